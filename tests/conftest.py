@@ -1,0 +1,33 @@
+"""No test can reach the home folder or the configuration of the person who runs the tests.
+
+This happens while pytest loads, before any module of ours is imported: daemon.config knows the
+home folder from then on.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+_OURS = ("DROPSCRIBE_", "XDG_", "HF_")
+_HOME = Path(tempfile.mkdtemp(prefix="dropscribe-tests-"))
+
+for _name in [name for name in os.environ if name.startswith(_OURS)]:
+    del os.environ[_name]
+os.environ["HOME"] = str(_HOME)
+os.environ["XDG_CONFIG_HOME"] = str(_HOME / "xdg" / "config")
+os.environ["XDG_CACHE_HOME"] = str(_HOME / "xdg" / "cache")
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def home() -> Path:
+    """The temporary home folder that every test and every process of a test sees."""
+    return _HOME
