@@ -1,0 +1,121 @@
+"""One file's journey: what is next for it, who it is, and how it may fail. Pure data."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+
+class Stage(StrEnum):
+    """What is next for a job. There is no "running": after a crash there is nothing to repair."""
+
+    PREPARE = "prepare"
+    TRANSCRIBE = "transcribe"
+    ALIGN = "align"
+    PUBLISH = "publish"
+    QUARANTINE = "quarantine"  # decided to fail; the source still has to move to failed/
+    DONE = "done"
+    FAILED = "failed"
+    GONE = "gone"  # the user took the file away before it was read
+    CANCELLED = "cancelled"
+
+
+TERMINAL = frozenset({Stage.DONE, Stage.FAILED, Stage.GONE, Stage.CANCELLED})
+
+
+class FailureKind(StrEnum):
+    """Why a stage did not succeed. The kind alone decides what happens next."""
+
+    BAD_INPUT = "bad_input"  # this file will never work: quarantine it
+    ENVIRONMENT = "environment"  # not the file's fault: pause the queue, burn no attempt
+    CRASHED = "crashed"  # the process died without a valid result: retry
+    TIMED_OUT = "timed_out"  # stopped for lack of progress or time: retry
+    MEMORY = "memory"  # stopped for outgrowing its limit: retry
+    CHANGED = "changed"  # the file changed while it was read: back to settling
+    VANISHED = "vanished"  # the file is no longer there
+    INTERRUPTED = "interrupted"  # the daemon itself died too often while at it: quarantine it
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failure and a sentence for a person: what happened and what to do now."""
+
+    stage: Stage
+    kind: FailureKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which bytes a path held when we looked. Times are nanoseconds; `size` is bytes."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Identity:
+        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A file in the inbox. `refusal` says why it cannot be a recording, if that is known."""
+
+    path: Path
+    identity: Identity
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One admitted file, as the ledger knows it. `admitted_at` is Unix time."""
+
+    id: int
+    source: Path
+    identity: Identity
+    next: Stage
+    admitted_at: float
+    finished_at: float | None = None
+    stem: str | None = None  # the outputs' name, once it is reserved
+    failure: Failure | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's name, printable: no control characters, no invalid bytes."""
+        return printable(self.source.name)
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """How one stage of one job went: the row behind timing.json. Times are Unix seconds."""
+
+    stage: Stage
+    starts: int = 0
+    failures: int = 0
+    started_at: float | None = None
+    ended_at: float | None = None
+    cpu_seconds: float = 0.0
+    peak_rss_bytes: int = 0
+    exit: str = ""  # "ok", or the short form of how it failed
+    reason: str = ""  # the sentence for a person
+
+    def interruptions(self) -> int:
+        """Starts whose end nobody saw: the daemon was killed, or the Mac lost power."""
+        return self.starts - self.failures - (self.exit == "ok")
+
+
+_JOINERS = "\u200c\u200d"  # invisible, but they make emoji and Indic or Persian words what they are
+
+
+def printable(text: str) -> str:
+    """`text` for a log or a terminal: control characters, bidi overrides and surrogates escaped."""
+    return "".join(
+        char
+        if char.isprintable() or char in _JOINERS
+        else char.encode("unicode_escape", "surrogatepass").decode()
+        for char in text
+    )
