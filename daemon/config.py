@@ -1,0 +1,135 @@
+"""The configuration: every key with its default, and every problem named at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+AUDIO = "aac aif aifc aiff amr au caf flac m4a m4b mka mp2 mp3 oga ogg opus wav wave weba wma"
+VIDEO = "3g2 3gp avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts webm wmv"
+Format = Literal["txt", "srt", "vtt", "tsv"]
+
+
+def data_home() -> Path:
+    """Where this user's applications keep their files."""
+    if sys.platform == "darwin":
+        return Path("~/Library/Application Support/dropscribe")
+    return Path("~/.local/share/dropscribe")
+
+
+def log_home() -> Path:
+    if sys.platform == "darwin":
+        return Path("~/Library/Logs/dropscribe")
+    return Path("~/.local/state/dropscribe/logs")
+
+
+def _absolute(path: Path) -> Path:
+    expanded = path.expanduser()
+    if not expanded.is_absolute():
+        raise ValueError(f"{path} must be an absolute path, or begin with ~")
+    return expanded
+
+
+Folder = Annotated[Path, AfterValidator(_absolute)]
+Seconds = Annotated[float, Field(ge=0)]
+Megabytes = Annotated[int, Field(ge=0)]
+LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Paths(_Table):
+    inbox: Folder = Path("~/Dropscribe/inbox")
+    outbox: Folder = Path("~/Dropscribe/outbox")
+    done: Folder = Path("~/Dropscribe/done")
+    failed: Folder = Path("~/Dropscribe/failed")
+    state: Folder = data_home() / "state"
+    logs: Folder = log_home()
+
+    @model_validator(mode="after")
+    def _apart(self) -> Paths:
+        """A folder inside the inbox would feed our own files back to us."""
+        folders = {"outbox": self.outbox, "done": self.done, "failed": self.failed}
+        folders |= {"state": self.state, "logs": self.logs}
+        inbox = self.inbox.resolve()
+        for key, folder in folders.items():
+            if folder.resolve() == inbox or inbox in folder.resolve().parents:
+                raise ValueError(f"{key} ({folder}) must not be the inbox or lie inside it")
+        if self.outbox.resolve() in {self.done.resolve(), self.failed.resolve()}:
+            raise ValueError("outbox must not be the done or the failed folder")
+        return self
+
+
+class Watch(_Table):
+    settle_seconds: Seconds = 2.0
+    rescan_seconds: Annotated[float, Field(gt=0)] = 60.0
+    empty_seconds: Seconds = 30.0
+    events: bool = True
+    extensions: tuple[str, ...] = tuple(f"{AUDIO} {VIDEO}".split())
+
+
+class Transcribe(_Table):
+    model: Annotated[str, Field(min_length=1)] = "large-v3"
+    backend: Literal["auto", "mlx", "ctranslate2"] = "auto"
+    language: Annotated[str, Field(pattern=r"^([a-z]{2,3})?$")] = ""
+    languages: tuple[LanguageCode, ...] = ()
+    initial_prompt: str = ""
+    idle_unload_seconds: Seconds = 600.0
+    max_memory_mb: Megabytes = 0
+
+
+class Align(_Table):
+    enabled: bool = True
+    model: str = ""
+    device: Literal["auto", "cpu", "mps"] = "cpu"
+    attempts: Annotated[int, Field(ge=1, le=10)] = 2
+    stall_seconds: Annotated[float, Field(gt=0)] = 180.0
+    max_memory_mb: Megabytes = 6144
+    fallback: Literal["segments", "asr"] = "segments"
+
+
+class Output(_Table):
+    formats: tuple[Format, ...] = ("txt", "srt", "vtt", "tsv")
+    source: Literal["archive", "keep", "delete"] = "archive"
+
+
+class Limits(_Table):
+    max_attempts: Annotated[int, Field(ge=1)] = 3
+    max_interruptions: Annotated[int, Field(ge=1)] = 20
+    retry_seconds: Seconds = 5.0
+    max_file_mb: Megabytes = 20_000
+    max_audio_hours: Annotated[float, Field(gt=0)] = 24.0
+    min_free_mb: Megabytes = 2_000
+    on_battery: bool = True
+    keep_awake: bool = True
+    stall_seconds: Annotated[float, Field(gt=0)] = 300.0
+    grace_seconds: Seconds = 3.0
+
+
+class Notify(_Table):
+    macos: bool = False
+    hook: tuple[str, ...] = ()
+    hook_seconds: Annotated[float, Field(gt=0, le=3600)] = 120.0
+    webhook: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
+
+    @model_validator(mode="after")
+    def _absolute_hook(self) -> Notify:
+        """A service's PATH is short: a bare name that works in a shell would not be found."""
+        if self.hook and not Path(self.hook[0]).is_absolute():
+            raise ValueError(f"hook must begin with an absolute path, not {self.hook[0]!r}")
+        return self
+
+
+class Config(_Table):
+    paths: Paths = Paths()
+    watch: Watch = Watch()
+    transcribe: Transcribe = Transcribe()
+    align: Align = Align()
+    output: Output = Output()
+    limits: Limits = Limits()
+    notify: Notify = Notify()
