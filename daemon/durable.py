@@ -1,0 +1,151 @@
+"""Files that are whole or absent, whatever happens: temp file, fsync, rename, folder fsync."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+TEMP_PREFIX = ".dropscribe-"
+_NOT_SUPPORTED = {errno.ENOTSUP, errno.ENOTTY, errno.EINVAL}
+
+
+def sync(fd: int) -> None:
+    """Bring a file's or a folder's data to the medium.
+
+    On macOS fsync(2) stops at the drive's cache; F_FULLFSYNC goes through it, where supported.
+    """
+    full = getattr(fcntl, "F_FULLFSYNC", None)
+    if full is not None:
+        try:
+            fcntl.fcntl(fd, full)
+        except OSError as error:
+            if error.errno not in _NOT_SUPPORTED:
+                raise
+        else:
+            return
+    os.fsync(fd)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and links inside `folder` durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        sync(fd)
+    except OSError as error:
+        if error.errno not in _NOT_SUPPORTED:  # some network volumes refuse fsync on folders
+            raise
+    finally:
+        os.close(fd)
+
+
+def write_temporary(folder: Path, data: bytes) -> Path:
+    """Write `data` to a new hidden file in `folder`, mode 0600, synced; return its path."""
+    path = folder / f"{TEMP_PREFIX}{secrets.token_hex(8)}.tmp"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            sync(file.fileno())
+            if os.fstat(file.fileno()).st_size != len(data):
+                raise OSError(errno.EIO, "the file is not whole", str(path))
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace `path` by a file that holds exactly `data`."""
+    temporary = write_temporary(path.parent, data)
+    try:
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def write_json(path: Path, data: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
+    """Replace `path` atomically by `data` as JSON; NaN and infinity are refused (ValueError)."""
+    write_atomically(path, json_bytes(data))
+
+
+def json_bytes(data: Any) -> bytes:  # noqa: ANN401 - whatever JSON can hold
+    """UTF-8 JSON, indented, without NaN. Surrogates (undecodable names) stay escaped."""
+    try:
+        return (json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode()
+    except UnicodeEncodeError:
+        return (json.dumps(data, indent=1, allow_nan=False) + "\n").encode()
+
+
+def rename_without_clobbering(source: Path, target: Path) -> None:
+    """Give `source`, a file that we wrote, the name `target`.
+
+    Raises FileExistsError where `target` exists: os.replace would overwrite a user's file.
+    """
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NOT_SUPPORTED | {errno.EPERM, errno.EMLINK}:
+            raise
+        _rename_where_links_are_unknown(source, target)
+        return
+    source.unlink()
+
+
+def _rename_where_links_are_unknown(source: Path, target: Path) -> None:
+    """exFAT and some network volumes have no hard links: reserve the name, then rename over it."""
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    source.replace(target)
+
+
+def move_without_clobbering(source: Path, target: Path) -> None:
+    """Move anything, a folder or a link included, to a name that is free.
+
+    Within a volume this is one rename; across volumes a synced copy, then the original's removal.
+    Raises FileExistsError where `target` exists.
+    """
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, "already exists", str(target))
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _copy_across_volumes(source, target)
+    sync_folder(target.parent)
+    with contextlib.suppress(FileNotFoundError):
+        sync_folder(source.parent)
+
+
+def _copy_across_volumes(source: Path, target: Path) -> None:
+    if source.is_symlink() or not source.is_file():
+        shutil.move(source, target)
+        return
+    temporary = target.parent / f"{TEMP_PREFIX}{secrets.token_hex(8)}.tmp"
+    try:
+        shutil.copy2(source, temporary, follow_symlinks=False)
+        with temporary.open("rb") as copy:
+            sync(copy.fileno())
+        if temporary.stat().st_size != source.stat().st_size:
+            raise OSError(errno.EIO, "the copy is not whole", str(source))
+        rename_without_clobbering(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    source.unlink()
+
+
+def sweep_temporaries(folder: Path) -> int:
+    """Remove what an earlier process left half-written in `folder`; return how many."""
+    leftovers = [path for path in folder.glob(f"{TEMP_PREFIX}*.tmp") if path.is_file()]
+    for path in leftovers:
+        path.unlink(missing_ok=True)
+    return len(leftovers)
