@@ -1,0 +1,144 @@
+"""Which backend this machine should use, found out without importing any of them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from daemon.errors import UsageError
+
+BackendName = Literal["mlx", "ctranslate2"]
+
+# The BLAS inside the mlx[cpu] wheel is the reference implementation, about 30 times slower than
+# a real one; whichever of these is found is preloaded into the worker on a Linux CPU.
+_BLAS = ("libmkl_rt.so.3", "libmkl_rt.so.2", "libopenblas.so.0", "libopenblas.so")
+_BLAS_FOLDERS = (
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/usr/lib64",
+    "/usr/lib",
+)
+
+# What a stage inherits from our environment; everything else, secrets included, stays here.
+_INHERITED = (
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "PATH",
+    "TMPDIR",
+    "LANG",
+    "LC_ALL",
+    "HF_HOME",
+    "HF_HUB_CACHE",
+    "TORCH_HOME",
+    "XDG_CACHE_HOME",
+    "SSL_CERT_FILE",
+)
+_INHERITED_PREFIXES = ("OMP_", "OPENBLAS_", "MKL_")
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What transcribes, on what, and why it was chosen: for the log and for doctor."""
+
+    name: BackendName
+    device: str  # "metal", "cuda" or "cpu"
+    why: str
+
+
+def choose(setting: Literal["auto", "mlx", "ctranslate2"]) -> Backend:
+    """The backend for this machine; raises UsageError if the wanted one is not installed."""
+    if setting == "ctranslate2":
+        return Backend("ctranslate2", "cpu", "transcribe.backend says so")
+    if setting == "mlx":
+        if not has_mlx():
+            raise UsageError(
+                "transcribe.backend is mlx, but mlx is not installed: install it with"
+                " `pip install 'dropscribe[demo]'`, or set transcribe.backend to auto"
+            )
+        return Backend("mlx", _mlx_device(), "transcribe.backend says so")
+    return _automatic()
+
+
+def _automatic() -> Backend:
+    if is_apple_silicon():
+        if has_mlx():
+            return Backend("mlx", "metal", "Apple silicon: MLX runs on its GPU through Metal")
+        return Backend("ctranslate2", "cpu", "Apple silicon, but mlx-whisper is not installed")
+    if has_nvidia() and has_mlx_cuda():
+        return Backend("mlx", "cuda", "an NVIDIA GPU, and MLX with CUDA is installed")
+    return Backend("ctranslate2", "cpu", "no GPU that MLX can use: CTranslate2 is fastest on a CPU")
+
+
+def is_apple_silicon() -> bool:
+    return sys.platform == "darwin" and platform.machine() == "arm64"
+
+
+def has_mlx() -> bool:
+    return all(importlib.util.find_spec(name) is not None for name in ("mlx", "mlx_whisper"))
+
+
+def has_mlx_cuda() -> bool:
+    return has_mlx() and any(_installed(f"mlx-cuda-{version}") for version in ("12", "13"))
+
+
+def has_nvidia() -> bool:
+    return sys.platform == "linux" and Path("/dev/nvidia0").exists()
+
+
+def _mlx_device() -> str:
+    if is_apple_silicon():
+        return "metal"
+    return "cuda" if has_nvidia() and has_mlx_cuda() else "cpu"
+
+
+def _installed(distribution: str) -> bool:
+    try:
+        importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def stage_environment(ours: Mapping[str, str]) -> dict[str, str]:
+    """A minimal environment for a stage process: offline, and without anybody's secrets."""
+    inherited = {
+        key: value
+        for key, value in ours.items()
+        if key in _INHERITED or key.startswith(_INHERITED_PREFIXES)
+    }
+    return inherited | {
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def aligner_environment(backend: Backend) -> dict[str, str]:
+    """Where the transcriber needs the CPU, too, the aligner beside it takes half of the cores.
+
+    Two OpenMP teams that each want all cores wait for one another: both get slower, several times.
+    """
+    if backend.device != "cpu" or "OMP_NUM_THREADS" in os.environ:
+        return {}
+    return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 2) // 2))}
+
+
+def blas_environment(backend: Backend) -> dict[str, str]:
+    """What makes MLX use a real BLAS on a Linux CPU; empty elsewhere, or where none is found."""
+    if sys.platform != "linux" or (backend.name, backend.device) != ("mlx", "cpu"):
+        return {}
+    folders = (Path(sys.prefix) / "lib", *map(Path, _BLAS_FOLDERS))
+    found = next((f / name for name in _BLAS for f in folders if (f / name).exists()), None)
+    if found is None:
+        return {}
+    return {"LD_PRELOAD": str(found), "LD_LIBRARY_PATH": str(found.parent)}

@@ -1,0 +1,165 @@
+"""ALIGN: segments and audio.npy → alignment.json, every word with its times.
+
+One process a file, started when the file's transcription starts: its imports and its model's load
+are over when the first segments arrive, and it aligns them while the rest is being decoded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from daemon import aligned_log, artefacts, models, pins
+from daemon.aligned_log import AlignedLog, Tried
+from daemon.protocol import Request
+from daemon.stages.serve import Channel, Handler, serve
+from daemon.transcript import Alignment, AlignmentStatus, Json, Segment
+
+if TYPE_CHECKING:
+    from daemon.alignment.aligner import Aligner
+    from daemon.asr.recognizer import FloatArray
+
+_KILLER = "it crashes the aligner"
+_NAMED = 10  # segments that the reason lists
+
+
+def _handler() -> Handler:
+    import numpy as np  # noqa: PLC0415 - heavy, and stdout must be guarded first
+
+    from daemon.alignment.aligner import Aligner  # noqa: PLC0415
+    from daemon.alignment.catalogue import NoAlignModelError  # noqa: PLC0415
+    from daemon.alignment.checkpoint import AlignModelMissingError  # noqa: PLC0415
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", default="")
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+
+    def align(channel: Channel) -> None:
+        request = channel.request
+        stream = _SegmentStream(request.folder / artefacts.SEGMENTS, channel)
+        language = stream.language()
+        try:
+            location = models.aligner_location(arguments.model) or None
+            if location:
+                pins.verify(Path(location))
+            aligner = Aligner.load(language, location, arguments.device)
+        except NoAlignModelError as error:
+            _wait_for_all(channel)
+            alignment = _own_times(request.folder, str(error))
+        except AlignModelMissingError as error:
+            alignment = Alignment(AlignmentStatus.FAILED, str(error), arguments.model, {})
+        else:
+            audio = np.load(request.folder / artefacts.AUDIO, mmap_mode="r")
+            tried = _align(aligner, audio, stream, request, channel)
+            alignment = _result(tried, arguments.model or aligner.model)
+        _wait_for_all(channel)  # a result for half a transcript would be none
+        artefacts.write_artefact(
+            request.folder / artefacts.ALIGNMENT, request.nonce, alignment.to_json()
+        )
+
+    return align
+
+
+def _wait_for_all(channel: Channel) -> None:
+    while not channel.complete:
+        channel.wait_for_more()
+
+
+class _SegmentStream:
+    """segments.jsonl, followed while the transcriber writes it."""
+
+    def __init__(self, path: Path, channel: Channel) -> None:
+        self._path = path
+        self._channel = channel
+        self._offset = 0
+
+    def language(self) -> str:
+        """What the transcriber detected: its first line."""
+        while True:
+            for line in self._read(1):
+                return str(line["language"])
+            self._channel.wait_for_more()
+
+    def batches(self) -> Iterator[list[Segment]]:
+        """What has arrived since the last look, until the transcript is whole."""
+        while True:
+            whole = self._channel.complete
+            if segments := [Segment.from_json(line) for line in self._read()]:
+                yield segments
+            elif whole:
+                return
+            else:
+                self._channel.wait_for_more()
+
+    def _read(self, most: int | None = None) -> list[Json]:
+        """Whole new lines only: the last one may still be in the writing."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                lines = [line for line in islice(file, most) if line.endswith(b"\n")]
+        except FileNotFoundError:
+            return []
+        self._offset += sum(map(len, lines))
+        return [json.loads(line) for line in lines]
+
+
+def _align(
+    aligner: Aligner, audio: FloatArray, stream: _SegmentStream, request: Request, channel: Channel
+) -> Tried:
+    """Align what no earlier child has: in batches, and the suspects last, one by one."""
+    from daemon.alignment.aligner import batches  # noqa: PLC0415
+    from daemon.asr.recognizer import SAMPLE_RATE  # noqa: PLC0415
+
+    tried = aligned_log.read(request.folder)
+    suspects: list[Segment] = []
+    with (request.folder / aligned_log.NAME).open("a", encoding="utf-8") as file:
+        log = AlignedLog(file, request.nonce)
+
+        def work_on(batch: Sequence[Segment]) -> None:
+            log.begin([segment.id for segment in batch])
+            for aligned in aligner.align(audio, batch):
+                log.finish(aligned.id, aligned.words, aligned.reason)
+                tried.finished[aligned.id] = (aligned.words, aligned.reason)
+            channel.progress(batch[-1].end, len(audio) / SAMPLE_RATE)
+
+        for arrived in stream.batches():
+            fresh = [one for one in arrived if one.id not in tried.begun]
+            suspects.extend(one for one in arrived if one.id in tried.suspects)
+            for batch in batches(fresh):
+                work_on(batch)
+        for suspect in suspects:
+            work_on([suspect])
+    return tried
+
+
+def _own_times(folder: Path, reason: str) -> Alignment:
+    """Whisper's own word times, where the transcriber was asked for them."""
+    recognition = artefacts.read_recognition(folder)
+    words = {segment.id: segment.words for segment in recognition.segments if segment.words}
+    if not words:
+        return Alignment(AlignmentStatus.FAILED, reason, "", {})
+    language = recognition.language
+    reason = f"there is no alignment model for {language!r}: the words have Whisper's own times"
+    return Alignment(AlignmentStatus.PARTIAL, reason, "", words)
+
+
+def _result(tried: Tried, model: str) -> Alignment:
+    missing = {id_: reason for id_, (words, reason) in tried.finished.items() if reason}
+    missing |= dict.fromkeys(tried.killers, _KILLER)
+    if not missing:
+        return Alignment(AlignmentStatus.COMPLETE, "", model, tried.words)
+    total = len(tried.finished) + len(tried.killers)
+    named = [f"{id_} ({reason})" for id_, reason in sorted(missing.items())[:_NAMED]]
+    more = ", …" if len(missing) > _NAMED else ""
+    reason = f"{len(missing)} of {total} segments have no word times: {', '.join(named)}{more}"
+    status = AlignmentStatus.PARTIAL if tried.words else AlignmentStatus.FAILED
+    return Alignment(status, reason, model, tried.words)
+
+
+if __name__ == "__main__":
+    serve(_handler)

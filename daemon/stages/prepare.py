@@ -1,0 +1,167 @@
+"""PREPARE: one recording → audio.npy, the speech in it, and a proof of which bytes were read."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from dataclasses import replace
+from io import BufferedReader
+from pathlib import Path
+
+from daemon import artefacts
+from daemon.artefacts import JobRequest, Prepared
+from daemon.jobs import FailureKind, Identity
+from daemon.stages import riff
+from daemon.stages.serve import Channel, Handler, StageError, serve
+
+
+def _handler() -> Handler:
+    from daemon.stages import audio, speech  # noqa: PLC0415 - heavy, and stdout must be guarded
+
+    def prepare(channel: Channel) -> None:
+        folder = channel.request.folder
+        job = JobRequest.read(folder)
+        partial = folder / artefacts.PARTIAL_AUDIO
+        try:
+            with _open(job) as file:
+                decoded, sha256 = _read(file, job, partial, channel)
+            _sync(partial)
+            partial.replace(folder / artefacts.AUDIO)
+        finally:
+            partial.unlink(missing_ok=True)
+        prepared = Prepared(
+            sha256=sha256,
+            bytes=job.identity.size,
+            duration=round(decoded.seconds, 3),
+            container=decoded.container,
+            codec=decoded.codec,
+            recorded_at=decoded.recorded_at,
+            warnings=decoded.warnings,
+            speech=speech.find(folder / artefacts.AUDIO, channel.progress),
+        )
+        nonce = channel.request.nonce
+        artefacts.write_artefact(folder / artefacts.PREPARED, nonce, prepared.to_json())
+
+    def _read(
+        file: BufferedReader, job: JobRequest, target: Path, channel: Channel
+    ) -> tuple[audio.Decoded, str]:
+        """Decode and digest the very bytes that were settled."""
+        try:
+            room = _Room(target, job.min_free_bytes, channel.progress)
+            decoded = audio.decode(file, target, job.max_seconds, room)
+        except audio.UnreadableError as error:
+            _still_the_same(file, job)  # it may be unreadable because it is still growing
+            raise StageError(FailureKind.BAD_INPUT, f"cannot be decoded: {error}") from error
+        if riff.is_cut_off(file):
+            cut_off = "the file is shorter than its header says: it may have been cut off"
+            decoded = replace(decoded, warnings=(*decoded.warnings, cut_off))
+        sha256 = audio.digest(file)
+        _still_the_same(file, job)
+        return decoded, sha256
+
+    return prepare
+
+
+class _Room:
+    """Stops a decoding that would fill the disk: a small file can unfold into gigabytes."""
+
+    _STEP = 8_000_000  # bytes written between two looks at the disk
+    _BYTES_A_SECOND = 16_000 * 4
+
+    def __init__(
+        self, target: Path, min_free: int, progress: Callable[[float, float], None]
+    ) -> None:
+        self._folder = target.parent
+        self._min_free = min_free
+        self._progress = progress
+        self._looked_at = 0
+
+    def __call__(self, done: float, total: float) -> None:
+        self._progress(done, total)
+        written = int(done * self._BYTES_A_SECOND)
+        if written - self._looked_at < self._STEP:
+            return
+        self._looked_at = written
+        free = shutil.disk_usage(self._folder).free
+        if free >= self._min_free:
+            return
+        if free + written >= self._min_free:  # it fills the disk by itself
+            reason = "decoded, it needs more disk space than is free: free some, then retry it"
+            raise StageError(FailureKind.BAD_INPUT, reason)
+        raise StageError(FailureKind.ENVIRONMENT, "the disk is nearly full: free some space")
+
+
+def _open(job: JobRequest) -> BufferedReader:
+    """Open the source, following no link and waiting for no pipe; it must be what was settled."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        file = os.fdopen(os.open(job.source, flags), "rb")
+    except FileNotFoundError as error:
+        raise StageError(FailureKind.VANISHED, "the file is no longer in the inbox") from error
+    except PermissionError as error:
+        raise _denied(job.source, error) from error
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR):
+            raise StageError(FailureKind.CHANGED, "the file was replaced") from error
+        raise
+    try:
+        _check(file, job)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _check(file: BufferedReader, job: JobRequest) -> None:
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        raise StageError(FailureKind.CHANGED, "the file was replaced while it waited")
+    _still_the_same(file, job)
+    if job.identity.size == 0:
+        raise StageError(FailureKind.BAD_INPUT, "the file is empty")
+    _fetch(file)
+    if job.identity.size > job.max_bytes:
+        limit = f"limits.max_file_mb ({job.max_bytes // 1_000_000} MB)"
+        raise StageError(FailureKind.BAD_INPUT, f"the file is larger than {limit}")
+
+
+def _fetch(file: BufferedReader) -> None:
+    """macOS may have moved the content to iCloud since; reading brings it back, or says so."""
+    try:
+        os.pread(file.fileno(), 1, 0)
+    except OSError as error:
+        if error.errno in (errno.EDEADLK, errno.ETIMEDOUT):
+            raise StageError(FailureKind.CHANGED, "its content went back to iCloud") from error
+        raise
+
+
+def _still_the_same(file: BufferedReader, job: JobRequest) -> None:
+    """Neither the open file nor what the name points to may differ from what was settled."""
+    try:
+        named = Identity.of(os.lstat(job.source))
+    except FileNotFoundError as error:
+        raise StageError(FailureKind.VANISHED, "the file left while it was read") from error
+    if not Identity.of(os.fstat(file.fileno())) == named == job.identity:
+        raise StageError(FailureKind.CHANGED, "the file changed while it was read")
+
+
+def _denied(path: Path, error: PermissionError) -> StageError:
+    """macOS privacy denies with EPERM and means the folder; EACCES is this one file's mode."""
+    if error.errno == errno.EPERM:
+        return StageError(
+            FailureKind.ENVIRONMENT,
+            f"macOS privacy settings deny access to {path.parent}: grant it in System Settings,"
+            " Privacy & Security, or move the inbox",
+        )
+    return StageError(FailureKind.BAD_INPUT, "we may not read it: give us read permission")
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+if __name__ == "__main__":
+    serve(_handler)

@@ -1,0 +1,193 @@
+"""The stage's side of the contract: answer each request with one receipt, die with the daemon.
+
+Everything that a library prints goes to the job's log file: the original stdout, which carries the
+protocol, is moved out of its reach before anything else is imported.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from daemon import artefacts
+from daemon.errors import DropscribeError
+from daemon.jobs import FailureKind
+from daemon.protocol import (
+    Doorbell,
+    Message,
+    Progress,
+    Ready,
+    Receipt,
+    Request,
+    Usage,
+    message_line,
+    parse_request,
+)
+from daemon.stages.offline import refuse_network
+from daemon.stages.usage import cpu_seconds, peak_rss_bytes
+
+PROGRESS_SECONDS = 0.25  # at most four progress lines a second
+
+_MACHINE_FAULTS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the disk is read-only",
+    errno.EIO: "the disk reported an input/output error",
+    errno.EMFILE: "too many files are open",
+    errno.ENFILE: "the system has too many open files",
+    errno.ENOMEM: "the machine is out of memory",
+}
+
+
+class StageError(Exception):
+    """A failure that the stage understands: its kind, and a sentence for a person."""
+
+    def __init__(self, kind: FailureKind, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Channel:
+    """A handler's line to the daemon while it works on one request."""
+
+    def __init__(self, request: Request, server: Server) -> None:
+        self.request = request
+        self.complete = False  # the daemon said that the input is whole
+        self._server = server
+        self._told = -1.0
+        self._cpu_before = cpu_seconds()
+
+    def progress(self, done: float, total: float) -> None:
+        """Report audio seconds done; this is the heartbeat that keeps the stage alive."""
+        now = time.monotonic()
+        if now - self._told >= PROGRESS_SECONDS:
+            self._told = now
+            self._server.send(Progress(self.request.nonce, round(done, 3), round(total, 3)))
+
+    def wait_for_more(self) -> None:
+        """Sleep until the daemon says that there is more input, or that it is whole now."""
+        while not self.complete:
+            event = self._server.waiting.get()
+            if isinstance(event, Doorbell) and event.nonce == self.request.nonce:
+                self.complete = event.complete
+                return
+
+    def next(self) -> Channel | None:
+        """Another request, if one waits: a handler may work on several files at a time.
+
+        Each is answered by its own `answer`; what is open when the handler fails, fails with it.
+        """
+        try:
+            event = self._server.waiting.get_nowait()
+        except queue.Empty:
+            return None
+        return self._server.open(event) if isinstance(event, Request) else None
+
+    def answer(self, kind: FailureKind | None = None, message: str = "") -> None:
+        """Send the receipt: at the latest, it is sent when the handler returns."""
+        usage = Usage(cpu_seconds() - self._cpu_before, peak_rss_bytes())
+        self._server.close(self, Receipt(self.request.nonce, usage, kind, message))
+
+
+Handler = Callable[[Channel], None]
+
+
+class Server:
+    """The requests that wait, those that are open, and the way back to the daemon."""
+
+    def __init__(self, protocol: int) -> None:
+        self.waiting: queue.SimpleQueue[Request | Doorbell] = queue.SimpleQueue()
+        self._protocol = protocol
+        self._open: list[Channel] = []
+
+    def send(self, message: Message) -> None:
+        _write_all(self._protocol, message_line(message))
+
+    def open(self, request: Request) -> Channel:
+        _log_into(request.folder / artefacts.LOG)
+        channel = Channel(request, self)
+        self._open.append(channel)
+        return channel
+
+    def close(self, channel: Channel, receipt: Receipt) -> None:
+        if channel in self._open:
+            self._open.remove(channel)
+            self.send(receipt)
+
+    def run(self, handler: Handler) -> NoReturn:
+        """Serve until the thread that reads stdin ends the process."""
+        self.send(Ready())
+        while True:
+            request = self.waiting.get()
+            if isinstance(request, Request):
+                outcome = _outcome(handler, self.open(request))
+                for channel in list(self._open):
+                    channel.answer(*outcome)
+
+
+def serve(prepare: Callable[[], Handler]) -> NoReturn:
+    """Run a stage until its stdin ends.
+
+    `prepare` imports what is heavy and returns the handler; a handler returns when its artefacts
+    are written, and raises StageError for the failures that it understands.
+    """
+    refuse_network()
+    server = Server(_guard_stdout())
+    threading.Thread(target=_read_requests, args=(server.waiting,), daemon=True).start()
+    server.run(prepare())
+
+
+def _outcome(handler: Handler, channel: Channel) -> tuple[FailureKind | None, str]:
+    try:
+        handler(channel)
+    except StageError as error:
+        return error.kind, str(error)
+    except DropscribeError as error:  # the configuration or the installation, not this file
+        return FailureKind.ENVIRONMENT, str(error)
+    except OSError as error:
+        traceback.print_exc()
+        if error.errno in _MACHINE_FAULTS:
+            return FailureKind.ENVIRONMENT, _MACHINE_FAULTS[error.errno]
+        return FailureKind.CRASHED, f"{type(error).__name__}: {error}"
+    except Exception as error:  # the one error boundary of this process
+        traceback.print_exc()
+        return FailureKind.CRASHED, f"{type(error).__name__}: {error}"
+    return None, ""
+
+
+def _guard_stdout() -> int:
+    """Move the protocol to a private descriptor; whatever prints to stdout now reaches stderr."""
+    protocol = os.dup(1)
+    os.dup2(2, 1)
+    os.set_inheritable(protocol, False)
+    return protocol
+
+
+def _log_into(path: Path) -> None:
+    """Send this process's chatter, C libraries included, to the job's log."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    os.dup2(fd, 1)
+    os.dup2(fd, 2)
+    os.close(fd)
+
+
+def _read_requests(requests: queue.SimpleQueue[Request | Doorbell]) -> None:
+    """Runs in a thread, so that the end of stdin ends the process even amid a computation."""
+    for line in sys.stdin.buffer:
+        requests.put(parse_request(line))
+    os._exit(0)  # the daemon is gone or done with us; results that count are on disk already
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
