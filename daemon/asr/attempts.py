@@ -1,0 +1,80 @@
+"""What the batch decoder is given, and the attempts that it makes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from daemon.asr.quality import Decoded
+from daemon.asr.recognizer import FloatArray
+
+
+class Task(Protocol):
+    """A chunk to decode."""
+
+    @property
+    def samples(self) -> FloatArray:
+        """16 kHz mono, at most 30 s."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Makes sampling repeatable: the same for a chunk, whatever is decoded beside it."""
+        ...
+
+    def prompt(self, detect: Callable[[], Mapping[str, float]]) -> Sequence[int]:
+        """The tokens before the transcript; `detect` hears how probable each language is."""
+        ...
+
+
+TaskT = TypeVar("TaskT", bound=Task)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSize:
+    """How many chunks are decoded together, and how many of them are encoded at a time."""
+
+    rows: int
+    encoded: int
+
+
+@dataclass(slots=True, eq=False)
+class Attempt(Generic[TaskT]):
+    """One attempt at one chunk."""
+
+    task: TaskT
+    prompt: Sequence[int]
+    number: int = 0
+    best: Decoded | None = None
+    tokens: list[int] = field(default_factory=list)
+    position: int = 0
+    finished: bool = False
+
+    @property
+    def seed(self) -> tuple[int, int]:
+        return self.number, self.task.seed
+
+    def again(self) -> Attempt[TaskT]:
+        """The same chunk, one temperature higher."""
+        return Attempt(self.task, self.prompt, self.number + 1, self.best)
+
+    def extend(self, tokens: Sequence[int], eot: int, room: int) -> None:
+        """Add what was sampled, as far as the end of text or `room` tokens."""
+        for token in tokens:
+            if token == eot:
+                self.finished = True
+                return
+            self.tokens.append(token)
+            if len(self.tokens) == room:
+                self.finished = True
+                return
+
+
+def by_prompt_length(prompts: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Which prompts are of one length: those are read together."""
+    groups: defaultdict[int, list[int]] = defaultdict(list)
+    for index, prompt in enumerate(prompts):
+        groups[len(prompt)].append(index)
+    return list(groups.values())

@@ -1,0 +1,57 @@
+"""Log-mel spectrograms of many chunks at once, as openai/whisper computes them for one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import mlx.core as mx
+import numpy as np
+
+from daemon.asr.chunks import WINDOW
+from daemon.asr.recognizer import SAMPLE_RATE, FloatArray
+from daemon.asr.vocabulary import assets
+
+_WINDOW_SAMPLES = round(WINDOW * SAMPLE_RATE)
+_FFT = 400  # samples, 25 ms
+_HOP = 160  # samples, 10 ms
+_FRAMES = _WINDOW_SAMPLES // _HOP
+_FLOOR = 1e-10
+_RANGE = 8.0  # powers of ten below a chunk's loudest moment that are kept
+
+
+def log_mel(chunks: Sequence[FloatArray], mels: int) -> mx.array:
+    """Chunks of at most 30 s of 16 kHz audio → (chunks, 3000, mels), float32; silence fills up."""
+    padded = np.zeros((len(chunks), _WINDOW_SAMPLES + _FFT), np.float32)
+    for row, chunk in zip(padded, chunks, strict=True):
+        _place(row, chunk[:_WINDOW_SAMPLES])
+    return _log_mel(mx.array(padded), _filters(mels))
+
+
+def _place(row: FloatArray, samples: FloatArray) -> None:
+    """The window, mirrored at both ends by half a Fourier frame (torch.stft's centring)."""
+    half = _FFT // 2
+    row[half : half + len(samples)] = samples
+    row[:half] = row[half + 1 : _FFT + 1][::-1]
+    row[-half:] = row[-_FFT - 1 : -half - 1][::-1]
+
+
+def _log_mel(padded: mx.array, filters: mx.array) -> mx.array:
+    rows, samples = padded.shape
+    frames = mx.as_strided(padded, (rows, _FRAMES, _FFT), (samples, _HOP, 1))
+    spectrum = mx.fft.rfft(frames * _hann())
+    power = (mx.real(spectrum).square() + mx.imag(spectrum).square()) @ filters.T
+    log_power = mx.log10(mx.maximum(power, _FLOOR))
+    loudest = mx.max(log_power, axis=(1, 2), keepdims=True)
+    return (mx.maximum(log_power, loudest - _RANGE) + 4.0) / 4.0
+
+
+def _hann() -> mx.array:
+    return mx.array(np.hanning(_FFT + 1)[:-1].astype(np.float32))
+
+
+@lru_cache(maxsize=2)
+def _filters(mels: int) -> mx.array:
+    stored = mx.load(str(assets() / "mel_filters.npz"))
+    assert isinstance(stored, dict)
+    return stored[f"mel_{mels}"]

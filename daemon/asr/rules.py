@@ -1,0 +1,123 @@
+"""Which token may follow: openai/whisper's SuppressTokens and ApplyTimestampRules, on the device.
+
+The rules (openai/whisper, decoding.py): timestamps come in pairs, except directly before the end of
+text; they never decrease, and a segment has a length; the first token is a timestamp, at most one
+second; and where all timestamps together are more probable than any other token, a timestamp it is.
+mlx_whisper compares positions with token values in the second rule, so that it never applies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mlx.core as mx
+import numpy as np
+
+from daemon.asr.vocabulary import Vocabulary
+
+FIRST_TIMESTAMP = 50  # a transcript begins in the first second of its chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """What the rules need to know of rows' transcripts, each (b,) int32."""
+
+    last: mx.array  # the last token
+    before: mx.array  # the one before it; the first timestamp where there is none
+    stamp: mx.array  # the last timestamp; one less than the first where there is none
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Masked logits (b, tokens), and where text is ruled out (b,)."""
+
+    text: mx.array  # the tokens before the first timestamp
+    stamps: mx.array  # the timestamps
+    stamps_win: mx.array
+
+    def pick(self, temperature: mx.array | None = None, keys: mx.array | None = None) -> mx.array:
+        """The next tokens (b,): the most probable, or sampled where `temperature` (b,) is > 0.
+
+        `keys` (b, 2) are the rows' random keys: a row's draw does not depend on its neighbours.
+        """
+        text, stamps = self.text, self.stamps
+        if temperature is not None:
+            noise = _gumbel(keys, text.shape[1] + stamps.shape[1]) * temperature[:, None]
+            text, stamps = text + noise[:, : text.shape[1]], stamps + noise[:, text.shape[1] :]
+        best_text, best_stamp = mx.argmax(text, axis=-1), mx.argmax(stamps, axis=-1)
+        stamp_is_best = _at(stamps, best_stamp) > _at(text, best_text)
+        picked = mx.where(self.stamps_win | stamp_is_best, best_stamp + text.shape[1], best_text)
+        return picked.astype(mx.int32)
+
+    def logprob(self, tokens: mx.array) -> mx.array:
+        """Log probabilities (b,) of `tokens` (b,) under the rules."""
+        border = self.text.shape[1]
+        stamps = mx.logsumexp(self.stamps, axis=-1)
+        both = mx.logaddexp(mx.logsumexp(self.text, axis=-1), stamps)
+        logit = mx.where(
+            tokens < border,
+            _at(self.text, mx.minimum(tokens, border - 1)),
+            _at(self.stamps, mx.maximum(tokens - border, 0)),
+        )
+        return logit - mx.where(self.stamps_win, stamps, both)
+
+
+class TokenRules:
+    """The rules of one vocabulary; `logits` are (b, vocabulary) float32."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._begin = vocabulary.timestamp_begin
+        self._eot = vocabulary.eot
+        allowed = np.ones(self._begin, np.bool_)
+        allowed[list(vocabulary.never)] = False
+        self._allowed = mx.array(allowed)
+        stamps = vocabulary.size - self._begin
+        self._stamp_ids = mx.arange(self._begin, self._begin + stamps)
+        self._text_ids = mx.arange(self._begin)
+
+    def start(self, rows: int) -> Sampled:
+        """The state of `rows` transcripts in which nothing has been sampled."""
+        begin = mx.full((rows,), self._begin, dtype=mx.int32)
+        return Sampled(last=begin, before=begin, stamp=begin - 1)
+
+    def first(self, logits: mx.array) -> Scores:
+        """A transcript's first token: a timestamp of the first second."""
+        late = self._stamp_ids > self._begin + FIRST_TIMESTAMP
+        return Scores(
+            text=mx.full((logits.shape[0], self._begin), -mx.inf),
+            stamps=mx.where(late, -mx.inf, logits[:, self._begin :]),
+            stamps_win=mx.ones((logits.shape[0],), dtype=mx.bool_),
+        )
+
+    def next(self, logits: mx.array, sampled: Sampled) -> Scores:
+        """Any later token."""
+        stamped = sampled.last >= self._begin
+        opens = stamped & (sampled.before >= self._begin)  # a second timestamp: text must follow
+        closes = stamped & ~opens  # its partner must follow, or the end of text
+        earliest = mx.where(closes, sampled.stamp, sampled.stamp + 1)
+        text = mx.where(
+            self._allowed & ~(closes[:, None] & (self._text_ids < self._eot)),
+            logits[:, : self._begin],
+            -mx.inf,
+        )
+        stamps = mx.where(
+            opens[:, None] | (self._stamp_ids < earliest[:, None]),
+            -mx.inf,
+            logits[:, self._begin :],
+        )
+        return Scores(text, stamps, mx.logsumexp(stamps, axis=-1) > mx.max(text, axis=-1))
+
+    def after(self, sampled: Sampled, tokens: mx.array) -> Sampled:
+        """The state once `tokens` (b,) have been sampled."""
+        stamp = mx.where(tokens >= self._begin, tokens, sampled.stamp)
+        return Sampled(last=tokens, before=sampled.last, stamp=stamp)
+
+
+def _at(scores: mx.array, index: mx.array) -> mx.array:
+    return mx.take_along_axis(scores, index[:, None], axis=-1)[:, 0]
+
+
+def _gumbel(keys: mx.array | None, size: int) -> mx.array:
+    """Noise (b, size): adding it and taking the maximum samples from the softmax."""
+    noise: mx.array = mx.vmap(lambda key: mx.random.gumbel((size,), key=key))(keys)
+    return noise
