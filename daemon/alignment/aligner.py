@@ -1,0 +1,134 @@
+"""The word aligner: segments in, their words with times out, a few segments at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from daemon.alignment.device import place
+from daemon.alignment.model import AlignModel, load_align_model
+from daemon.alignment.viterbi import best_paths
+from daemon.alignment.words import Script, place_words, read_script, spell
+from daemon.asr.recognizer import SAMPLE_RATE, FloatArray
+from daemon.transcript import Segment, Word
+
+BATCH_SECONDS = 30.0  # of audio; more gains little and costs memory
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedSegment:
+    """A segment's words, or in `reason` why it has none ("it has no text")."""
+
+    id: int
+    words: tuple[Word, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A segment that can be aligned: inside the audio, with something to listen for."""
+
+    segment: Segment
+    script: Script
+    waveform: FloatArray
+
+
+class Aligner:
+    """One loaded model, for one language; owned by one thread.
+
+    `device` is what was chosen for it: "cpu", "mps" or "cuda".
+    """
+
+    def __init__(self, model: AlignModel, device: str = "cpu") -> None:
+        self.model = model.name
+        self._alphabet = model.alphabet
+        self._network, self.device = place(model.network, device)
+
+    @classmethod
+    def load(cls, language: str, model: str | None = None, device: str = "auto") -> Aligner:
+        """Load `model`, by default WhisperX's for `language`, from files on this machine.
+
+        Raises NoAlignModelError (a LookupError) for a language without a model, and
+        AlignModelMissingError where the model's files are not here.
+        """
+        return cls(load_align_model(language, model), device)
+
+    def align(
+        self,
+        audio: FloatArray,
+        segments: Sequence[Segment],
+        on_segment: Callable[[AlignedSegment], None] = lambda aligned: None,
+    ) -> list[AlignedSegment]:
+        """Find the words of `segments` in `audio`: mono, 16 kHz, shape (samples,), float32.
+
+        `on_segment` is called with each result as soon as it is there, in order. What the batch
+        is does not change any result, so a recording may come in as many calls as one likes.
+        """
+        results: list[AlignedSegment] = []
+        for batch in batches(segments):
+            for aligned in self._align_batch(audio, batch):
+                on_segment(aligned)
+                results.append(aligned)
+        return results
+
+    def _align_batch(
+        self, audio: FloatArray, segments: Sequence[Segment]
+    ) -> Iterator[AlignedSegment]:
+        prepared = [self._prepare(audio, segment) for segment in segments]
+        words = iter(self._find_words([task for task in prepared if isinstance(task, _Task)]))
+        for segment, task in zip(segments, prepared, strict=True):
+            yield next(words) if isinstance(task, _Task) else AlignedSegment(segment.id, (), task)
+
+    def _prepare(self, audio: FloatArray, segment: Segment) -> _Task | str:
+        """What to listen for and where, or the reason why that cannot be."""
+        inside = replace(
+            segment, start=max(segment.start, 0.0), end=min(segment.end, len(audio) / SAMPLE_RATE)
+        )
+        script = read_script(segment.text, self._alphabet)
+        if not script.words:
+            return "it has no text"
+        if not inside.start < inside.end:  # also where a time is not a number
+            return "it has no audio: it is empty or outside the recording"
+        waveform = audio[int(inside.start * SAMPLE_RATE) : int(inside.end * SAMPLE_RATE)]
+        if (missing := self._network.shortest - len(waveform)) > 0:
+            waveform = np.pad(waveform, (0, missing))
+        return _Task(inside, script, waveform)
+
+    def _find_words(self, tasks: Sequence[_Task]) -> Iterator[AlignedSegment]:
+        if not tasks:
+            return
+        blank = self._alphabet.blank
+        emissions = self._network([task.waveform for task in tasks])
+        spellings = [
+            spell(task.script, emission, blank)
+            for task, emission in zip(tasks, emissions, strict=True)
+        ]
+        for task, spelling, path in zip(
+            tasks, spellings, best_paths(spellings, blank), strict=True
+        ):
+            segment, frames = task.segment, len(spelling.emission)
+            if path is None:
+                reason = (
+                    f"its {len(spelling.tokens)} characters do not fit into its {frames} frames"
+                )
+                yield AlignedSegment(segment.id, (), reason)
+            else:
+                words = place_words(segment, task.script, path, frames, blank)
+                yield AlignedSegment(segment.id, words)
+
+
+def batches(segments: Sequence[Segment]) -> Iterator[list[Segment]]:
+    """Cut `segments` into runs of at most BATCH_SECONDS of audio, or of one longer segment."""
+    batch: list[Segment] = []
+    seconds = 0.0
+    for segment in segments:
+        length = segment.end - segment.start
+        if batch and not seconds + length <= BATCH_SECONDS:
+            yield batch
+            batch, seconds = [], 0.0
+        batch.append(segment)
+        seconds += length
+    if batch:
+        yield batch

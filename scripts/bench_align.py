@@ -1,0 +1,190 @@
+"""How fast and how exact our word aligner is, beside stock `whisperx.align` on the same machine.
+
+Run from the repository's root:
+
+    python -m scripts.bench_align imports          seconds to import each, in a fresh process
+    python -m scripts.bench_align lecture          the bundled model, the 12-minute lecture
+    python -m scripts.bench_align base             95 million random weights, the same lecture
+
+Both sides get the same segments (the lecture's sentences), the same model and the same threads,
+and run in turn; medians are printed. NLTK's splitter, which needs a download, is replaced on
+WhisperX's side by one that returns the whole segment. On a busy machine, `--clock cpu --threads 1`
+counts the CPU seconds of one thread instead of wall time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from daemon.alignment.aligner import Aligner
+from daemon.alignment.model import load_align_model
+from daemon.alignment.network import Network
+from daemon.asr.recognizer import SAMPLE_RATE, FloatArray
+from daemon.transcript import Segment
+from tests.alignment_samples import (
+    DEMO,
+    sentences,
+    whisperx_alignment,
+)
+from tests.recognition import audio_of
+
+LECTURE = "lecture-12min"
+
+
+Clock = Callable[[], float]  # seconds: time.perf_counter or time.process_time
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """How long one alignment took, and how much of it the network's forward passes."""
+
+    total: float
+    forward: float
+
+    @property
+    def rest(self) -> float:
+        return self.total - self.forward
+
+
+class TimedNetwork:
+    """Our network, with a stopwatch."""
+
+    def __init__(self, network: Network, clock: Clock) -> None:
+        self._network = network
+        self._clock = clock
+        self.shortest = network.shortest
+        self.seconds = 0.0
+
+    def __call__(self, waveforms: Sequence[FloatArray]) -> list[FloatArray]:
+        began = self._clock()
+        emissions = self._network(waveforms)
+        self.seconds += self._clock() - began
+        return emissions
+
+    def to(self, device: str) -> TimedNetwork:
+        self._network = self._network.to(device)
+        return self
+
+
+def import_seconds(module: str) -> float:
+    """Seconds to import `module` in a process of its own."""
+    program = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter()-t)"
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    return float(answer.stdout)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What both sides have to do."""
+
+    model: Path
+    audio: FloatArray
+    segments: Sequence[Segment]
+    device: str
+    clock: Clock
+
+
+def time_ours(task: Task) -> Callable[[], Seconds]:
+    """A stopwatch for our aligner, its model loaded."""
+    model = load_align_model("en", str(task.model))
+    network = TimedNetwork(model.network, task.clock)
+    aligner = Aligner(replace(model, network=network), task.device)
+
+    def run() -> Seconds:
+        network.seconds, began = 0.0, task.clock()
+        aligner.align(task.audio, task.segments)
+        return Seconds(task.clock() - began, network.seconds)
+
+    return run
+
+
+def time_whisperx(task: Task) -> Callable[[], Seconds]:
+    """A stopwatch for `whisperx.align`, its model loaded."""
+    whisperx = whisperx_alignment()
+    model, metadata = whisperx.load_align_model("en", task.device, model_name=str(task.model))
+    transcript = [{"start": s.start, "end": s.end, "text": s.text} for s in task.segments]
+    forward = 0.0
+
+    def timed_model(waveform: torch.Tensor) -> object:
+        nonlocal forward
+        began = task.clock()
+        answer = model(waveform)
+        if waveform.is_cuda:
+            torch.cuda.synchronize()
+        forward += task.clock() - began
+        return answer
+
+    def run() -> Seconds:
+        nonlocal forward
+        forward, began = 0.0, task.clock()
+        whisperx.align(transcript, timed_model, metadata, task.audio, task.device)
+        return Seconds(task.clock() - began, forward)
+
+    return run
+
+
+def compare(task: Task, repeats: int) -> None:
+    """Print both sides' seconds and their ratios; the first run of each warms up."""
+    stopwatches = time_ours(task), time_whisperx(task)
+    runs = [[stopwatch() for stopwatch in stopwatches] for _ in range(repeats + 1)][1:]
+    for part in ("total", "forward", "rest"):
+        ours, theirs = (median(getattr(run[side], part) for run in runs) for side in (0, 1))
+        print(f"{part:8} ours {ours:8.3f} s  whisperx {theirs:8.3f} s  {theirs / ours:6.2f} times")
+
+
+def lecture(model: Path, minutes: float, device: str, clock: Clock) -> Task:
+    """The first `minutes` of the lecture."""
+    segments = [one for one in sentences(LECTURE) if one.end <= minutes * 60]
+    audio = audio_of(LECTURE)[: int(segments[-1].end * SAMPLE_RATE)]
+    return Task(model, audio, segments, device, clock)
+
+
+def write_base_model(folder: Path) -> Path:
+    """wav2vec2-base with random weights and the bundled model's alphabet."""
+    from transformers import Wav2Vec2Config, Wav2Vec2ForCTC  # noqa: PLC0415, slow
+
+    torch.manual_seed(0)
+    Wav2Vec2ForCTC(Wav2Vec2Config(vocab_size=51)).save_pretrained(folder)
+    for name in ("vocab.json", "tokenizer_config.json", "preprocessor_config.json"):
+        (folder / name).write_bytes((DEMO / name).read_bytes())
+    return folder
+
+
+def print_imports(repeats: int) -> None:
+    for module in ("torch", "daemon.alignment.aligner", "whisperx.alignment"):
+        seconds = [import_seconds(module) for _ in range(repeats)]
+        print(f"{module:26} {median(seconds):6.2f} s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["imports", "lecture", "base"])
+    parser.add_argument("--minutes", type=float, default=13.0, help="of the lecture")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    clock = time.process_time if arguments.clock == "cpu" else time.perf_counter
+    if arguments.what == "imports":
+        print_imports(arguments.repeats)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            model = DEMO if arguments.what == "lecture" else write_base_model(Path(folder))
+            task = lecture(model, arguments.minutes, arguments.device, clock)
+            compare(task, arguments.repeats)
+
+
+if __name__ == "__main__":
+    main()
