@@ -1,0 +1,72 @@
+"""Running somebody's command with a message on its standard input, and never for too long."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from typing import IO
+
+_GRACE = 1.0  # seconds from SIGTERM to SIGKILL
+_TICK = 0.05  # seconds between looks at a running hook
+_SHOWN = 300  # characters of its output in an error
+
+
+class Hook:
+    """A command as an argument vector; no shell. It gets a process group of its own."""
+
+    def __init__(self, argv: Sequence[str], seconds: float) -> None:
+        self._argv = argv
+        self._seconds = seconds
+
+    def tell(self, notice: bytes, stop: threading.Event) -> None:
+        """Run it once. Raises OSError if it cannot start, fails, takes too long, or at `stop`.
+
+        Input and output are files: a pipe could fill, or be kept open by a grandchild.
+        """
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
+            given.write(notice)
+            given.seek(0)
+            process = subprocess.Popen(
+                self._argv, stdin=given, stdout=said, stderr=said, start_new_session=True
+            )
+            in_time = self._wait(process, stop)
+            _end(process)
+            if not in_time:
+                why = "the daemon stops" if stop.is_set() else f"{self._seconds:.0f} s are over"
+                raise OSError(f"{self._argv[0]} was ended, because {why}")
+            if process.returncode != 0:
+                raise OSError(f"{self._argv[0]} ended with {process.returncode}: {_tail(said)}")
+
+    def _wait(self, process: subprocess.Popen[bytes], stop: threading.Event) -> bool:
+        """Whether it ended by itself, before its time was over and before `stop`."""
+        deadline = time.monotonic() + self._seconds
+        while process.poll() is None:
+            if time.monotonic() >= deadline or stop.wait(_TICK):
+                return False
+        return True
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Leave nothing of the command behind, children included."""
+    if process.poll() is None:
+        _signal_group(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE)
+    _signal_group(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _signal_group(leader: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, number)
+
+
+def _tail(output: IO[bytes]) -> str:
+    output.seek(max(0, output.seek(0, os.SEEK_END) - _SHOWN))
+    return " ".join(output.read().decode(errors="replace").split()) or "it said nothing"
