@@ -1,0 +1,115 @@
+"""`dropscribe models fetch | list`: the only command that downloads anything."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from daemon import config_file, hardware, models
+from daemon.alignment.catalogue import NoAlignModelError, read_catalogue
+from daemon.commands.verb import Verb
+from daemon.config import Config
+from daemon.errors import FAILED, OK, DropscribeError
+from daemon.hardware import Backend
+
+_NOT_NEEDED = ["*.msgpack", "*.h5", "*.ot", "*.onnx", "flax_*", "tf_*", "language_model/*"]
+_ALIGNED = ("en",)  # fetched unless languages are named or configured
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    acts = parser.add_subparsers(required=True, metavar="fetch|list")
+    fetch = acts.add_parser("fetch", help="download what the configuration needs, once")
+    fetch.add_argument("languages", nargs="*", help="alignment models for these, e.g. en de")
+    fetch.set_defaults(act=_fetch)
+    known = acts.add_parser("list", help="the presets, and what is on this machine")
+    known.set_defaults(act=_list)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    return int(arguments.act(arguments))
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    config = config_file.load(arguments.config)
+    backend = hardware.choose(config.transcribe.backend)
+    for name, source in _wanted(config, backend, arguments.languages):
+        print(f"fetching {name}: {source.repository} …", flush=True)
+        print(f"  {_download(source)}")
+    return OK
+
+
+def _wanted(
+    config: Config, backend: Backend, languages: list[str]
+) -> Iterator[tuple[str, models.Source]]:
+    model = config.transcribe.model
+    if model != models.DEMO and not Path(model).expanduser().is_dir():
+        preset = models.PRESETS.get(model)
+        yield model, preset[backend.name] if preset else models.Source(model)
+    if not config.align.enabled or models.aligner_name(config.align.model, model):
+        return
+    chosen = languages or config.transcribe.languages or (config.transcribe.language,)
+    for language in filter(None, chosen if any(chosen) else _ALIGNED):
+        yield f"word times for {language}", _aligner(language)
+
+
+def _aligner(language: str) -> models.Source:
+    """WhisperX's model for the language; torchaudio's are fetched by name, not from the hub."""
+    try:
+        return models.Source(read_catalogue().model_for(language))
+    except NoAlignModelError as error:
+        raise DropscribeError(str(error)) from error
+
+
+def _download(source: models.Source) -> str:
+    """Download one source; returns where it lies. Raises DropscribeError without a network."""
+    try:
+        if "/" not in source.repository:
+            return _download_bundle(source.repository)
+        from huggingface_hub import snapshot_download  # noqa: PLC0415 - heavy, and only for this
+
+        return str(
+            snapshot_download(
+                source.repository, revision=source.revision, ignore_patterns=_NOT_NEEDED
+            )
+        )
+    except (OSError, ValueError) as error:
+        raise DropscribeError(f"cannot fetch {source.repository}: {error}") from error
+
+
+def _download_bundle(name: str) -> str:
+    import torchaudio  # noqa: PLC0415 - torch is heavy, and only for this
+
+    getattr(torchaudio.pipelines, name).get_model()
+    return "in torch's own cache"
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    config = config_file.load(arguments.config)
+    backend = hardware.choose(config.transcribe.backend)
+    names = [models.DEMO, *models.PRESETS]
+    if config.transcribe.model not in names:
+        names.append(config.transcribe.model)
+    for name in names:
+        chosen = "*" if name == config.transcribe.model else " "
+        print(f"{chosen} {name:<16} {_where(name, backend)}")
+    return OK if _is_here(config.transcribe.model, backend) else FAILED
+
+
+def _where(name: str, backend: Backend) -> str:
+    try:
+        return str(models.find(name, backend.name, os.environ).folder)
+    except models.ModelMissingError:
+        return "not on this machine"
+
+
+def _is_here(name: str, backend: Backend) -> bool:
+    try:
+        models.find(name, backend.name, os.environ)
+    except models.ModelMissingError:
+        return False
+    return True
+
+
+VERB = Verb("models", "fetch the models that are needed, or list them", _arguments, _run)

@@ -1,0 +1,91 @@
+"""`dropscribe realign JOB|FILE`: words again, from the kept transcript, without recognition."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from daemon import artefacts, config_file, hardware
+from daemon.assembly import JOBS, LEDGER, opened, stage_commands
+from daemon.commands.transcribe import one_shot, work
+from daemon.commands.verb import Verb
+from daemon.config import Config
+from daemon.errors import DropscribeError
+from daemon.inbox import candidate
+from daemon.jobs import Job, Stage
+from daemon.journal import Journal, open_logs
+from daemon.ledger import Ledger
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("which", metavar="JOB|FILE", help="a job's number, or a recording's name")
+    parser.add_argument("-o", "--output-dir", type=Path, metavar="DIR", help="default: the outbox")
+    parser.add_argument("--model", default="", help="another alignment model")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    config = config_file.load(arguments.config)
+    job = _job(config, arguments.which)
+    kept = config.paths.state / JOBS / str(job.id)
+    recording = _recording(config, job, artefacts.read_prepared(kept).sha256)
+    with tempfile.TemporaryDirectory(prefix="dropscribe-") as temporary:
+        outbox = arguments.output_dir or config.paths.outbox
+        align = config.align.model_dump() | {"model": arguments.model or config.align.model}
+        ours = one_shot(config.model_dump() | {"align": align}, outbox, Path(temporary))
+        open_logs(ours.paths.logs, echo=False)
+        backend = hardware.choose(config.transcribe.backend)
+        with opened(ours, stage_commands(ours, backend), Journal()) as desk:
+            found = candidate(recording)
+            (again,) = desk.tools.ledger.admit([found] if found else [], desk.tools.wall())
+            _hand_over(kept, desk.tools.folder(again.id))
+            # The same bytes as before: after PREPARE, the job goes straight on to ALIGN.
+            desk.tools.ledger.set_digest(again.id, artefacts.read_prepared(kept).sha256)
+            return work(desk, [again])
+
+
+def _job(config: Config, which: str) -> Job:
+    """The newest finished job of that number or name."""
+    path = config.paths.state / LEDGER
+    if path.exists():
+        ledger = Ledger(path, read_only=True)
+        try:
+            for job in _finished(ledger):
+                if which.removeprefix("#") in {str(job.id), job.name, job.stem, job.source.name}:
+                    return job
+        finally:
+            ledger.close()
+    raise DropscribeError(f"{which}: no such finished job; `dropscribe status` lists the latest")
+
+
+def _finished(ledger: Ledger) -> Iterator[Job]:
+    return (job for job in ledger.recent(1_000_000) if job.next is Stage.DONE)
+
+
+def _recording(config: Config, job: Job, sha256: str) -> Path:
+    """Where the recording is now, proven by its digest: in done/, or where it always was."""
+    suffix = job.source.suffix
+    archived = sorted(config.paths.done.glob(f"*{suffix}")) if config.paths.done.is_dir() else []
+    for path in (job.source, *archived):
+        if path.is_file() and path.stat().st_size == job.identity.size and _digest(path) == sha256:
+            return path
+    raise DropscribeError(f"{job.name}: the recording is neither in done nor in the inbox any more")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _hand_over(kept: Path, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for name in (artefacts.TRANSCRIPT, artefacts.SEGMENTS):
+        if not (kept / name).exists():
+            raise DropscribeError("this job's transcript is no longer kept: transcribe it again")
+        shutil.copy(kept / name, folder / name)
+
+
+VERB = Verb("realign", "words again for a finished job, without transcribing", _arguments, _run)

@@ -1,0 +1,133 @@
+"""install, uninstall, start, stop, restart, logs: the daemon as a service of this user."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon import config_file
+from daemon.commands.verb import Verb, no_arguments
+from daemon.config import Config
+from daemon.errors import OK, DropscribeError
+from daemon.service import (
+    Host,
+    Service,
+    agent_spec,
+    current_life,
+    new_life,
+    refuse_a_second_daemon,
+    service_for,
+)
+from launchd.errors import ServiceError
+
+_LINES = 40  # of the log, before anything new
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What every verb needs: whose service, of which configuration."""
+
+    config_path: Path
+    config: Config
+    host: Host
+    service: Service
+
+
+def setting(config_path: Path, host: Host) -> Setting:
+    """Raises UsageError for a bad configuration, before anything is touched."""
+    config = config_file.load(config_path)
+    service = service_for(agent_spec(config_path, config), host)
+    return Setting(config_path, config, host, service)
+
+
+def install(now: Setting) -> None:
+    """Start the daemon now and at every login, or bring a running one up to date."""
+    paths = now.config.paths
+    refuse_a_second_daemon(paths.state, now.service)
+    now.service.install(new_life(paths.state))
+    print("dropscribe is running, and will start whenever you log in.")
+    print(f"  drop recordings into  {paths.inbox}")
+    print(f"  results appear in     {paths.outbox}")
+    print(f"  log                   {paths.logs}  (dropscribe logs -f)")
+    print(f"  service file          {now.service.file.path}")
+    if now.host.platform == "darwin":
+        print("macOS may say that python3 can run in the background: that is dropscribe.")
+
+
+def uninstall(now: Setting) -> None:
+    """Stop the daemon and forget the service. Recordings, results and settings stay."""
+    was_there = now.service.uninstall()
+    print("The service was removed." if was_there else "There was no service to remove.")
+    print(
+        f"Your recordings, results and settings are still there: {now.config.paths.inbox.parent},"
+    )
+    print(f"{now.config.paths.state}, {now.config_path}")
+
+
+def start(now: Setting) -> None:
+    """Start the installed service if it is not running."""
+    state = now.config.paths.state
+    refuse_a_second_daemon(state, now.service)
+    now.service.start(lambda: current_life(state) is not None)
+    print("dropscribe is running.")
+
+
+def stop(now: Setting) -> None:
+    """Stop the service until the next login or `start`; a job at work goes on then."""
+    now.service.stop()
+    print("dropscribe is stopped until you log in again or say: dropscribe start")
+
+
+def restart(now: Setting) -> None:
+    """Stop and start, for a new configuration or version."""
+    state = now.config.paths.state
+    refuse_a_second_daemon(state, now.service)
+    now.service.restart(new_life(state))
+    print("dropscribe was restarted.")
+
+
+def _logs(arguments: argparse.Namespace) -> int:
+    """The end of the log; with --follow, go on until Ctrl-C, over rotations too."""
+    folder = config_file.load(arguments.config).paths.logs
+    files = [folder / name for name in ("launchd.log", "daemon.log")]
+    written = [str(file) for file in files if file.is_file() and file.stat().st_size]
+    if not written:
+        raise DropscribeError(f"there is no log in {folder} yet: start it with dropscribe install")
+    options = ["-n", str(_LINES), *(["-F"] if arguments.follow else [])]
+    return subprocess.run(["tail", *options, *written], check=False).returncode
+
+
+def _log_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
+
+
+def _verb(name: str, text: str, act: Callable[[Setting], None]) -> Verb:
+    def run(arguments: argparse.Namespace) -> int:
+        with _in_our_words():
+            act(setting(arguments.config, Host()))
+        return OK
+
+    return Verb(name, text, no_arguments, run)
+
+
+@contextlib.contextmanager
+def _in_our_words() -> Iterator[None]:
+    """The service manager's troubles are expected failures of ours."""
+    try:
+        yield
+    except ServiceError as error:
+        raise DropscribeError(str(error)) from error
+
+
+VERBS = (
+    _verb("install", "start now and at every login", install),
+    _verb("uninstall", "stop, and do not start at login any more", uninstall),
+    _verb("start", "start the installed service", start),
+    _verb("stop", "stop the service until the next login", stop),
+    _verb("restart", "stop and start the service", restart),
+    Verb("logs", "show the end of the log", _log_arguments, _logs),
+)

@@ -1,0 +1,108 @@
+"""`dropscribe status`: what the daemon is doing, what waits, and how the latest files ended."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+from daemon import config_file, lock
+from daemon import status as status_file
+from daemon.assembly import LEDGER
+from daemon.commands.verb import Verb
+from daemon.config import Config
+from daemon.errors import OK
+from daemon.jobs import TERMINAL, Job, Stage
+from daemon.ledger import Ledger
+from daemon.transcript import Json
+
+_RECENT = 10
+_WATCH_SECONDS = 1.0
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--watch", action="store_true", help="show it anew every second")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    config = config_file.load(arguments.config)
+    while True:
+        data = look(config)
+        print(json.dumps(data, indent=1) if arguments.json else _text(data))
+        if not arguments.watch:
+            return OK
+        time.sleep(_WATCH_SECONDS)
+        print("\x1b[2J\x1b[H", end="")
+
+
+def look(config: Config) -> Json:
+    """Everything that status tells, as JSON values."""
+    state = config.paths.state
+    running = lock.is_held(state)
+    told = _told(state / status_file.NAME) if running else {}
+    data: Json = {
+        "running": running,
+        "state": told.get("state", "starting") if running else "stopped",
+        "reason": told.get("reason", ""),
+        "daemon": told,
+        "waiting": 0,
+        "done": 0,
+        "failed": 0,
+        "jobs": [],
+        "folders": {key: str(path) for key, path in config.paths.model_dump().items()},
+    }
+    if (state / LEDGER).exists():
+        ledger = Ledger(state / LEDGER, read_only=True)
+        counts = ledger.counts()
+        data["waiting"] = sum(number for stage, number in counts.items() if stage not in TERMINAL)
+        data["done"] = counts.get(Stage.DONE, 0)
+        data["failed"] = counts.get(Stage.FAILED, 0)
+        data["jobs"] = [_job(job) for job in ledger.recent(_RECENT)]
+        ledger.close()
+    return data
+
+
+def _told(path: Path) -> Json:
+    try:
+        told = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _job(job: Job) -> Json:
+    return {
+        "job": job.id,
+        "name": job.name,
+        "next": job.next,
+        "admitted_at": job.admitted_at,
+        "finished_at": job.finished_at,
+        "outputs": job.stem if job.next is Stage.DONE else None,
+        "reason": job.failure.message if job.failure else "",
+    }
+
+
+def _text(data: Json) -> str:
+    reason = f": {data['reason']}" if data["reason"] else ""
+    lines = [
+        f"{data['state']}{reason}",
+        f"{data['waiting']} waiting, {data['done']} done, {data['failed']} failed",
+        f"inbox {data['folders']['inbox']}",
+    ]
+    if data["daemon"].get("watcher") not in (None, "", "off"):
+        lines.append(f"watching by rescan only: {data['daemon']['watcher']}")
+    for run in data["daemon"].get("working_on", ()):
+        done, total = run["done_seconds"], run["total_seconds"]
+        share = f" {done / total:.0%}" if total else ""
+        lines.append(f"  #{run['job']} {run['name']}: {run['stage']}{share}")
+    if data["jobs"]:
+        lines.append("latest files:")
+    for job in data["jobs"]:
+        ended = job["outputs"] or job["reason"] or ""
+        lines.append(f"  #{job['job']} {job['name']}: {job['next']}  {ended}".rstrip())
+    return "\n".join(lines)
+
+
+VERB = Verb("status", "what is being done, what waits, what was done", _arguments, _run)

@@ -1,0 +1,22 @@
+"""Stages that need no model, for tests of what is around them; each may break in a chosen way."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from daemon.jobs import Stage
+from daemon.workers import Command
+
+FAKES = Path(__file__).parent / "fakes"
+REPOSITORY = Path(__file__).parents[1]
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "PYTHONUNBUFFERED": "1"}
+
+
+def fake_commands(
+    prepare: str = "ok", transcribe: str = "ok", align: str = "ok"
+) -> dict[Stage, Command]:
+    """How to start each fake stage, and the way in which it breaks (see fakes/stage.py)."""
+    ways = {Stage.PREPARE: prepare, Stage.TRANSCRIBE: transcribe, Stage.ALIGN: align}
+    program = [sys.executable, "-s", str(FAKES / "stage.py")]
+    return {stage: Command([*program, stage, way], ENVIRONMENT) for stage, way in ways.items()}
