@@ -1,0 +1,165 @@
+"""Transcription of real recordings with one model's weights, warm, in one process. Run as a child.
+
+Ours gets the time of voice-activity detection added; the peers get decoded audio as well. On a CPU
+mlx_whisper runs with the same float32 weights as ours, without which it is four times slower.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from daemon.asr.conversion import converted
+from daemon.asr.recognizer import SAMPLE_RATE, FloatArray, RecognitionOptions
+from daemon.bench.measurement import Measurement, Note, System, paired, report
+from daemon.bench.words import word_error_rate
+from daemon.stages import audio, speech
+
+Transcribe = Callable[["Recording"], str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """A decoded recording, also as the .npy file that the stages share, and what is said in it."""
+
+    name: str
+    samples: FloatArray
+    npy: Path
+    truth: str | None
+
+
+def load(path: Path, folder: Path) -> Recording:
+    """Decode `path` into `folder`; its truth is NAME.truth.json beside it, if there."""
+    npy = folder / f"{path.stem}.npy"
+    with path.open("rb") as file:
+        audio.decode(file, npy, float("inf"), lambda *_: None)
+    beside = path.with_suffix(".truth.json")
+    truth = json.loads(beside.read_text(encoding="utf-8"))["text"] if beside.exists() else None
+    return Recording(path.stem, np.load(npy), npy, truth)
+
+
+def mlx_systems(model: Path) -> dict[str, Transcribe]:
+    from daemon.asr.mlx_recognizer import MlxRecognizer  # noqa: PLC0415 - one backend only
+
+    ours = MlxRecognizer(model, name=model.name)
+    systems: dict[str, Transcribe] = {"dropscribe": partial(_ours, ours.recognize)}
+    if importlib.util.find_spec("mlx_whisper") is not None:
+        stock = stock_model(model)
+        systems["mlx_whisper, no conditioning"] = partial(_stock, stock, False)
+        systems["mlx_whisper, as shipped"] = partial(_stock, stock, True)
+    return systems
+
+
+def ctranslate2_systems(model: Path, cache: Path) -> dict[str, Transcribe]:
+    from faster_whisper import BatchedInferencePipeline, WhisperModel  # noqa: PLC0415
+
+    from daemon.asr.ctranslate2_recognizer import CTranslate2Recognizer  # noqa: PLC0415
+
+    folder = model if (model / "model.bin").exists() else converted(model, cache)
+    ours = CTranslate2Recognizer(folder, name=model.name)
+    theirs = WhisperModel(str(folder), device="cpu", compute_type="int8")
+    batched = BatchedInferencePipeline(theirs)
+    return {
+        "dropscribe": partial(_ours, ours.recognize),
+        "faster-whisper": lambda each: _joined(theirs.transcribe(each.samples)),
+        "faster-whisper, batched": lambda each: _joined(batched.transcribe(each.samples)),
+    }
+
+
+def _ours(recognize: Callable[..., object], recording: Recording) -> str:
+    said: list[str] = []
+    spans = speech.find(recording.npy, lambda *_: None)
+    recognize(
+        recording.samples,
+        spans,
+        RecognitionOptions(),
+        lambda _: None,
+        lambda segment: said.append(segment.text),
+    )
+    return " ".join(said)
+
+
+def stock_model(folder: Path) -> object:
+    """mlx_whisper's own model, with the weights in the precision that ours has on this device."""
+    import mlx.core as mx  # noqa: PLC0415 - one backend only
+    from mlx.utils import tree_unflatten  # noqa: PLC0415
+    from mlx_whisper import load_models, whisper  # noqa: PLC0415
+
+    from daemon.asr.checkpoint import read_checkpoint  # noqa: PLC0415
+    from daemon.asr.numpy_weights import read_weights  # noqa: PLC0415
+
+    if mx.default_device() != mx.cpu:
+        return load_models.load_model(str(folder), mx.float16)
+    checkpoint = read_checkpoint(folder)
+    model = whisper.Whisper(whisper.ModelDimensions(**asdict(checkpoint.dimensions)), mx.float32)
+    weights = read_weights(checkpoint)
+    model.update(tree_unflatten([(name, mx.array(array)) for name, array in weights.items()]))
+    return model
+
+
+def _stock(model: object, condition: bool, recording: Recording) -> str:
+    import mlx.core as mx  # noqa: PLC0415 - one backend only
+
+    module = importlib.import_module("mlx_whisper.transcribe")
+    module.ModelHolder.model, module.ModelHolder.model_path = model, "loaded"
+    said = module.transcribe(
+        recording.samples,
+        path_or_hf_repo="loaded",
+        fp16=mx.default_device() != mx.cpu,
+        condition_on_previous_text=condition,
+    )
+    return str(said["text"])
+
+
+def _joined(answer: tuple[object, object]) -> str:
+    segments, _ = answer
+    assert hasattr(segments, "__iter__")
+    return " ".join(segment.text.strip() for segment in segments)
+
+
+def measure(
+    backend: str, systems: Mapping[str, Transcribe], recording: Recording, rounds: int
+) -> list[Measurement]:
+    """All systems on one recording, in turn; word errors are counted in the timed runs."""
+
+    def run(transcribe: Transcribe) -> Mapping[str, Note]:
+        text = transcribe(recording)
+        if recording.truth is None:
+            return {"words": len(text.split())}
+        return {"word errors": f"{word_error_rate(text, recording.truth):.1%}"}
+
+    seconds = len(recording.samples) / SAMPLE_RATE
+    table = f"transcription of {recording.name} ({seconds:.0f} s), warm, through {backend}"
+    return paired(
+        table, {name: System(partial(run, each)) for name, each in systems.items()}, rounds
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--backend", choices=("mlx", "ctranslate2"), required=True)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("recordings", type=Path, nargs="+")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="dropscribe-bench-") as temporary:
+        folder = Path(temporary)
+        if arguments.backend == "mlx":
+            systems = mlx_systems(arguments.model)
+        else:
+            systems = ctranslate2_systems(arguments.model, folder / "converted")
+        for path in arguments.recordings:
+            recording = load(path, folder)
+            report(measure(arguments.backend, systems, recording, arguments.rounds))
+
+
+if __name__ == "__main__":
+    main()

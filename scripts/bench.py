@@ -1,0 +1,11 @@
+#!/usr/bin/env python3
+"""The benchmark, from a checkout: `dropscribe bench` under another name. See its --help."""
+
+from __future__ import annotations
+
+import sys
+
+from daemon.__main__ import main
+
+if __name__ == "__main__":
+    sys.exit(main(["bench", *sys.argv[1:]]))
