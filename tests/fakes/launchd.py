@@ -158,8 +158,10 @@ class Launchd:
 
 def serve(launchd: Launchd) -> None:
     server = socket.socket(socket.AF_UNIX)
-    server.bind(str(launchd.folder / "socket"))
+    unready = launchd.folder / "socket.unready"
+    server.bind(str(unready))
     server.listen()
+    unready.rename(launchd.folder / "socket")  # who sees this name can connect
     server.settimeout(0.01)
     stop = threading.Event()  # a handler that acted at once could miss a process being started
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
