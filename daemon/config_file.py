@@ -12,9 +12,10 @@ from typing import Any
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
-from daemon.config import Config, data_home
+from daemon.config import Config, Paths, data_home
 from daemon.durable import write_atomically
 from daemon.errors import UsageError
+from daemon.models import DEMO
 
 
 def default_path(environment: Mapping[str, str]) -> Path:
@@ -50,6 +51,18 @@ def validated(data: Mapping[str, Any], origin: str = "the configuration") -> Con
         return Config.model_validate(data)
     except ValidationError as error:
         raise UsageError(f"{origin} has {_problems(error)}") from error
+
+
+def for_demo(root: Path, backend: str) -> Config:
+    """The demo models, and every folder under `root`."""
+    folders = {name: str(root / name) for name in Paths.model_fields}
+    return validated(
+        {
+            "paths": folders,
+            "transcribe": {"model": DEMO, "backend": backend},
+            "limits": {"min_free_mb": 200},
+        }
+    )
 
 
 def to_toml(config: Config) -> str:

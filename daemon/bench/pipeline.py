@@ -1,31 +1,34 @@
-"""Files to words with times, cold start included: our command line beside a peer's, in turn."""
+"""Files to words with times: the real daemon beside the peers' command lines, in turn."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from daemon import hardware, models
+from daemon import config_file
+from daemon.bench import peers
 from daemon.bench.measurement import Measurement, Note, System, paired
-from daemon.errors import DropscribeError
 
 
 def measure(recording: Path, files: int, backends: Sequence[str], rounds: int) -> list[Measurement]:
-    """Copies of `recording`, with the demo models for everybody."""
+    """Copies of `recording`, with the demo models for everybody, cold start included.
+
+    Ours is `dropscribe run --once` on an inbox that holds them all, settling included; a peer is
+    one process a file.
+    """
     with tempfile.TemporaryDirectory(prefix="dropscribe-bench-") as temporary:
         folder = Path(temporary)
         copies = _copies(recording, folder, files)
         systems = {
             f"dropscribe ({name})": System(partial(_ours, copies, name)) for name in backends
         }
-        if hardware.has_mlx():
-            systems["mlx_whisper + whisperx"] = System(partial(_peer, copies))
-        table = f"{files} × {recording.stem} to aligned words, from the command line"
+        for peer in peers.installed():
+            systems[peer] = System(partial(_peer, peer, copies, folder / "cache"))
+        table = f"{files} × {recording.stem} to aligned words, cold start included"
         return paired(table, systems, rounds, warm_up=False)
 
 
@@ -38,25 +41,19 @@ def _copies(recording: Path, folder: Path, count: int) -> list[Path]:
 
 
 def _ours(files: Sequence[Path], backend: str) -> Mapping[str, Note]:
-    with tempfile.TemporaryDirectory(prefix="dropscribe-bench-") as outbox:
-        options = ["--output-dir", outbox, "--model", models.DEMO, "--backend", backend]
-        _run([sys.executable, "-m", "daemon", "transcribe", *options, *map(str, files)], os.environ)
-        return {"files": len(list(Path(outbox).glob("*.srt")))}
+    with tempfile.TemporaryDirectory(prefix="dropscribe-bench-") as temporary:
+        config = config_file.for_demo(Path(temporary), backend)
+        config_file.save(config, Path(temporary) / "config.toml")
+        config.paths.inbox.mkdir()
+        for file in files:
+            shutil.copy(file, config.paths.inbox)
+        options = ["--config", str(Path(temporary) / "config.toml"), "run", "--once"]
+        peers.run(["daemon", *options], os.environ)
+        return {"files": len(list(config.paths.outbox.glob("*.srt")))}
 
 
-def _peer(files: Sequence[Path]) -> Mapping[str, Note]:
-    environment = os.environ | hardware.blas_environment(hardware.choose("mlx"))
+def _peer(peer: str, files: Sequence[Path], cache: Path) -> Mapping[str, Note]:
     with tempfile.TemporaryDirectory(prefix="dropscribe-bench-") as outbox:
         for file in files:
-            target = Path(outbox) / f"{file.stem}.json"
-            _run(
-                [sys.executable, "-m", "daemon.bench.peer", str(file), str(target)],
-                environment,
-            )
+            peers.transcribe(peer, file, Path(outbox), cache)
         return {"files": len(list(Path(outbox).glob("*.json")))}
-
-
-def _run(command: Sequence[str], environment: Mapping[str, str]) -> None:
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if ended.returncode != 0:
-        raise DropscribeError(f"`{' '.join(command[1:4])} …` failed: {ended.stderr[-300:].strip()}")

@@ -11,15 +11,17 @@ import importlib
 import json
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from daemon.asr.conversion import converted
 from daemon.asr.recognizer import SAMPLE_RATE, FloatArray, RecognitionOptions
 from daemon.bench.measurement import Measurement, Note, System, paired, report
+from daemon.bench.stock import openai_transcribe, stock_model, stock_transcribe
 from daemon.bench.words import word_error_rate
 from daemon.stages import audio, speech
 
@@ -52,9 +54,11 @@ def mlx_systems(model: Path) -> dict[str, Transcribe]:
     ours = MlxRecognizer(model, name=model.name)
     systems: dict[str, Transcribe] = {"dropscribe": partial(_ours, ours.recognize)}
     if importlib.util.find_spec("mlx_whisper") is not None:
-        stock = stock_model(model)
-        systems["mlx_whisper, no conditioning"] = partial(_stock, stock, False)
-        systems["mlx_whisper, as shipped"] = partial(_stock, stock, True)
+        stock = stock_transcribe(stock_model(model))
+        systems["mlx_whisper, no conditioning"] = partial(_said, stock, False)
+        systems["mlx_whisper, as shipped"] = partial(_said, stock, True)
+    if importlib.util.find_spec("whisper") is not None:
+        systems["openai-whisper, no conditioning"] = partial(_said, openai_transcribe(model), False)
     return systems
 
 
@@ -87,36 +91,10 @@ def _ours(recognize: Callable[..., object], recording: Recording) -> str:
     return " ".join(said)
 
 
-def stock_model(folder: Path) -> object:
-    """mlx_whisper's own model, with the weights in the precision that ours has on this device."""
-    import mlx.core as mx  # noqa: PLC0415 - one backend only
-    from mlx.utils import tree_unflatten  # noqa: PLC0415
-    from mlx_whisper import load_models, whisper  # noqa: PLC0415
-
-    from daemon.asr.checkpoint import read_checkpoint  # noqa: PLC0415
-    from daemon.asr.numpy_weights import read_weights  # noqa: PLC0415
-
-    if mx.default_device() != mx.cpu:
-        return load_models.load_model(str(folder), mx.float16)
-    checkpoint = read_checkpoint(folder)
-    model = whisper.Whisper(whisper.ModelDimensions(**asdict(checkpoint.dimensions)), mx.float32)
-    weights = read_weights(checkpoint)
-    model.update(tree_unflatten([(name, mx.array(array)) for name, array in weights.items()]))
-    return model
-
-
-def _stock(model: object, condition: bool, recording: Recording) -> str:
-    import mlx.core as mx  # noqa: PLC0415 - one backend only
-
-    module = importlib.import_module("mlx_whisper.transcribe")
-    module.ModelHolder.model, module.ModelHolder.model_path = model, "loaded"
-    said = module.transcribe(
-        recording.samples,
-        path_or_hf_repo="loaded",
-        fp16=mx.default_device() != mx.cpu,
-        condition_on_previous_text=condition,
-    )
-    return str(said["text"])
+def _said(
+    transcribe: Callable[..., Mapping[str, Any]], condition: bool, recording: Recording
+) -> str:
+    return str(transcribe(recording.samples, condition_on_previous_text=condition)["text"])
 
 
 def _joined(answer: tuple[object, object]) -> str:

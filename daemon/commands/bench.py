@@ -16,15 +16,16 @@ from pathlib import Path
 import psutil
 
 from daemon import hardware, models
-from daemon.bench import pipeline
+from daemon.bench import latency, pipeline
 from daemon.bench.measurement import Measurement
 from daemon.bench.table import tables
 from daemon.commands.verb import Verb
 from daemon.errors import OK, DropscribeError
 
 _PACKAGES = ("mlx", "mlx-whisper", "whispermlx", "whisperx", "faster-whisper", "openai-whisper")
-_PARTS = ("transcription", "pipeline", "engine")
+_PARTS = ("transcription", "pipeline", "latency", "engine")
 _RECORDING = models.BUNDLED / "audio" / "meeting-60s.mp3"
+_SHORT = models.BUNDLED / "audio" / "memo-10s.wav"
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,11 +57,15 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _measured(part: str, arguments: argparse.Namespace) -> Iterator[Measurement]:
-    recordings = arguments.recordings or [_RECORDING]
+    recordings = arguments.recordings or [_SHORT if part == "latency" else _RECORDING]
     rounds = ["--rounds", str(arguments.rounds)]
     if part == "pipeline":
         for recording in recordings:
             yield from pipeline.measure(recording, arguments.files, _backends(), arguments.rounds)
+        return
+    if part == "latency":
+        for recording in recordings:
+            yield from latency.measure(recording, _backends(), arguments.rounds)
         return
     if part == "engine":
         blas = hardware.blas_environment(hardware.choose("mlx"))

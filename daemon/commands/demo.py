@@ -27,7 +27,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     root = arguments.folder or Path(tempfile.mkdtemp(prefix="dropscribe-demo-"))
-    config = _configured(root.resolve(), arguments.backend or _preferred())
+    config = config_file.for_demo(root.resolve(), arguments.backend or _preferred())
     config.paths.inbox.mkdir(parents=True, exist_ok=True)
     config_path = root.resolve() / "config.toml"
     config_file.save(config, config_path)
@@ -45,17 +45,6 @@ def _run(arguments: argparse.Namespace) -> int:
 def _preferred() -> str:
     """The product's heart is MLX: show it wherever it runs."""
     return "mlx" if hardware.has_mlx() else "auto"
-
-
-def _configured(root: Path, backend: str) -> Config:
-    folders = ("inbox", "outbox", "done", "failed", "state", "logs")
-    return config_file.validated(
-        {
-            "paths": {name: str(root / name) for name in folders},
-            "transcribe": {"model": models.DEMO, "backend": backend},
-            "limits": {"min_free_mb": 200},
-        }
-    )
 
 
 def _transcribed(config_path: Path, config: Config) -> bool:
