@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from daemon.cancellations import Cancellations
 from daemon.inbox import Settling, look_into
 from daemon.jobs import Candidate, Failure, FailureKind, Identity, Job, Stage, printable
 from daemon.ledger_scan import LedgerScan
@@ -14,6 +15,8 @@ from daemon.tools import Tools
 
 _MENTIONED = 20  # names a scan
 _AT_ONCE = 20_000  # files a scan: more than that wait for the next one, so that memory is bounded
+
+_CANCELLABLE = {Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN, Stage.PUBLISH}
 
 _Kept = tuple[int, int, int]  # what a rename keeps: inode, size and modification time
 
@@ -36,6 +39,7 @@ class Intake:
         self._journal = tools.journal
         self._mounts = tools.mounts
         self._outcomes = outcomes
+        self._cancelled = Cancellations(tools.config.paths.state)
         self._unsettled = unsettled  # shared: jobs that wait for their file to be still again
         self._looking = looking  # called before each look: later events need another one
         watch = tools.config.watch
@@ -57,6 +61,7 @@ class Intake:
         """Look once; True if something new is settling. Raises OSError if the inbox is gone."""
         self._mounts.check([self._inbox])
         self._looking()
+        self._give_up_what_is_cancelled()
         self._looked_for = set(self._unsettled)
         look = look_into(self._inbox, self._extensions)
         seen = self._ledger.compare(look.candidates)
@@ -124,6 +129,16 @@ class Intake:
             self._outcomes.abandon(job)
             self._ledger.finish(job.id, Stage.GONE, wall)
             self._journal.tell("gone", "left the inbox before it was read", job)
+
+    def _give_up_what_is_cancelled(self) -> None:
+        for number in self._cancelled.asked():
+            job = self._ledger.job(number)
+            if job is not None and job.next in _CANCELLABLE and job.stem is None:
+                self._outcomes.abandon(job)
+                self._unsettled.discard(job.id)
+                failure = Failure(job.next, FailureKind.CANCELLED, "it was cancelled")
+                self._ledger.condemn(job.id, failure)
+            self._cancelled.settle(number)
 
     @property
     def anything_missing(self) -> bool:

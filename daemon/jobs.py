@@ -19,10 +19,9 @@ class Stage(StrEnum):
     DONE = "done"
     FAILED = "failed"
     GONE = "gone"  # the user took the file away before it was read
-    CANCELLED = "cancelled"
 
 
-TERMINAL = frozenset({Stage.DONE, Stage.FAILED, Stage.GONE, Stage.CANCELLED})
+TERMINAL = frozenset({Stage.DONE, Stage.FAILED, Stage.GONE})
 
 
 class FailureKind(StrEnum):
@@ -36,6 +35,7 @@ class FailureKind(StrEnum):
     CHANGED = "changed"  # the file changed while it was read: back to settling
     VANISHED = "vanished"  # the file is no longer there
     INTERRUPTED = "interrupted"  # the daemon itself died too often while at it: quarantine it
+    CANCELLED = "cancelled"  # a person gave it up
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def publish(outbox: Path, stem: str, files: Mapping[str, bytes]) -> list[Path]:
                 continue
             if suffix == JSON:
                 sync_folder(outbox)  # the mark must not survive a power cut that its set did not
-            _place(files[suffix], paths[suffix])
+            place(files[suffix], paths[suffix])
             appeared.append(paths[suffix])
     except FileExistsError as error:
         for path in appeared:
@@ -76,7 +76,8 @@ def publish(outbox: Path, stem: str, files: Mapping[str, bytes]) -> list[Path]:
     return list(paths.values())
 
 
-def _place(data: bytes, path: Path) -> None:
+def place(data: bytes, path: Path) -> None:
+    """Make `path` appear, whole, with these bytes. Raises FileExistsError if it is there."""
     temporary = write_temporary(path.parent, data)
     try:
         rename_without_clobbering(temporary, path)

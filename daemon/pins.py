@@ -25,13 +25,14 @@ class TamperedModelError(DropscribeError):
     """The file is not the one that was published; nothing of it is loaded."""
 
 
-def verify(folder: Path) -> None:
-    """Hold the weights in `folder` against what is known of them.
+def verify(folder: Path) -> int:
+    """Hold the weights in `folder` against what is known of them; how many files are known.
 
     Known are the bundled models, and whatever lies in the hub's cache: that stores each large file
     under its SHA-256. Other folders are the user's own. Raises TamperedModelError.
     """
-    for path, expected in _known(folder):
+    known = list(_known(folder))
+    for path, expected in known:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != expected:
@@ -39,6 +40,7 @@ def verify(folder: Path) -> None:
                 f"the model file {path} is damaged or was changed: delete it and run"
                 " `dropscribe models fetch`, or install dropscribe again if it is a bundled one"
             )
+    return len(known)
 
 
 def _known(folder: Path) -> Iterator[tuple[Path, str]]:

@@ -1,4 +1,4 @@
-"""`dropscribe models fetch | list`: the only command that downloads anything."""
+"""`dropscribe models fetch | list | verify`: the only command that downloads anything."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from daemon import config_file, hardware, models
+from daemon import config_file, hardware, models, pins
 from daemon.alignment.catalogue import NoAlignModelError, read_catalogue
 from daemon.commands.verb import Verb
 from daemon.config import Config
@@ -19,12 +19,14 @@ _ALIGNED = ("en",)  # fetched unless languages are named or configured
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    acts = parser.add_subparsers(required=True, metavar="fetch|list")
+    acts = parser.add_subparsers(required=True, metavar="fetch|list|verify")
     fetch = acts.add_parser("fetch", help="download what the configuration needs, once")
     fetch.add_argument("languages", nargs="*", help="alignment models for these, e.g. en de")
     fetch.set_defaults(act=_fetch)
     known = acts.add_parser("list", help="the presets, and what is on this machine")
     known.set_defaults(act=_list)
+    check = acts.add_parser("verify", help="hold the models on this machine against their SHA-256")
+    check.set_defaults(act=_verify)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -97,6 +99,26 @@ def _list(arguments: argparse.Namespace) -> int:
     return OK if _is_here(config.transcribe.model, backend) else FAILED
 
 
+def _verify(arguments: argparse.Namespace) -> int:
+    config = config_file.load(arguments.config)
+    backend = hardware.choose(config.transcribe.backend)
+    folders = {"align demo": models.BUNDLED / "align-demo"}
+    for name in dict.fromkeys([models.DEMO, *models.PRESETS, config.transcribe.model]):
+        if _is_here(name, backend):
+            folders[name] = models.find(name, backend.name, os.environ).folder
+    damaged = 0
+    for name, folder in folders.items():
+        try:
+            known = pins.verify(folder)
+            print(
+                f"ok   {name:<16} {known} files" if known else f"     {name:<16} your own: {folder}"
+            )
+        except pins.TamperedModelError as error:
+            damaged += 1
+            print(f"BAD  {name:<16} {error}")
+    return FAILED if damaged else OK
+
+
 def _where(name: str, backend: Backend) -> str:
     try:
         return str(models.find(name, backend.name, os.environ).folder)
@@ -112,4 +134,4 @@ def _is_here(name: str, backend: Backend) -> bool:
     return True
 
 
-VERB = Verb("models", "fetch the models that are needed, or list them", _arguments, _run)
+VERB = Verb("models", "fetch the models that are needed, list or verify them", _arguments, _run)

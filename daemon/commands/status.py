@@ -59,7 +59,7 @@ def look(config: Config) -> Json:
         data["waiting"] = sum(number for stage, number in counts.items() if stage not in TERMINAL)
         data["done"] = counts.get(Stage.DONE, 0)
         data["failed"] = counts.get(Stage.FAILED, 0)
-        data["jobs"] = [_job(job) for job in ledger.recent(_RECENT)]
+        data["jobs"] = [told_of(job) for job in ledger.recent(_RECENT)]
         ledger.close()
     return data
 
@@ -72,7 +72,8 @@ def _told(path: Path) -> Json:
     return told if isinstance(told, dict) else {}
 
 
-def _job(job: Job) -> Json:
+def told_of(job: Job) -> Json:
+    """One job, as JSON values."""
     return {
         "job": job.id,
         "name": job.name,
@@ -99,10 +100,14 @@ def _text(data: Json) -> str:
         lines.append(f"  #{run['job']} {run['name']}: {run['stage']}{share}")
     if data["jobs"]:
         lines.append("latest files:")
-    for job in data["jobs"]:
-        ended = job["outputs"] or job["reason"] or ""
-        lines.append(f"  #{job['job']} {job['name']}: {job['next']}  {ended}".rstrip())
+    lines += [f"  {line(job)}" for job in data["jobs"]]
     return "\n".join(lines)
+
+
+def line(told: Json) -> str:
+    """The same job for a person."""
+    ended = told["outputs"] or told["reason"] or ""
+    return f"#{told['job']} {told['name']}: {told['next']}  {ended}".rstrip()
 
 
 VERB = Verb("status", "what is being done, what waits, what was done", _arguments, _run)

@@ -20,7 +20,7 @@ import psutil
 from daemon_process import DaemonProcess
 
 SUFFIXES = ("timing.json", "json", "txt", "srt", "vtt", "tsv")  # the longest ending first
-_TERMINAL = ("done", "failed", "gone", "cancelled")
+_TERMINAL = ("done", "failed", "gone")
 
 
 def violations(daemon: DaemonProcess, dropped: Iterable[bytes], lost: int = 0) -> list[str]:
