@@ -5,6 +5,7 @@ Run from the repository's root:
     python -m scripts.bench_align imports          seconds to import each, in a fresh process
     python -m scripts.bench_align lecture          the bundled model, the 12-minute lecture
     python -m scripts.bench_align base             95 million random weights, the same lecture
+    python -m scripts.bench_align after            from the last segment to the words, in real jobs
 
 Both sides get the same segments (the lecture's sentences), the same model and the same threads,
 and run in turn; medians are printed. NLTK's splitter, which needs a download, is replaced on
@@ -15,6 +16,8 @@ counts the CPU seconds of one thread instead of wall time.
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,6 +29,7 @@ from statistics import median
 
 import torch
 
+from daemon import config_file
 from daemon.alignment.aligner import Aligner
 from daemon.alignment.model import load_align_model
 from daemon.alignment.network import Network
@@ -160,6 +164,36 @@ def write_base_model(folder: Path) -> Path:
     return folder
 
 
+def seconds_after(recording: Path, folder: Path, cold: bool = False) -> float:
+    """Seconds from a recording's last segment to its words, as timing.json of a real job tells.
+
+    `cold`: the same recording again, by an aligner that starts when the segments are there.
+    """
+    config = config_file.for_demo(folder, "ctranslate2")
+    config_file.save(config, folder / "config.toml")
+    config.paths.inbox.mkdir(exist_ok=True)
+    outbox = folder / "again" if cold else config.paths.outbox
+    if not cold:
+        shutil.copy(recording, config.paths.inbox)
+    verb = ["realign", recording.name, "-o", str(outbox)] if cold else ["run", "--once"]
+    command = [sys.executable, "-m", "daemon", "--config", str(folder / "config.toml"), *verb]
+    subprocess.run(command, check=True, capture_output=True)
+    timing = json.loads((outbox / f"{recording.stem}.timing.json").read_bytes())
+    return float(timing["stages"]["align"]["seconds"])
+
+
+def print_after(task: Task) -> None:
+    """The lecture beside whisperx.align; the memo with a child that is warm and one that is not."""
+    audio = Path("tests/audio")
+    with tempfile.TemporaryDirectory() as folder:
+        ours = seconds_after(audio / f"{LECTURE}.m4a", Path(folder))
+        theirs = time_whisperx(task)().total
+        print(f"lecture  ours {ours:6.2f} s  whisperx.align {theirs:6.2f} s  1/{theirs / ours:.0f}")
+        warm = seconds_after(audio / "memo-10s.wav", Path(folder))
+        cold = seconds_after(audio / "memo-10s.wav", Path(folder), cold=True)
+        print(f"memo     warm {warm:6.2f} s  cold {cold:6.2f} s  {cold / warm:.1f} times")
+
+
 def print_imports(repeats: int) -> None:
     for module in ("torch", "daemon.alignment.aligner", "whisperx.alignment"):
         seconds = [import_seconds(module) for _ in range(repeats)]
@@ -168,7 +202,7 @@ def print_imports(repeats: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["imports", "lecture", "base"])
+    parser.add_argument("what", choices=["imports", "lecture", "base", "after"])
     parser.add_argument("--minutes", type=float, default=13.0, help="of the lecture")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="cpu")
@@ -181,9 +215,12 @@ def main() -> None:
         print_imports(arguments.repeats)
     else:
         with tempfile.TemporaryDirectory() as folder:
-            model = DEMO if arguments.what == "lecture" else write_base_model(Path(folder))
+            model = write_base_model(Path(folder)) if arguments.what == "base" else DEMO
             task = lecture(model, arguments.minutes, arguments.device, clock)
-            compare(task, arguments.repeats)
+            if arguments.what == "after":
+                print_after(task)
+            else:
+                compare(task, arguments.repeats)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,14 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin", "PYTHONUNBUFFERED": "1"}
 def fake_commands(
     prepare: str = "ok", transcribe: str = "ok", align: str = "ok"
 ) -> dict[Stage, Command]:
-    """How to start each fake stage, and the way in which it breaks (see fakes/stage.py)."""
+    """How to start each fake stage, and the way in which it breaks (see fakes/stage.py).
+
+    A way that ends in .py is a program of its own in fakes/.
+    """
     ways = {Stage.PREPARE: prepare, Stage.TRANSCRIBE: transcribe, Stage.ALIGN: align}
-    program = [sys.executable, "-s", str(FAKES / "stage.py")]
-    return {stage: Command([*program, stage, way], ENVIRONMENT) for stage, way in ways.items()}
+    return {stage: Command(_program(stage, way), ENVIRONMENT) for stage, way in ways.items()}
+
+
+def _program(stage: Stage, way: str) -> list[str]:
+    arguments = [way] if way.endswith(".py") else ["stage.py", stage, way]
+    return [sys.executable, "-s", str(FAKES / arguments[0]), *arguments[1:]]

@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from daemon.alignment.batches import batches
 from daemon.alignment.device import place
 from daemon.alignment.model import AlignModel, load_align_model
 from daemon.alignment.viterbi import best_paths
 from daemon.alignment.words import Script, place_words, read_script, spell
 from daemon.asr.recognizer import SAMPLE_RATE, FloatArray
 from daemon.transcript import Segment, Word
-
-BATCH_SECONDS = 30.0  # of audio; more gains little and costs memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +116,3 @@ class Aligner:
             else:
                 words = place_words(segment, task.script, path, frames, blank)
                 yield AlignedSegment(segment.id, words)
-
-
-def batches(segments: Sequence[Segment]) -> Iterator[list[Segment]]:
-    """Cut `segments` into runs of at most BATCH_SECONDS of audio, or of one longer segment."""
-    batch: list[Segment] = []
-    seconds = 0.0
-    for segment in segments:
-        length = segment.end - segment.start
-        if batch and not seconds + length <= BATCH_SECONDS:
-            yield batch
-            batch, seconds = [], 0.0
-        batch.append(segment)
-        seconds += length
-    if batch:
-        yield batch

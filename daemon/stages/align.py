@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from daemon import aligned_log, artefacts, models, pins
 from daemon.aligned_log import AlignedLog, Tried
+from daemon.alignment.batches import batches
 from daemon.protocol import Request
 from daemon.stages.serve import Channel, Handler, serve
 from daemon.transcript import Alignment, AlignmentStatus, Json, Segment
@@ -112,7 +113,6 @@ def _align(
     aligner: Aligner, audio: FloatArray, stream: _SegmentStream, request: Request, channel: Channel
 ) -> Tried:
     """Align what no earlier child has: in batches, and the suspects last, one by one."""
-    from daemon.alignment.aligner import batches  # noqa: PLC0415
     from daemon.asr.recognizer import SAMPLE_RATE  # noqa: PLC0415
 
     tried = aligned_log.read(request.folder)

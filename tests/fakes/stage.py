@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import json
 import os
 import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from daemon import artefacts
@@ -44,6 +45,9 @@ from daemon.transcript import (
 
 SECONDS = 4.0
 TEXTS = ("One two three.", "Four five.")
+SAMPLES = 64_000
+HEADER = b"{'descr': '<f4', 'fortran_order': False, 'shape': (%d,), }" % SAMPLES
+SILENCE = b"\x93NUMPY\x01\x00\x76\x00" + HEADER.ljust(117) + b"\n" + bytes(4 * SAMPLES)
 ARTEFACTS = {
     Stage.PREPARE: artefacts.PREPARED,
     Stage.TRANSCRIBE: artefacts.TRANSCRIPT,
@@ -63,9 +67,11 @@ def receipt(request: Request, kind: FailureKind | None = None, message: str = ""
 # The work
 
 
-def segments() -> tuple[Segment, ...]:
+def segments(texts: Sequence[str] = TEXTS) -> tuple[Segment, ...]:
+    step = SECONDS / len(texts)
     return tuple(
-        Segment(at, at * 2.0, at * 2.0 + 1.5, text, -0.1, 0.01) for at, text in enumerate(TEXTS)
+        Segment(at, at * step, (at + 0.75) * step, text, -0.1, 0.01)
+        for at, text in enumerate(texts)
     )
 
 
@@ -81,7 +87,7 @@ def words(segment: Segment) -> tuple[Word, ...]:
 def prepare(request: Request, nonce: str) -> None:
     source = JobRequest.read(request.folder).source
     content = source.read_bytes()
-    (request.folder / artefacts.AUDIO).write_bytes(b"")
+    (request.folder / artefacts.AUDIO).write_bytes(SILENCE)
     digest = hashlib.sha256(content).hexdigest()
     prepared = Prepared(
         digest, len(content), SECONDS, "wav", "pcm_s16le", None, (), ((0.0, SECONDS),)
@@ -89,9 +95,13 @@ def prepare(request: Request, nonce: str) -> None:
     write(request, nonce, prepared.to_json())
 
 
-def transcribe(request: Request, nonce: str) -> None:
+def transcribe(request: Request, nonce: str, texts: Sequence[str] = TEXTS) -> None:
+    said = segments(texts)
+    lines = [{"language": "en"}, *(segment.to_json() for segment in said)]
+    handed_over = "".join(json.dumps(line) + "\n" for line in lines)
+    (request.folder / artefacts.SEGMENTS).write_text(handed_over)
     say(message_line(Progress(request.nonce, SECONDS, SECONDS)))
-    recognition = Recognition("en", 1.0, segments(), "fake", "cpu", "fake", "1", {"fake": "1"})
+    recognition = Recognition("en", 1.0, said, "fake", "cpu", "fake", "1", {"fake": "1"})
     write(request, nonce, recognition.to_json())
 
 
@@ -109,6 +119,13 @@ WORK = {Stage.PREPARE: prepare, Stage.TRANSCRIBE: transcribe, Stage.ALIGN: align
 
 def ok(request: Request) -> None:
     WORK[STAGE](request, request.nonce)
+    receipt(request)
+
+
+def lines(request: Request) -> None:
+    """TRANSCRIBE: each line of the recording is a segment."""
+    source = JobRequest.read(request.folder).source
+    transcribe(request, request.nonce, source.read_text().splitlines())
     receipt(request)
 
 
@@ -238,9 +255,10 @@ def gate(path: str) -> Callable[[Request], None]:
 WAYS: dict[str, Callable[[Request], None]] = {
     way.__name__: way
     for way in (
-        ok, segv, abort, kill, hang, stop, marktime, flood_stdout, flood_stdout_with_one_line,
-        flood_stderr, hog, leave, fail, no_result, broken_result, truncated_result, wrong_nonce,
-        bad_input, full_disk, grandchild, unseen_grandchild, crash_after_receipt,
+        ok, lines, segv, abort, kill, hang, stop, marktime, flood_stdout,
+        flood_stdout_with_one_line, flood_stderr, hog, leave, fail, no_result, broken_result,
+        truncated_result, wrong_nonce, bad_input, full_disk, grandchild, unseen_grandchild,
+        crash_after_receipt,
     )
 }  # fmt: skip
 
