@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import shutil
@@ -12,10 +13,13 @@ import numpy as np
 import pytest
 import torch
 
+from daemon import pins
 from daemon.alignment.architecture import UnsupportedArchitectureError
+from daemon.alignment.catalogue import read_catalogue
 from daemon.alignment.checkpoint import (
     AlignModelMissingError,
-    bundle_file,
+    bundle_path,
+    find_bundle,
     read_alphabet,
     read_bundle,
     read_folder,
@@ -57,7 +61,19 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> torch.nn.Module:
     file = tmp_path / "hub" / "checkpoints" / "small.pth"
     file.parent.mkdir(parents=True)
     torch.save(weights, file)
+    monkeypatch.setitem(pins.TORCHAUDIO, file.name, _digest(file))
     return model
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _vouch_for(file: Path) -> None:
+    """Keep a file as the hub's cache does: under its digest, with a link to it."""
+    blob = file.parent.parent / _digest(file)
+    file.rename(blob)
+    file.symlink_to(blob)
 
 
 def test_weights_are_float32_whatever_the_file_holds() -> None:
@@ -75,6 +91,9 @@ def test_pickled_weights_are_the_same_model(folder: Path) -> None:
 
     torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
+    with pytest.raises(AlignModelMissingError, match="a pickle of unknown origin"):
+        read_folder(folder)
+    _vouch_for(folder / "pytorch_model.bin")
     found = read_folder(folder).weights
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[name], expected[name]) for name in expected)
@@ -93,6 +112,7 @@ class Intruder:
 def test_a_pickle_that_would_run_code_is_refused_and_not_run(folder: Path, tmp_path: Path) -> None:
     (folder / "model.safetensors").unlink()
     torch.save({"lm_head.weight": Intruder(tmp_path / "ran")}, folder / "pytorch_model.bin")
+    _vouch_for(folder / "pytorch_model.bin")
     with pytest.raises(pickle.UnpicklingError):
         read_folder(folder)
     assert not (tmp_path / "ran").exists()
@@ -129,12 +149,28 @@ def test_a_torchaudio_bundle_hears_what_torchaudio_hears(bundle: torch.nn.Module
     assert checkpoint.alphabet["e"] == 2
 
 
+def test_a_bundle_that_was_changed_or_that_nobody_vouches_for_is_not_opened(
+    bundle: torch.nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del bundle
+    file = tmp_path / "hub" / "checkpoints" / "small.pth"
+    file.write_bytes(file.read_bytes() + b"more")
+    with pytest.raises(pins.TamperedModelError, match="was changed"):
+        read_bundle("SMALL")
+    monkeypatch.delitem(pins.TORCHAUDIO, file.name)
+    with pytest.raises(AlignModelMissingError, match="a pickle of unknown origin"):
+        read_bundle("SMALL")
+
+
+def test_every_model_that_whisperx_takes_from_torchaudio_is_pinned() -> None:
+    names = [name for name in read_catalogue().models.values() if "/" not in name]
+    assert {bundle_path(find_bundle(name)).name for name in names} == pins.TORCHAUDIO.keys()
+
+
 def test_a_bundle_that_was_not_downloaded_is_missing_and_is_not_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(AlignModelMissingError, match="models fetch"):
-        bundle_file("wav2vec2_fairseq_base_ls960_asr_ls960.pth")
     with pytest.raises(AlignModelMissingError, match="models fetch"):
         read_bundle("WAV2VEC2_ASR_BASE_960H")
 

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from daemon import pins
 from daemon.alignment.architecture import Architecture, UnsupportedArchitectureError
 from daemon.errors import DropscribeError
 
@@ -40,10 +41,12 @@ class Checkpoint:
 
 
 def read_folder(folder: Path) -> Checkpoint:
-    """A model in Hugging Face's layout; safetensors are preferred, pickles hold tensors only.
+    """A model in Hugging Face's layout; safetensors are preferred to pickles.
 
-    Raises AlignModelMissingError without files, UnsupportedArchitectureError for other networks.
+    Raises AlignModelMissingError without files that may be loaded, TamperedModelError for changed
+    ones, UnsupportedArchitectureError for other networks.
     """
+    pins.verify(folder)
     architecture = Architecture.from_config(_read_json(folder / "config.json"))
     alphabet = read_alphabet(folder)
     return Checkpoint(architecture, normalise(_read_weights(folder)), alphabet)
@@ -60,13 +63,18 @@ def read_alphabet(folder: Path) -> dict[str, int]:
 
 
 def read_bundle(name: str) -> Checkpoint:
-    """A torchaudio bundle, such as WAV2VEC2_ASR_BASE_960H, from torch's download cache."""
-    from torchaudio import pipelines  # noqa: PLC0415, no other model needs it
+    """A torchaudio bundle, such as WAV2VEC2_ASR_BASE_960H, from torch's download cache.
 
-    bundle = getattr(pipelines, name, None)
-    if not isinstance(bundle, pipelines.Wav2Vec2ASRBundle):
-        raise AlignModelMissingError(f"torchaudio has no speech recognition model called {name!r}")
-    weights = _read_pickle(bundle_file(bundle._path))
+    Raises AlignModelMissingError and TamperedModelError.
+    """
+    bundle = find_bundle(name)
+    path = bundle_path(bundle)
+    if not path.exists():
+        raise AlignModelMissingError(
+            f"the alignment model {name} is not on this machine; run: dropscribe models fetch"
+        )
+    pins.verify(path)
+    weights = _read_pickle(path)
     for key in ("aux.weight", "aux.bias"):  # fairseq's outputs that no label belongs to
         kept = [row for row in range(len(weights[key])) if row not in bundle._remove_aux_axis]
         weights[key] = weights[key][kept]
@@ -76,14 +84,19 @@ def read_bundle(name: str) -> Checkpoint:
     return Checkpoint(_bundle_architecture(bundle._params), normalise(weights), alphabet)
 
 
-def bundle_file(name: str) -> Path:
+def find_bundle(name: str) -> Any:  # noqa: ANN401 - torchaudio has no types
+    """torchaudio's description of a model; raises AlignModelMissingError if it has none."""
+    from torchaudio import pipelines  # noqa: PLC0415, no other model needs it
+
+    bundle = getattr(pipelines, name, None)
+    if not isinstance(bundle, pipelines.Wav2Vec2ASRBundle):
+        raise AlignModelMissingError(f"torchaudio has no speech recognition model called {name!r}")
+    return bundle
+
+
+def bundle_path(bundle: Any) -> Path:  # noqa: ANN401
     """Where torch keeps the file that a bundle downloads."""
-    path = Path(torch.hub.get_dir()) / "checkpoints" / name
-    if not path.exists():
-        raise AlignModelMissingError(
-            f"the alignment model {name} is not on this machine; run: dropscribe models fetch"
-        )
-    return path
+    return Path(torch.hub.get_dir()) / "checkpoints" / str(bundle._path)
 
 
 def normalise(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -138,6 +151,12 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_pickle(path: Path) -> dict[str, Tensor]:
+    """Tensors only, and only from a file that somebody vouches for: a pickle can hold code."""
+    if pins.digest_of(path) is None:
+        raise AlignModelMissingError(
+            f"{path} is a pickle of unknown origin, which could run code: name a model in"
+            " align.model that has a model.safetensors"
+        )
     weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     return weights
 

@@ -15,6 +15,7 @@ from daemon.errors import FAILED, OK, DropscribeError
 from daemon.hardware import Backend
 
 _NOT_NEEDED = ["*.msgpack", "*.h5", "*.ot", "*.onnx", "flax_*", "tf_*", "language_model/*"]
+_TORCHAUDIO = "https://download.pytorch.org/torchaudio/models/"
 _ALIGNED = ("en",)  # fetched unless languages are named or configured
 
 
@@ -76,15 +77,23 @@ def _download(source: models.Source) -> str:
                 source.repository, revision=source.revision, ignore_patterns=_NOT_NEEDED
             )
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # the last is torch's for a wrong digest
         raise DropscribeError(f"cannot fetch {source.repository}: {error}") from error
 
 
 def _download_bundle(name: str) -> str:
-    import torchaudio  # noqa: PLC0415 - torch is heavy, and only for this
+    """One of torchaudio's models. It is a pickle: it is downloaded here, never opened."""
+    from torch import hub  # noqa: PLC0415 - torch is heavy, and only for this
 
-    getattr(torchaudio.pipelines, name).get_model()
-    return "in torch's own cache"
+    from daemon.alignment.checkpoint import bundle_path, find_bundle  # noqa: PLC0415
+
+    path = bundle_path(find_bundle(name))
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        digest = pins.TORCHAUDIO.get(path.name)
+        hub.download_url_to_file(f"{_TORCHAUDIO}{path.name}", str(path), hash_prefix=digest)
+    pins.verify(path)
+    return str(path)
 
 
 def _list(arguments: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon import aligned_log, artefacts, models, pins
+from daemon import aligned_log, artefacts, models
 from daemon.aligned_log import AlignedLog, Tried
 from daemon.alignment.batches import batches
 from daemon.protocol import Request
@@ -46,8 +46,6 @@ def _handler() -> Handler:
         language = stream.language()
         try:
             location = models.aligner_location(arguments.model) or None
-            if location:
-                pins.verify(Path(location))
             aligner = Aligner.load(language, location, arguments.device)
         except NoAlignModelError as error:
             _wait_for_all(channel)
