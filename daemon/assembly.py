@@ -53,12 +53,10 @@ def stage_commands(config: Config, backend: Backend) -> Commands:
         Stage.ALIGN: [
             f"--model={models.aligner_name(config.align.model, transcribe.model)}",
             f"--device={config.align.device}",
+            f"--threads={hardware.aligner_threads(backend)}",
         ],
     }
-    extra = {
-        Stage.TRANSCRIBE: hardware.blas_environment(backend),
-        Stage.ALIGN: hardware.aligner_environment(backend),
-    }
+    extra = {Stage.TRANSCRIBE: hardware.blas_environment(backend)}
     return {
         stage: Command(
             [sys.executable, "-P", "-s", "-m", f"daemon.stages.{stage}", *given],

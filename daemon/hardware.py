@@ -123,14 +123,13 @@ def stage_environment(ours: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def aligner_environment(backend: Backend) -> dict[str, str]:
-    """Where the transcriber needs the CPU, too, the aligner beside it takes half of the cores.
+def aligner_threads(backend: Backend) -> int:
+    """With how many threads the aligner leaves room for the transcriber; 0: it need not.
 
-    Two OpenMP teams that each want all cores wait for one another: both get slower, several times.
+    Where both compute on the CPU, it takes half of the cores: two OpenMP teams that each want all
+    cores wait for one another, and both get slower, several times.
     """
-    if backend.device != "cpu" or "OMP_NUM_THREADS" in os.environ:
-        return {}
-    return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 2) // 2))}
+    return max(1, (os.cpu_count() or 2) // 2) if backend.device == "cpu" else 0
 
 
 def blas_environment(backend: Backend) -> dict[str, str]:

@@ -74,10 +74,11 @@ class Lanes:
     def ring(self, job: int, complete: bool, now: float) -> bool:
         """Tell the job's aligner that there are more segments; False if it has no aligner."""
         runs = [run for run in self.of(Stage.ALIGN) if run.job.id == job]
+        alone = complete and not self.of(Stage.TRANSCRIBE)
         for run in runs:
             if complete:
                 run.input_complete(now)
-            run.worker.ask(Doorbell(run.nonce, complete))
+            run.worker.ask(Doorbell(run.nonce, complete, alone))
         return bool(runs)
 
     def hear(self, event: Said | Ended, now: float) -> list[Concluded]:

@@ -33,10 +33,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Doorbell:
-    """More input is there for a job that was already requested."""
+    """More input is there for a job that was already requested.
+
+    `complete`: all of it is; `alone`: and no transcription needs the processor any more.
+    """
 
     nonce: str
     complete: bool
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +82,15 @@ def request_line(request: Request | Doorbell) -> bytes:
     match request:
         case Request(folder, nonce):
             return _line({"job": str(folder), "nonce": nonce})
-        case Doorbell(nonce, complete):
-            return _line({"nonce": nonce, "complete": complete})
+        case Doorbell(nonce, complete, alone):
+            return _line({"nonce": nonce, "complete": complete, "alone": alone})
 
 
 def parse_request(line: bytes) -> Request | Doorbell:
     data = json.loads(line)
     if "job" in data:
         return Request(Path(data["job"]), str(data["nonce"]))
-    return Doorbell(str(data["nonce"]), bool(data["complete"]))
+    return Doorbell(str(data["nonce"]), bool(data["complete"]), bool(data["alone"]))
 
 
 def message_line(message: Message) -> bytes:

@@ -12,6 +12,7 @@ import pytest
 from daemon.artefacts import JobRequest
 from daemon.jobs import FailureKind, Identity, Job, Stage
 from daemon.lanes import Concluded, Lanes
+from daemon.protocol import Doorbell
 from daemon.runs import Run, RunLimits
 from daemon.worker import Ended, Said
 from tests.daemon_process import wait_until
@@ -164,3 +165,18 @@ def test_idle_processes_are_let_go(make: Make) -> None:
     floor.lanes.retire(11.0, idle_seconds=10.0)
     assert worker.exit_code() is not None
     assert floor.lanes.idle_since() is None
+
+
+def test_an_aligner_learns_whether_a_transcription_needs_the_processor_beside_it(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    floor = make(transcribe=f"gate:{tmp_path / 'gate'}", align=f"gate:{tmp_path / 'never'}")
+    floor.start(1, Stage.TRANSCRIBE)
+    aligning = floor.start(2, Stage.ALIGN)
+    asked: list[Doorbell] = []
+    monkeypatch.setattr(aligning.worker, "ask", asked.append)
+    floor.lanes.ring(2, complete=True, now=0.0)
+    (tmp_path / "gate").touch()
+    floor.conclusion()
+    floor.lanes.ring(2, complete=True, now=0.0)
+    assert [(one.complete, one.alone) for one in asked] == [(True, False), (True, True)]

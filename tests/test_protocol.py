@@ -41,7 +41,8 @@ def test_what_a_stage_says_is_heard_as_it_was_meant(message: Message) -> None:
 
 
 @pytest.mark.parametrize(
-    "event", [Request(Path("/state/jobs/1"), "ab"), Doorbell("ab", True), Doorbell("ab", False)]
+    "event",
+    [Request(Path("/state/jobs/1"), "ab"), Doorbell("ab", True, True), Doorbell("ab", False)],
 )
 def test_what_the_daemon_asks_is_understood(event: Request | Doorbell) -> None:
     assert parse_request(request_line(event)) == event

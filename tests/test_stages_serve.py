@@ -88,6 +88,16 @@ def test_a_stage_can_wait_until_its_input_is_whole(
     assert serving.receipt().kind is None
 
 
+def test_a_stage_hears_amid_its_work_that_it_is_alone(
+    serving: StageProcess, source: Path, tmp_path: Path
+) -> None:
+    serving.ask(request_for(source, tmp_path / "1", language="listens"))
+    serving.ask(Doorbell("another", complete=True, alone=True))
+    serving.ask(Doorbell("abc", complete=False))
+    serving.ask(Doorbell("abc", complete=True, alone=True))
+    assert serving.receipt().kind is None
+
+
 @pytest.mark.parametrize("busy", [False, True])
 def test_the_end_of_stdin_is_the_end(
     serving: StageProcess, source: Path, tmp_path: Path, busy: bool

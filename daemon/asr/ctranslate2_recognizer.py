@@ -21,6 +21,7 @@ from daemon.asr.timeline import Timeline
 from daemon.transcript import Recognition, Segment
 
 _BATCH = 8  # chunks decoded together: more gains nothing on a CPU
+_LAST_BATCH = 2
 _FRAMES = 3000  # frames of log-mel in a window of 30 s
 _FIRST_TIMESTAMP = 50  # the first timestamp is at most 1 s, as in openai/whisper
 _TEXT_CONTEXT = 448
@@ -71,7 +72,7 @@ class CTranslate2Recognizer:
         on_segment: Callable[[Segment], None],
     ) -> Recognition:
         chunks = cut_chunks(audio, speech)
-        first = self._encode(audio, chunks[:_BATCH]) if chunks else None
+        first = self._encode(audio, chunks[: _batch_size(chunks)]) if chunks else None
         language = self._language(first, options)
         on_language(language.code)
         tokens = Tokenizer(
@@ -82,13 +83,14 @@ class CTranslate2Recognizer:
         )
         timeline = Timeline(chunks, tokens, on_segment)
         prompt = self._prompt(tokens, options.initial_prompt)
-        batch, waiting = first, chunks[_BATCH:]
+        batch, waiting = first, chunks[_batch_size(chunks) :]
         while batch is not None:
             decoded = self._decode(batch, tokens, prompt)
             rests = [timeline.add(*each) for each in zip(batch.chunks, decoded, strict=True)]
             waiting = [rest for rest in rests if rest is not None] + waiting
-            batch = self._encode(audio, waiting[:_BATCH]) if waiting else None
-            waiting = waiting[_BATCH:]
+            size = _batch_size(waiting)
+            batch = self._encode(audio, waiting[:size]) if waiting else None
+            waiting = waiting[size:]
         return self._recognition(language, timeline.segments)
 
     def _encode(self, audio: FloatArray, chunks: Sequence[Chunk]) -> _Batch:
@@ -159,6 +161,15 @@ class CTranslate2Recognizer:
                 "faster-whisper": faster_whisper.__version__,
             },
         )
+
+
+def _batch_size(waiting: Sequence[Chunk]) -> int:
+    """How many of the chunks that wait are decoded next.
+
+    Ever fewer towards the end: the aligner follows a batch behind, and the last batch is what a
+    person waits for.
+    """
+    return min(_BATCH, max(_LAST_BATCH, -(-len(waiting) // 2)))
 
 
 def _decoded(result: ctranslate2.models.WhisperGenerationResult, tokens: Tokenizer) -> Decoded:

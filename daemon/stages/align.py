@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 from daemon import aligned_log, artefacts, models
 from daemon.aligned_log import AlignedLog, Tried
 from daemon.alignment.batches import batches
-from daemon.protocol import Request
 from daemon.stages.serve import Channel, Handler, serve
 from daemon.transcript import Alignment, AlignmentStatus, Json, Segment
 
 if TYPE_CHECKING:
     from daemon.alignment.aligner import Aligner
+    from daemon.alignment.threads import Threads
     from daemon.asr.recognizer import FloatArray
 
 _KILLER = "it crashes the aligner"
@@ -34,11 +34,14 @@ def _handler() -> Handler:
     from daemon.alignment.aligner import Aligner  # noqa: PLC0415
     from daemon.alignment.catalogue import NoAlignModelError  # noqa: PLC0415
     from daemon.alignment.checkpoint import AlignModelMissingError  # noqa: PLC0415
+    from daemon.alignment.threads import Threads  # noqa: PLC0415
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", default="")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=0)
     arguments = parser.parse_args()
+    threads = Threads(arguments.threads)
 
     def align(channel: Channel) -> None:
         request = channel.request
@@ -54,7 +57,7 @@ def _handler() -> Handler:
             alignment = Alignment(AlignmentStatus.FAILED, str(error), arguments.model, {})
         else:
             audio = np.load(request.folder / artefacts.AUDIO, mmap_mode="r")
-            tried = _align(aligner, audio, stream, request, channel)
+            tried = _align(aligner, threads, audio, stream, channel)
             alignment = _result(tried, arguments.model or aligner.model)
         _wait_for_all(channel)  # a result for half a transcript would be none
         artefacts.write_artefact(
@@ -108,17 +111,21 @@ class _SegmentStream:
 
 
 def _align(
-    aligner: Aligner, audio: FloatArray, stream: _SegmentStream, request: Request, channel: Channel
+    aligner: Aligner, threads: Threads, audio: FloatArray, stream: _SegmentStream, channel: Channel
 ) -> Tried:
     """Align what no earlier child has: in batches, and the suspects last, one by one."""
     from daemon.asr.recognizer import SAMPLE_RATE  # noqa: PLC0415
 
+    request = channel.request
     tried = aligned_log.read(request.folder)
     suspects: list[Segment] = []
     with (request.folder / aligned_log.NAME).open("a", encoding="utf-8") as file:
         log = AlignedLog(file, request.nonce)
 
         def work_on(batch: Sequence[Segment]) -> None:
+            channel.listen()
+            if channel.alone:
+                threads.take_all()
             log.begin([segment.id for segment in batch])
             for aligned in aligner.align(audio, batch):
                 log.finish(aligned.id, aligned.words, aligned.reason)

@@ -6,6 +6,7 @@ protocol, is moved out of its reach before anything else is imported.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import queue
@@ -14,7 +15,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import NoReturn
 
 from daemon import artefacts
@@ -31,6 +31,7 @@ from daemon.protocol import (
     message_line,
     parse_request,
 )
+from daemon.stages.descriptors import guard_stdout, log_into, write_all
 from daemon.stages.offline import refuse_network
 from daemon.stages.usage import cpu_seconds, peak_rss_bytes
 
@@ -60,7 +61,8 @@ class Channel:
 
     def __init__(self, request: Request, server: Server) -> None:
         self.request = request
-        self.complete = False  # the daemon said that the input is whole
+        self.complete = False  # the daemon said that the input is whole,
+        self.alone = False  # and that nobody else needs the processor
         self._server = server
         self._told = -1.0
         self._cpu_before = cpu_seconds()
@@ -75,10 +77,20 @@ class Channel:
     def wait_for_more(self) -> None:
         """Sleep until the daemon says that there is more input, or that it is whole now."""
         while not self.complete:
-            event = self._server.waiting.get()
-            if isinstance(event, Doorbell) and event.nonce == self.request.nonce:
-                self.complete = event.complete
+            if self._hear(self._server.waiting.get()):
                 return
+
+    def listen(self) -> None:
+        """Take in what the daemon has said, if anything, without waiting."""
+        with contextlib.suppress(queue.Empty):
+            while not self.complete:
+                self._hear(self._server.waiting.get_nowait())
+
+    def _hear(self, event: Request | Doorbell) -> bool:
+        if not isinstance(event, Doorbell) or event.nonce != self.request.nonce:
+            return False
+        self.complete, self.alone = event.complete, event.alone
+        return True
 
     def next(self) -> Channel | None:
         """Another request, if one waits: a handler may work on several files at a time.
@@ -109,10 +121,10 @@ class Server:
         self._open: list[Channel] = []
 
     def send(self, message: Message) -> None:
-        _write_all(self._protocol, message_line(message))
+        write_all(self._protocol, message_line(message))
 
     def open(self, request: Request) -> Channel:
-        _log_into(request.folder / artefacts.LOG)
+        log_into(request.folder / artefacts.LOG)
         channel = Channel(request, self)
         self._open.append(channel)
         return channel
@@ -140,7 +152,7 @@ def serve(prepare: Callable[[], Handler]) -> NoReturn:
     are written, and raises StageError for the failures that it understands.
     """
     refuse_network()
-    server = Server(_guard_stdout())
+    server = Server(guard_stdout())
     threading.Thread(target=_read_requests, args=(server.waiting,), daemon=True).start()
     server.run(prepare())
 
@@ -163,31 +175,8 @@ def _outcome(handler: Handler, channel: Channel) -> tuple[FailureKind | None, st
     return None, ""
 
 
-def _guard_stdout() -> int:
-    """Move the protocol to a private descriptor; whatever prints to stdout now reaches stderr."""
-    protocol = os.dup(1)
-    os.dup2(2, 1)
-    os.set_inheritable(protocol, False)
-    return protocol
-
-
-def _log_into(path: Path) -> None:
-    """Send this process's chatter, C libraries included, to the job's log."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    os.dup2(fd, 1)
-    os.dup2(fd, 2)
-    os.close(fd)
-
-
 def _read_requests(requests: queue.SimpleQueue[Request | Doorbell]) -> None:
     """Runs in a thread, so that the end of stdin ends the process even amid a computation."""
     for line in sys.stdin.buffer:
         requests.put(parse_request(line))
     os._exit(0)  # the daemon is gone or done with us; results that count are on disk already
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(fd, data) :]

@@ -23,6 +23,14 @@ class Aligned:
     reason: str = ""
 
 
+class Threads:
+    def __init__(self, shared: int) -> None:
+        self.shared = shared
+
+    def take_all(self) -> None:
+        """There is one."""
+
+
 class FragileAligner:
     model = "fragile"
 
@@ -49,10 +57,12 @@ _HEARD = WordSource.ALIGNED
 
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    aligner, checkpoint = ModuleType("aligner"), ModuleType("checkpoint")
+    aligner, checkpoint, threads = map(ModuleType, ("aligner", "checkpoint", "threads"))
+    threads.Threads = Threads  # type: ignore[attr-defined]
     aligner.Aligner = FragileAligner  # type: ignore[attr-defined]
     checkpoint.AlignModelMissingError = LookupError  # type: ignore[attr-defined]
     sys.modules["daemon.alignment.aligner"] = aligner
     sys.modules["daemon.alignment.checkpoint"] = checkpoint
+    sys.modules["daemon.alignment.threads"] = threads
     sys.argv[1:] = ["--model=fragile"]
     runpy.run_module("daemon.stages.align", run_name="__main__")

@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+import time
 
 from daemon.artefacts import JobRequest
 from daemon.errors import UsageError
@@ -32,6 +33,10 @@ def _handler() -> Handler:
             case "waits":
                 while not channel.complete:
                     channel.wait_for_more()
+            case "listens":
+                while not channel.alone:
+                    time.sleep(0.01)
+                    channel.listen()
             case _:
                 for done in range(1000):
                     channel.progress(done, 1000.0)
