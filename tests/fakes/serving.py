@@ -34,14 +34,18 @@ def _handler() -> Handler:
                 while not channel.complete:
                     channel.wait_for_more()
             case "listens":
-                while not channel.alone:
-                    time.sleep(0.01)
-                    channel.listen()
+                _listen(channel)
             case _:
                 for done in range(1000):
                     channel.progress(done, 1000.0)
 
     return handle
+
+
+def _listen(channel: Channel) -> None:
+    while not channel.alone:
+        time.sleep(0.01)
+        channel.listen()
 
 
 if __name__ == "__main__":
