@@ -319,13 +319,13 @@ def _obey(stage: str, content: bytes, channel: Channel, artefact: str, work: Mis
 
 
 def _remember_protocol() -> None:
-    guard = serve._guard_stdout
+    guard = serve.guard_stdout
 
     def guarded() -> int:
         _protocol.append(guard())
         return _protocol[0]
 
-    serve._guard_stdout = guarded
+    serve.guard_stdout = guarded
 
 
 if __name__ == "__main__":
