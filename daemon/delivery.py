@@ -14,6 +14,7 @@ import psutil
 
 from daemon import artefacts, documents, formats, outbox
 from daemon.config import Config
+from daemon.digests import sha256_of
 from daemon.documents import Delivery
 from daemon.durable import json_bytes, write_json, write_temporary
 from daemon.filing import file_away, report_of
@@ -63,11 +64,21 @@ class Courier:
         False if it may not be moved. Raises OSError.
         """
         policy = self._config.output.source
-        if policy == "keep" or not unchanged(job):
+        if policy == "keep" or not self._holds_what_was_read(job):
             return True
         if policy == "delete":
             return _delete(job.source)
         return file_away(job.source, self._config.paths.done) is not None
+
+    def _holds_what_was_read(self, job: Job) -> bool:
+        """Touched while it was delivered, it is the same recording: it must not come in again."""
+        if unchanged(job):
+            return True
+        with contextlib.suppress(FileNotFoundError):
+            now = Identity.of(os.lstat(job.source))
+            if (now.inode, now.size) == (job.identity.inode, job.identity.size):
+                return sha256_of(job.source) == self._ledger.digest(job.id)
+        return False
 
     def quarantine(self, job: Job) -> Path:
         """Move a failed source to failed/, unless sources are kept; write NAME.error.json there.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from daemon.digests import sha256_of
 from daemon.errors import DropscribeError
 
 # The bundled weights, by folder and file name.
@@ -53,9 +53,7 @@ def verify(weights: Path) -> int:
     """
     known = list(_known(weights))
     for path, expected in known:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != expected:
+        if sha256_of(path) != expected:
             raise TamperedModelError(
                 f"the model file {path} is damaged or was changed: delete it and run"
                 " `dropscribe models fetch`, or install dropscribe again if it is a bundled one"

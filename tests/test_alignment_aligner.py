@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from daemon.alignment.aligner import BATCH_SECONDS, AlignedSegment, Aligner, batches
+from daemon.alignment.aligner import AlignedSegment, Aligner
+from daemon.alignment.batches import BATCH_SECONDS, batches
 from daemon.asr.recognizer import SAMPLE_RATE, FloatArray
 from daemon.transcript import Segment, Word, WordSource
 from tests.alignment_samples import (

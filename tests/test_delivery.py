@@ -5,11 +5,18 @@ The supervisor is the real one; the stages are fakes that need no model.
 
 from __future__ import annotations
 
+import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from daemon.delivery import Courier
+from daemon.digests import sha256_of
+from daemon.inbox import candidate
 from daemon.jobs import Stage
+from daemon.ledger import Ledger
+from tests.daemon_process import configured
 from tests.fake_commands import fake_commands
 from tests.pipeline import run_one
 
@@ -91,3 +98,27 @@ def test_a_delivered_job_leaves_no_large_files_behind(tmp_path: Path) -> None:
     ended = run_one(tmp_path, fake_commands())
     left = {path.name for path in (ended.config.paths.state / "jobs" / "1").iterdir()}
     assert not {"audio.npy", "outputs"} & left
+
+
+@pytest.mark.parametrize(
+    ("content", "archived"), [(b"a recording", True), (b"A RECORDING", False)], ids=["same", "new"]
+)
+def test_a_recording_that_was_touched_is_archived_and_a_changed_one_stays(
+    tmp_path: Path, content: bytes, archived: bool
+) -> None:
+    """What happens to the file while its results are put into the outbox."""
+    config = configured(tmp_path, {})
+    for folder in (config.paths.inbox, config.paths.done):
+        folder.mkdir()
+    source = config.paths.inbox / "memo.wav"
+    source.write_bytes(b"a recording")
+    found = candidate(source)
+    assert found is not None
+    with closing(Ledger(tmp_path / "ledger.db")) as ledger:
+        (job,) = ledger.admit([found], 0.0)
+        ledger.set_digest(job.id, sha256_of(source))
+        source.write_bytes(content)
+        os.utime(source, (1, 1))
+        assert Courier(config, ledger, tmp_path).archive(job)
+    assert (config.paths.done / "memo.wav").exists() == archived
+    assert source.exists() == (not archived)

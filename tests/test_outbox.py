@@ -61,13 +61,13 @@ def test_names_that_a_mac_thinks_equal_are_equal(tmp_path: Path) -> None:
 
 def test_the_json_is_the_last_to_appear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     appeared: list[str] = []
-    place = outbox._place
+    place = outbox.place
 
     def record(data: bytes, path: Path) -> None:
         place(data, path)
         appeared.append(path.name)
 
-    monkeypatch.setattr(outbox, "_place", record)
+    monkeypatch.setattr(outbox, "place", record)
     publish(tmp_path, "a", FILES)
     assert sorted(appeared) == sorted(f"a.{suffix}" for suffix in FILES)
     assert appeared[-1] == "a.json"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from daemon.assembly import JOBS, LEDGER, opened, stage_commands
 from daemon.commands.transcribe import one_shot, work
 from daemon.commands.verb import Verb
 from daemon.config import Config
+from daemon.digests import sha256_of
 from daemon.errors import DropscribeError
 from daemon.inbox import candidate
 from daemon.jobs import Job, Stage
@@ -70,14 +70,13 @@ def _recording(config: Config, job: Job, sha256: str) -> Path:
     suffix = job.source.suffix
     archived = sorted(config.paths.done.glob(f"*{suffix}")) if config.paths.done.is_dir() else []
     for path in (job.source, *archived):
-        if path.is_file() and path.stat().st_size == job.identity.size and _digest(path) == sha256:
+        if (
+            path.is_file()
+            and path.stat().st_size == job.identity.size
+            and sha256_of(path) == sha256
+        ):
             return path
     raise DropscribeError(f"{job.name}: the recording is neither in done nor in the inbox any more")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _hand_over(kept: Path, folder: Path) -> None:
