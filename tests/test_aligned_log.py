@@ -10,7 +10,7 @@ import pytest
 from daemon import aligned_log
 from daemon.aligned_log import AlignedLog, Tried
 from daemon.transcript import Word, WordSource
-from tests.daemon_process import DaemonProcess
+from tests.daemon_process import DaemonProcess, running
 
 WORDS = (Word("one", 0.0, 0.5, 0.9, WordSource.ALIGNED),)
 
@@ -58,6 +58,7 @@ def test_an_aligner_that_dies_of_everything_is_given_up(tmp_path: Path) -> None:
     assert _tried(tmp_path, *([[number]] for number in range(4))).allowed(2) == 2
 
 
+@pytest.mark.timeout(1600)
 @pytest.mark.parametrize("files", [3, pytest.param(200, marks=pytest.mark.slow)])
 def test_every_segment_but_the_killers_has_its_words(files: int, tmp_path: Path) -> None:
     """Children that segfault on random segments, in real jobs: all complete, each says which."""
@@ -69,7 +70,8 @@ def test_every_segment_but_the_killers_has_its_words(files: int, tmp_path: Path)
         lines = ["segfault" if at in guilty else f"file {number} line {at}" for at in range(12)]
         daemon.drop("\n".join(lines).encode(), f"{number}.wav")
         deadly[str(number)] = guilty
-    assert daemon.once("run", "--once").returncode == 0
+    with running(daemon):
+        daemon.wait_for_ends(files, seconds=1500)
     assert daemon.delivered() == sorted(deadly)
     for stem, guilty in deadly.items():
         document = daemon.document(stem)
