@@ -28,7 +28,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if not path.exists():
         return OK
     with closing(Ledger(path, read_only=True)) as ledger:
-        jobs = ledger.recent(_ALL)
+        jobs = ledger.recent(_ALL if arguments.next else arguments.number)
     wanted = [told_of(job) for job in jobs if arguments.next in (None, job.next)]
     for told in wanted[: arguments.number]:
         print(json.dumps(told) if arguments.json else line(told))
