@@ -59,7 +59,7 @@ class Supervisor:
         self._on_turn = on_turn
         now = tools.clock()
         self._scans = ScanClock(now, tools.config.watch.rescan_seconds)
-        self._check_at = now
+        self._check_at = self._turned = now
         self._drift = tools.wall() - now
         self._stopping = False
         self._unstored: deque[Concluded] = deque()
@@ -83,7 +83,7 @@ class Supervisor:
 
     def _turn(self) -> None:
         """Everything that time or the last event has made due. Faults of the machine pause."""
-        now = self._tools.clock()
+        now = self._turned = self._tools.clock()
         with self._pausing(now):
             if self._unstored or now >= self._check_at:
                 if now > self._check_at + _LATE:  # we were held up, asleep perhaps: not they
@@ -163,17 +163,18 @@ class Supervisor:
             return None
 
     def _next_due(self) -> float:
+        """What has fallen due since the last turn counts, too: hence that turn's time."""
         tools = self._tools
         dues = [tools.clock() + tools.config.watch.rescan_seconds]
         if tools.lanes.runs:
             dues.append(self._check_at)
-        if tools.pause.holds(tools.clock()):
+        if tools.pause.holds(self._turned):
             dues.append(tools.pause.until)
         if self._status is not None:
             dues.append(self._status.due())
         if self._intake is not None:
             dues.append(self._scans.due(self._intake.due()))
-        if (retry := self._outcomes.next_retry(tools.clock())) is not None:
+        if (retry := self._outcomes.next_retry(self._turned)) is not None:
             dues.append(retry)
         if (idle := tools.lanes.idle_since()) is not None:
             dues.append(idle + tools.config.transcribe.idle_unload_seconds)

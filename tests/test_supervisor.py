@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.daemon_process import DaemonProcess, Tables, running, wait_until
+from tests.fake_commands import fake_commands
+from tests.pipeline import run_one
 
 SECONDS = 1.5  # of watching; a loop that spins takes all of them
 
@@ -77,3 +80,17 @@ def test_a_file_that_waits_for_its_next_try_does_not_delay_the_others(tmp_path: 
         daemon.wait_for("retrying", 2)
         told = [event["name"] for event in daemon.events("retrying")]
         assert told == ["one.wav", "two.wav"]
+
+
+def test_a_retry_that_falls_due_during_a_turn_is_not_slept_through(tmp_path: Path) -> None:
+    """Each turn lasts longer than the wait; the sleep after a missed one lasts until the next scan."""
+    turns: list[float] = []
+
+    def linger(_: object) -> None:
+        turns.append(time.monotonic())
+        time.sleep(0.1)
+
+    tables: Tables = {"limits": {"retry_seconds": 0.02}, "watch": {"rescan_seconds": 20.0}}
+    ended = run_one(tmp_path, fake_commands(prepare="leave"), tables, linger)
+    assert ended.error["attempts"] == {"prepare": 3}
+    assert max(after - before for before, after in pairwise(turns)) < 20
