@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fakes.launchd_session import UID, Session, fake_mac
+from fakes.launchd_session import UID, Session, eventually, fake_mac
 
 from daemon.config import Config, Paths
 from daemon.config_file import save
@@ -99,7 +99,7 @@ def test_a_program_is_run_once_by_launchd_and_leaves_nothing(mac: Session, tmp_p
     assert answer["XPC_SERVICE_NAME"] == TEST_LABEL
     assert list(tmp_path.iterdir()) == []
     assert len(mac.events("started")) == 1
-    assert not mac.ctl(TEST_LABEL).loaded()
+    eventually(lambda: not mac.ctl(TEST_LABEL).loaded())  # a bootout is asynchronous
 
 
 def test_a_second_test_waits_until_the_first_has_left(mac: Session, tmp_path: Path) -> None:
