@@ -14,7 +14,7 @@ import psutil
 
 from daemon import artefacts, documents, formats, outbox
 from daemon.config import Config
-from daemon.digests import sha256_of
+from daemon.digests import sha256_of_open
 from daemon.documents import Delivery
 from daemon.durable import json_bytes, write_json, write_temporary
 from daemon.filing import file_away, report_of
@@ -23,6 +23,8 @@ from daemon.ledger import Ledger
 from daemon.transcript import Alignment, AlignmentStatus, Segment
 
 _REPORTED = (Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN, Stage.PUBLISH)
+
+_CAUTIOUSLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # no link, no pipe
 
 
 class Courier:
@@ -75,9 +77,8 @@ class Courier:
         if unchanged(job):
             return True
         with contextlib.suppress(FileNotFoundError):
-            now = Identity.of(os.lstat(job.source))
-            if (now.inode, now.size) == (job.identity.inode, job.identity.size):
-                return sha256_of(job.source) == self._ledger.digest(job.id)
+            if _same_file(job, os.lstat(job.source)):
+                return _digest(job) == self._ledger.digest(job.id)
         return False
 
     def quarantine(self, job: Job) -> Path:
@@ -156,6 +157,18 @@ def _delete(source: Path) -> bool:
     except PermissionError:
         return False
     return True
+
+
+def _same_file(job: Job, found: os.stat_result) -> bool:
+    """Whether it is the file that we read, whatever its times are now."""
+    now = Identity.of(found)
+    return (now.inode, now.size) == (job.identity.inode, job.identity.size)
+
+
+def _digest(job: Job) -> str:
+    """Of the file that we read; "" if another has just taken its place."""
+    with os.fdopen(os.open(job.source, _CAUTIOUSLY), "rb") as file:
+        return sha256_of_open(file) if _same_file(job, os.fstat(file.fileno())) else ""
 
 
 def unchanged(job: Job) -> bool:
