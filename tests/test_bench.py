@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.bench import backends
 from daemon.bench.measurement import Measurement, System, paired
 from daemon.bench.table import tables
 from daemon.bench.words import word_error_rate
@@ -41,6 +42,28 @@ def test_systems_take_turns_after_a_warm_up() -> None:
         ("a", 2, 5),
         ("b", 2, 6),
     ]
+
+
+def test_backends_take_turns_and_their_stages_stand_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[str] = []
+
+    def transcribe(_: Path, model: str, backend: str) -> dict[str, object]:
+        """A run that is not a run: only the arithmetic is tested here."""
+        turns.append(f"{model} {backend}")
+        seconds = {"mlx": 2.0, "ctranslate2": 16.0}[backend]
+        stages = {"transcribe": {"seconds": seconds}, "align": {"seconds": 0.0}}
+        return {"audio_seconds": 60.0, "stages": stages, "total_seconds": seconds + 1}
+
+    monkeypatch.setattr(backends, "_transcribe", transcribe)
+    rows = backends.measure(Path("talk.wav"), "tiny", ("mlx", "ctranslate2"), rounds=2)
+    assert turns == ["tiny mlx", "tiny ctranslate2"] * 2
+    assert [(row.system, row.median) for row in rows[:2]] == [
+        ("dropscribe (mlx)", 2.0),
+        ("dropscribe (ctranslate2)", 16.0),
+    ]
+    assert rows[0].notes == {"× real time": "30.0"}
+    assert rows[2].notes == {}
+    assert "8.00 × faster" in tables(rows).splitlines()[3]
 
 
 ROWS = [

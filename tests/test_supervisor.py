@@ -83,7 +83,7 @@ def test_a_file_that_waits_for_its_next_try_does_not_delay_the_others(tmp_path: 
 
 
 def test_a_retry_that_falls_due_during_a_turn_is_not_slept_through(tmp_path: Path) -> None:
-    """Each turn lasts longer than the wait; the sleep after a missed one lasts until the next scan."""
+    """Each turn outlasts the wait. A loop that misses it sleeps until the next scan."""
     turns: list[float] = []
 
     def linger(_: object) -> None:

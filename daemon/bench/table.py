@@ -17,9 +17,9 @@ def tables(measurements: Iterable[Measurement]) -> str:
 
 
 def ratio(measurement: Measurement, rows: Sequence[Measurement]) -> float | None:
-    """How many times faster ours is; None for ours, and in tables without ours."""
+    """How many times faster ours is; None for ours, and where ours is not there or took no time."""
     ours = next((row for row in rows if row.system.startswith(OURS)), None)
-    if ours is None or measurement is ours:
+    if ours is None or measurement is ours or not ours.median:
         return None
     return measurement.median / ours.median
 

@@ -16,14 +16,14 @@ from pathlib import Path
 import psutil
 
 from daemon import hardware, models
-from daemon.bench import latency, pipeline
+from daemon.bench import backends, latency, pipeline
 from daemon.bench.measurement import Measurement
 from daemon.bench.table import tables
 from daemon.commands.verb import Verb
 from daemon.errors import OK, DropscribeError
 
 _PACKAGES = ("mlx", "mlx-whisper", "whispermlx", "whisperx", "faster-whisper", "openai-whisper")
-_PARTS = ("transcription", "pipeline", "latency", "engine")
+_PARTS = ("transcription", "backends", "pipeline", "latency", "engine")
 _RECORDING = models.BUNDLED / "audio" / "meeting-60s.mp3"
 _SHORT = models.BUNDLED / "audio" / "memo-10s.wav"
 
@@ -31,7 +31,7 @@ _SHORT = models.BUNDLED / "audio" / "memo-10s.wav"
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recordings", nargs="*", type=Path, metavar="RECORDING")
     parser.add_argument("--only", choices=_PARTS, help="one part; by default all but engine")
-    parser.add_argument("--model", default=models.DEMO, help="for the transcription part")
+    parser.add_argument("--model", default=models.DEMO, help="for the first two parts")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--files", type=int, default=10, help="of the pipeline part")
     parser.add_argument("--sizes", default="large-v3,large-v3-turbo", help="of the engine part")
@@ -62,6 +62,10 @@ def _measured(part: str, arguments: argparse.Namespace) -> Iterator[Measurement]
     if part == "pipeline":
         for recording in recordings:
             yield from pipeline.measure(recording, arguments.files, _backends(), arguments.rounds)
+        return
+    if part == "backends":
+        for recording in recordings:
+            yield from backends.measure(recording, arguments.model, _backends(), arguments.rounds)
         return
     if part == "latency":
         for recording in recordings:

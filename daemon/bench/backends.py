@@ -1,0 +1,52 @@
+"""The GPU beside the CPU: the same recording through each backend, its stages apart."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from daemon.bench import peers
+from daemon.bench.measurement import Measurement
+from daemon.transcript import Json
+
+_PARTS: Mapping[str, Callable[[Json], float]] = {
+    "transcription, cold": lambda timing: timing["stages"]["transcribe"]["seconds"],
+    "alignment, after the last segment": lambda timing: timing["stages"]["align"]["seconds"],
+    "all of it": lambda timing: timing["total_seconds"],
+}
+
+
+def measure(recording: Path, model: str, backends: Sequence[str], rounds: int) -> list[Measurement]:
+    """`dropscribe transcribe` in turn through `backends`, with `model`'s weights."""
+    timings: dict[str, list[Json]] = {backend: [] for backend in backends}
+    for _ in range(rounds):
+        for backend, runs in timings.items():
+            runs.append(_transcribe(recording, model, backend))
+    return [
+        _row(f"{recording.stem}, {model}: {part}", backend, runs, seconds)
+        for part, seconds in _PARTS.items()
+        for backend, runs in timings.items()
+    ]
+
+
+def _row(
+    table: str, backend: str, runs: Sequence[Json], seconds: Callable[[Json], float]
+) -> Measurement:
+    taken = tuple(map(seconds, runs))
+    median = statistics.median(taken)  # 0 where nothing was said that could be aligned
+    notes = {"× real time": f"{runs[0]['audio_seconds'] / median:.1f}"} if median else {}
+    return Measurement(table, f"dropscribe ({backend})", taken, notes)
+
+
+def _transcribe(recording: Path, model: str, backend: str) -> Json:
+    """The timing of one run in processes of its own. Raises DropscribeError."""
+    with tempfile.TemporaryDirectory(prefix="dropscribe-bench-") as outbox:
+        options = ["--model", model, "--backend", backend, "-o", outbox]
+        peers.run(["daemon", "transcribe", str(recording), *options], os.environ)
+        (found,) = Path(outbox).glob("*.timing.json")
+        timing: Json = json.loads(found.read_bytes())
+        return timing
