@@ -23,6 +23,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     acts = parser.add_subparsers(required=True, metavar="fetch|list|verify")
     fetch = acts.add_parser("fetch", help="download what the configuration needs, once")
     fetch.add_argument("languages", nargs="*", help="alignment models for these, e.g. en de")
+    fetch.add_argument(
+        "--backend", choices=("mlx", "ctranslate2"), help="weights for this one, to compare both"
+    )
     fetch.set_defaults(act=_fetch)
     known = acts.add_parser("list", help="the presets, and what is on this machine")
     known.set_defaults(act=_list)
@@ -36,7 +39,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _fetch(arguments: argparse.Namespace) -> int:
     config = config_file.load(arguments.config)
-    backend = hardware.choose(config.transcribe.backend)
+    backend = hardware.choose(arguments.backend or config.transcribe.backend)
     for name, source in _wanted(config, backend, arguments.languages):
         print(f"fetching {name}: {source.repository} …", flush=True)
         print(f"  {_download(source)}")
