@@ -26,28 +26,39 @@ class Source:
     revision: str = "main"
 
 
-# Whisper weights by preset and backend. The two that a Mac uses by default are pinned to a commit;
-# the others take the newest at the time of `models fetch`, and stay with it.
+# Whisper weights by preset and backend, pinned to the commit that independent projects name, too.
+# The one without takes the newest at the time of `models fetch`, and stays with it.
 PRESETS: Mapping[str, Mapping[BackendName, Source]] = {
     "large-v3": {
         "mlx": Source(
             "mlx-community/whisper-large-v3-mlx", "49e6aa286ad60c14352c404340ded53710378a11"
         ),
-        "ctranslate2": Source("Systran/faster-whisper-large-v3"),
+        "ctranslate2": Source(
+            "Systran/faster-whisper-large-v3", "edaa852ec7e145841d8ffdb056a99866b5f0a478"
+        ),
     },
     "large-v3-turbo": {
         "mlx": Source(
             "mlx-community/whisper-large-v3-turbo", "a4aaeec0636e6fef84abdcbe3544cb2bf7e9f6fb"
         ),
-        "ctranslate2": Source("mobiuslabsgmbh/faster-whisper-large-v3-turbo"),
+        "ctranslate2": Source(
+            "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+            "0a363e9161cbc7ed1431c9597a8ceaf0c4f78fcf",
+        ),
     },
     "small": {
-        "mlx": Source("mlx-community/whisper-small-mlx"),
-        "ctranslate2": Source("Systran/faster-whisper-small"),
+        "mlx": Source(
+            "mlx-community/whisper-small-mlx", "45f3915923c7a79a5a5b5a7d909d39aeb0e5630e"
+        ),
+        "ctranslate2": Source(
+            "Systran/faster-whisper-small", "536b0662742c02347bc0e980a01041f333bce120"
+        ),
     },
     "tiny": {
         "mlx": Source("mlx-community/whisper-tiny-mlx"),
-        "ctranslate2": Source("Systran/faster-whisper-tiny"),
+        "ctranslate2": Source(
+            "Systran/faster-whisper-tiny", "d90ca5fe260221311c53c58e660288d3deb8d356"
+        ),
     },
 }
 
