@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
-
-import psutil
+from itertools import chain, islice
 
 from daemon import aligned_log, artefacts, models
 from daemon.artefacts import JobRequest
@@ -26,11 +24,6 @@ _MADE_FROM_AUDIO = (
     aligned_log.NAME,
     artefacts.ALIGNMENT,
 )
-
-# The longest that a stage may take: a base, and a multiple of the audio's length. Generous, since
-# the stall limit catches what hangs; this one catches what progresses for ever.
-_BASE_SECONDS = {Stage.PREPARE: 3600.0, Stage.TRANSCRIBE: 900.0, Stage.ALIGN: 600.0}
-_AUDIO_FACTOR = {Stage.PREPARE: 0.0, Stage.TRANSCRIBE: 60.0, Stage.ALIGN: 10.0}
 
 
 class Starts:
@@ -59,9 +52,9 @@ class Starts:
 
     def warm(self, now: float) -> None:
         """A file is coming: have processes ready for it. Raises OSError."""
-        lanes = self._tools.lanes
-        aligning = self._tools.config.align.enabled and len(lanes.of(Stage.ALIGN)) < _ALIGNERS
-        lanes.warm((Stage.TRANSCRIBE, Stage.ALIGN) if aligning else (Stage.TRANSCRIBE,), now)
+        aligning = self._tools.config.align.enabled
+        stages = (Stage.TRANSCRIBE, Stage.ALIGN) if aligning else (Stage.TRANSCRIBE,)
+        self._tools.lanes.warm(stages, now)
 
     def anything_left(self) -> bool:
         """Whether any job of ours is not at its end."""
@@ -104,8 +97,9 @@ class Starts:
             aligning = lanes.of(Stage.ALIGN)
             if not self._tools.config.align.enabled or len(aligning) >= _ALIGNERS:
                 return
-            if run.job.id not in {one.job.id for one in aligning}:
-                self._begin(run.job, Stage.ALIGN, now)
+            served = {one.job.id for one in aligning}
+            if run.job.id not in served and self._begin(run.job, Stage.ALIGN, now):
+                self._warm_next_aligner(now)
 
     def _start_aligners(self, now: float) -> None:
         for job in self._waiting(Stage.ALIGN, now):
@@ -113,6 +107,15 @@ class Starts:
                 return
             if self._begin(job, Stage.ALIGN, now):
                 self._tools.lanes.ring(job.id, complete=True, now=now)
+                self._warm_next_aligner(now)
+
+    def _warm_next_aligner(self, now: float) -> None:
+        """If another file will need one: its imports pass while these work."""
+        lanes, ledger = self._tools.lanes, self._tools.ledger
+        served = {run.job.id for run in lanes.of(Stage.ALIGN)}
+        coming = chain(ledger.waiting(Stage.ALIGN), ledger.waiting(Stage.TRANSCRIBE))
+        if any(job.id not in served and self._wanted(job) for job in islice(coming, _AHEAD)):
+            lanes.warm((Stage.ALIGN,), now)
 
     def _waiting(self, stage: Stage, now: float) -> Iterator[Job]:
         lanes = self._tools.lanes
@@ -144,6 +147,12 @@ class Starts:
         shared = stage is Stage.TRANSCRIBE and len(tools.lanes.of(stage)) > 1
         run.waiting = stage is Stage.ALIGN or shared
         return True
+
+    def _limits(self, job: Job, stage: Stage) -> RunLimits:
+        audio = 0.0
+        if stage is not Stage.PREPARE:
+            audio = artefacts.read_prepared(self._tools.folder(job.id)).duration
+        return RunLimits.of(self._tools.config, stage, audio)
 
     def _scarcity(self) -> str | None:
         """What the machine has too little of to begin anything. Raises OSError."""
@@ -180,20 +189,4 @@ class Starts:
             max_seconds=config.limits.max_audio_hours * 3600,
             min_free_bytes=config.limits.min_free_mb * _MB,
             asr_words=models.asr_words_wanted(config),
-        )
-
-    def _limits(self, job: Job, stage: Stage) -> RunLimits:
-        config = self._tools.config
-        audio = 0.0
-        if stage is not Stage.PREPARE:
-            audio = artefacts.read_prepared(self._tools.folder(job.id)).duration
-        stall = config.align if stage is Stage.ALIGN else config.limits
-        memory = {
-            Stage.TRANSCRIBE: config.transcribe.max_memory_mb,
-            Stage.ALIGN: config.align.max_memory_mb,
-        }.get(stage, 0)
-        return RunLimits(
-            stall_seconds=stall.stall_seconds,
-            total_seconds=_BASE_SECONDS[stage] + _AUDIO_FACTOR[stage] * audio,
-            memory_bytes=memory * _MB or psutil.virtual_memory().total * 3 // 4,
         )

@@ -82,6 +82,26 @@ def test_a_file_that_waits_for_its_next_try_does_not_delay_the_others(tmp_path: 
         assert told == ["one.wav", "two.wav"]
 
 
+@pytest.mark.parametrize(("files", "aligners"), [(2, 2), (3, 3), (4, 3)])
+def test_one_aligner_is_kept_ahead_for_the_next_file(
+    tmp_path: Path, files: int, aligners: int
+) -> None:
+    """Two work; a third one's imports pass meanwhile, if there is a file that will need it."""
+    gate = tmp_path / "gate"
+    with running(DaemonProcess.faked(tmp_path / "d", align=f"gate:{gate}")) as daemon:
+        for number in range(files):
+            daemon.drop(b"%d" % number, f"{number}.wav")
+        daemon.wait_for("transcribed", files)
+        daemon.wait_until(lambda: _aligners(daemon) == aligners, f"{aligners} aligners were there")
+        gate.touch()
+        daemon.wait_for("done", files)
+        assert daemon.timing("0")["stages"]["align"]["attempts"] == 1
+
+
+def _aligners(daemon: DaemonProcess) -> int:
+    return sum("align" in stage.cmdline() for stage in daemon.stages())
+
+
 def test_a_retry_that_falls_due_during_a_turn_is_not_slept_through(tmp_path: Path) -> None:
     """Each turn outlasts the wait. A loop that misses it sleeps until the next scan."""
     turns: list[float] = []
