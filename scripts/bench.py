@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import sys
 
-from daemon.__main__ import main
+from environment import enter
+
+enter("demo")
+
+from daemon.__main__ import main  # noqa: E402 - now it is there
 
 if __name__ == "__main__":
     sys.exit(main(["bench", *sys.argv[1:]]))

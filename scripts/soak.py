@@ -1,4 +1,4 @@
-#!/usr/bin/env python
+#!/usr/bin/env python3
 """Torment a daemon for a while, then count what became of every file.
 
     scripts/soak.py --files 2000 --kills 500 --seed 1      fake fast stages
@@ -25,7 +25,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
+from environment import enter
+
+enter("test")
+
+import psutil  # noqa: E402 - now it is there
 
 _TESTS = Path(__file__).resolve().parents[1] / "tests"
 sys.path[:0] = [str(_TESTS), str(_TESTS / "faults")]
