@@ -117,6 +117,19 @@ def test_a_fault_of_the_machine_ends_run_once_for_now(tmp_path: Path) -> None:
     assert daemon.timing("one")["stages"]["transcribe"]["attempts"] == 1
 
 
+def test_a_fault_of_the_machine_at_the_start_is_one_line_and_not_now(
+    daemon: DaemonProcess,
+) -> None:
+    daemon.drop(b"one", "one.wav")
+    daemon.config.paths.state.write_text("a file where the state folder should be")
+    ended = daemon.call("run", "--once")
+    assert ended.returncode == 75
+    assert "there is a file where the folder should be" in _one_line(ended.stderr)
+    daemon.config.paths.state.unlink()
+    assert daemon.once("run", "--once").returncode == 0
+    assert daemon.delivered() == ["one"]
+
+
 def test_a_second_daemon_is_refused_for_now(daemon: DaemonProcess) -> None:
     with running(daemon):
         second = daemon.call("run")

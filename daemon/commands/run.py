@@ -13,11 +13,12 @@ from daemon import __version__, config_file, hardware
 from daemon.assembly import opened, stage_commands
 from daemon.commands.verb import Verb
 from daemon.config import Config
-from daemon.errors import FAILED, OK, DropscribeError
+from daemon.errors import FAILED, OK, DropscribeError, TemporaryError
 from daemon.jobs import Stage
 from daemon.journal import Journal, open_logs
 from daemon.ledger import Ledger
 from daemon.notify import Notifier, tellers
+from daemon.pause import explain
 from daemon.summary import table
 
 _LAST_WORDS = 2.0  # seconds for the notices that still wait when we stop
@@ -38,7 +39,7 @@ def _run(arguments: argparse.Namespace) -> int:
     notifier = Notifier(tellers(config.notify), config.paths.outbox, _complain)
     journal = Journal(notifier.hear)
     commands = stage_commands(config, backend)
-    with _said(notifier), opened(config, commands, journal) as desk:
+    with _not_now(), _said(notifier), opened(config, commands, journal) as desk:
         if arguments.job is not None:
             _check_job(desk.tools.ledger, arguments.job)
         journal.tell(
@@ -57,6 +58,17 @@ def _run(arguments: argparse.Namespace) -> int:
         if arguments.job is not None:
             return _report(desk.tools.ledger, config, arguments.job)
     return OK
+
+
+@contextmanager
+def _not_now() -> Iterator[None]:
+    """The loop pauses for faults of the machine; before it runs, there is only another time."""
+    try:
+        yield
+    except BrokenPipeError:  # no fault: the reader of our output has left
+        raise
+    except OSError as error:
+        raise TemporaryError(explain(error)) from error
 
 
 @contextmanager
