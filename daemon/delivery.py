@@ -18,13 +18,12 @@ from daemon.digests import sha256_of_open
 from daemon.documents import Delivery
 from daemon.durable import json_bytes, write_json, write_temporary
 from daemon.filing import file_away, report_of
+from daemon.inbox import open_recording
 from daemon.jobs import Identity, Job, Stage
 from daemon.ledger import Ledger
 from daemon.transcript import Alignment, AlignmentStatus, Segment
 
 _REPORTED = (Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN, Stage.PUBLISH)
-
-_CAUTIOUSLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # no link, no pipe
 
 
 class Courier:
@@ -167,7 +166,7 @@ def _same_file(job: Job, found: os.stat_result) -> bool:
 
 def _digest(job: Job) -> str:
     """Of the file that we read; "" if another has just taken its place."""
-    with os.fdopen(os.open(job.source, _CAUTIOUSLY), "rb") as file:
+    with open_recording(job.source) as file:
         return sha256_of_open(file) if _same_file(job, os.fstat(file.fileno())) else ""
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from daemon import artefacts
 from daemon.artefacts import JobRequest, Prepared
+from daemon.inbox import open_recording
 from daemon.jobs import FailureKind, Identity
 from daemon.stages import riff
 from daemon.stages.serve import Channel, Handler, StageError, serve
@@ -95,10 +96,9 @@ class _Room:
 
 
 def _open(job: JobRequest) -> BufferedReader:
-    """Open the source, following no link and waiting for no pipe; it must be what was settled."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    """Open the source; it must be what was settled."""
     try:
-        file = os.fdopen(os.open(job.source, flags), "rb")
+        file = open_recording(job.source)
     except FileNotFoundError as error:
         raise StageError(FailureKind.VANISHED, "the file is no longer in the inbox") from error
     except PermissionError as error:
