@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from daemon.bench import peers
@@ -36,10 +36,10 @@ def measure(recording: Path, model: str, backends: Sequence[str], rounds: int) -
 def _row(
     table: str, backend: str, runs: Sequence[Json], seconds: Callable[[Json], float]
 ) -> Measurement:
-    taken = tuple(map(seconds, runs))
-    median = statistics.median(taken)  # 0 where nothing was said that could be aligned
-    notes = {"× real time": f"{runs[0]['audio_seconds'] / median:.1f}"} if median else {}
-    return Measurement(table, f"dropscribe ({backend})", taken, notes)
+    row = Measurement(table, f"dropscribe ({backend})", tuple(map(seconds, runs)))
+    if not row.median:  # nothing was said that could be aligned
+        return row
+    return replace(row, notes={"× real time": f"{runs[0]['audio_seconds'] / row.median:.1f}"})
 
 
 def _transcribe(recording: Path, model: str, backend: str) -> Json:

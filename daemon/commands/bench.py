@@ -8,7 +8,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,7 +31,7 @@ _SHORT = models.BUNDLED / "audio" / "memo-10s.wav"
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recordings", nargs="*", type=Path, metavar="RECORDING")
     parser.add_argument("--only", choices=_PARTS, help="one part; by default all but engine")
-    parser.add_argument("--model", default=models.DEMO, help="for the first two parts")
+    parser.add_argument("--model", default=models.DEMO, help="for transcription and backends")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--files", type=int, default=10, help="of the pipeline part")
     parser.add_argument("--sizes", default="large-v3,large-v3-turbo", help="of the engine part")
@@ -59,17 +59,18 @@ def _run(arguments: argparse.Namespace) -> int:
 def _measured(part: str, arguments: argparse.Namespace) -> Iterator[Measurement]:
     recordings = arguments.recordings or [_SHORT if part == "latency" else _RECORDING]
     rounds = ["--rounds", str(arguments.rounds)]
-    if part == "pipeline":
+    whole: Mapping[str, Callable[[Path], list[Measurement]]] = {
+        "backends": lambda each: backends.measure(
+            each, arguments.model, _backends(), arguments.rounds
+        ),
+        "pipeline": lambda each: pipeline.measure(
+            each, arguments.files, _backends(), arguments.rounds
+        ),
+        "latency": lambda each: latency.measure(each, _backends(), arguments.rounds),
+    }
+    if part in whole:
         for recording in recordings:
-            yield from pipeline.measure(recording, arguments.files, _backends(), arguments.rounds)
-        return
-    if part == "backends":
-        for recording in recordings:
-            yield from backends.measure(recording, arguments.model, _backends(), arguments.rounds)
-        return
-    if part == "latency":
-        for recording in recordings:
-            yield from latency.measure(recording, _backends(), arguments.rounds)
+            yield from whole[part](recording)
         return
     if part == "engine":
         blas = hardware.blas_environment(hardware.choose("mlx"))
