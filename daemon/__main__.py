@@ -10,7 +10,7 @@ from pathlib import Path
 
 from loguru import logger
 
-from daemon import __version__, config_file
+from daemon import __version__
 from daemon.commands import (
     bench,
     cancel,
@@ -27,8 +27,9 @@ from daemon.commands import (
     status,
     transcribe,
 )
+from daemon.config import file as config_file
 from daemon.errors import FAILED, INTERRUPTED, UNEXPECTED, DropscribeError
-from daemon.pause import explain
+from daemon.supervisor.pause import explain
 
 VERBS = (
     run.VERB,

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from launchd import launchctl
-from launchd.agent import AgentSpec, Plist
+from launchd.agent_spec import AgentSpec, Plist
 from launchd.command import wait_until
 from launchd.errors import ServiceError
 from launchd.launchctl import Launchctl, explain

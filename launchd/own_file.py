@@ -8,7 +8,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from launchd.agent import MARKER
+from launchd.agent_spec import MARKER
 from launchd.errors import ServiceError
 
 

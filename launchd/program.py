@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from launchd.agent import AgentSpec
+from launchd.agent_spec import AgentSpec
 from launchd.command import Clock, wait_until
 from launchd.errors import ServiceError
 

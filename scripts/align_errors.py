@@ -14,12 +14,12 @@ from statistics import fmean
 import numpy as np
 
 from daemon.alignment.aligner import Aligner
-from daemon.asr.conversion import converted
-from daemon.asr.ctranslate2_recognizer import CTranslate2Recognizer
+from daemon.asr.ctranslate2_backend.conversion import converted
+from daemon.asr.ctranslate2_backend.recognizer import CTranslate2Recognizer
 from daemon.asr.word_times import add_words
-from daemon.transcript import Word
-from tests import accuracy
-from tests.alignment_samples import (
+from daemon.domain.transcript import Word
+from tests.kit import accuracy
+from tests.kit.alignment_samples import (
     DEMO,
     SHORT_SAMPLES,
     sentences,
@@ -27,8 +27,8 @@ from tests.alignment_samples import (
     truth,
     whisperx_words,
 )
-from tests.recognition import DEMO as WHISPER
-from tests.recognition import audio_of
+from tests.kit.recognition import DEMO as WHISPER
+from tests.kit.recognition import audio_of
 
 
 def print_errors(names: Sequence[str]) -> None:

@@ -29,18 +29,18 @@ from statistics import median
 
 import torch
 
-from daemon import config_file
 from daemon.alignment.aligner import Aligner
 from daemon.alignment.model import load_align_model
 from daemon.alignment.network import Network
 from daemon.asr.recognizer import SAMPLE_RATE, FloatArray
-from daemon.transcript import Segment
-from tests.alignment_samples import (
+from daemon.config import file as config_file
+from daemon.domain.transcript import Segment
+from tests.kit.alignment_samples import (
     DEMO,
     sentences,
     whisperx_alignment,
 )
-from tests.recognition import audio_of
+from tests.kit.recognition import audio_of
 
 LECTURE = "lecture-12min"
 

@@ -31,11 +31,11 @@ enter("test")
 
 import psutil  # noqa: E402 - now it is there
 
-_TESTS = Path(__file__).resolve().parents[1] / "tests"
-sys.path[:0] = [str(_TESTS), str(_TESTS / "faults")]
+_ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(_ROOT))
 
-import invariant  # noqa: E402 - found through the line above
-from fault_daemon import FaultDaemon, recording  # noqa: E402
+from tests.kit import invariant  # noqa: E402 - found through the line above
+from tests.kit.fault_daemon import FaultDaemon, recording  # noqa: E402
 
 _SAMPLES = ("memo-10s.wav", "german-20s.flac", "spanish-20s.ogg", "french-20s.m4a")
 _EXTENSIONS = ("wav", "mp3", "m4a", "flac", "ogg", "mp4", "webm")
@@ -86,7 +86,7 @@ class Soak:
 
     def _content(self, number: int) -> tuple[bytes, str]:
         if self.real:
-            sample = _TESTS / "audio" / self.rng.choice(_SAMPLES)
+            sample = _ROOT / "tests" / "audio" / self.rng.choice(_SAMPLES)
             # Bytes behind the last packet make each file one of its own.
             return sample.read_bytes() + number.to_bytes(4, "big"), sample.suffix[1:]
         chance = self.rng.random()

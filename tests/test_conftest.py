@@ -8,8 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from daemon import config_file, models
-from daemon.config import Config
+from daemon.config import file as config_file
+from daemon.config.settings import Config
+from daemon.models import registry
 
 
 def test_the_real_home_is_out_of_reach(home: Path) -> None:
@@ -19,8 +20,8 @@ def test_the_real_home_is_out_of_reach(home: Path) -> None:
     for folder in Config().paths.model_dump().values():
         assert folder.is_relative_to(home)
     assert config_file.default_path(os.environ).is_relative_to(home)
-    assert models.conversions(os.environ).is_relative_to(home)
-    assert models.hub_cache(os.environ).is_relative_to(home)
+    assert registry.conversions(os.environ).is_relative_to(home)
+    assert registry.hub_cache(os.environ).is_relative_to(home)
 
 
 def test_processes_that_a_test_starts_see_the_same_home(home: Path) -> None:

@@ -18,16 +18,16 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("daemon", "launchd")
 HEAVY = ("mlx", "torch", "numpy", "av", "onnxruntime", "ctranslate2", "whisperx", "faster_whisper")
 
-DATA = ("daemon.jobs", "daemon.transcript")
+DATA = ("daemon.domain.job", "daemon.domain.transcript")
 STAGE_SIDE = ("daemon.stages", "daemon.asr", "daemon.alignment")
 SUPERVISOR = (
-    "daemon.supervisor",
-    "daemon.outcomes",
-    "daemon.finishing",
-    "daemon.starts",
-    "daemon.intake",
-    "daemon.tools",
-    "daemon.assembly",
+    "daemon.supervisor.loop",
+    "daemon.supervisor.transitions",
+    "daemon.supervisor.last_steps",
+    "daemon.supervisor.scheduler",
+    "daemon.supervisor.admission",
+    "daemon.supervisor.context",
+    "daemon.supervisor.application",
 )
 CLI = ("daemon.commands", "daemon.bench", "daemon.__main__")
 
@@ -101,7 +101,7 @@ def test_data_imports_nothing_of_ours() -> None:
 
 
 def test_stages_know_nothing_of_the_supervisor_or_the_command_line() -> None:
-    above = _within(*SUPERVISOR, *CLI, "daemon.ledger", "daemon.lanes")
+    above = _within(*SUPERVISOR, *CLI, "daemon.ledger.ledger", "daemon.processes.attempts")
     assert not _wrong(_within(*STAGE_SIDE), above)
 
 

@@ -13,7 +13,7 @@ from daemon.alignment.model import AlignModel, load_align_model
 from daemon.alignment.viterbi import best_paths
 from daemon.alignment.words import Script, place_words, read_script, spell
 from daemon.asr.recognizer import SAMPLE_RATE, FloatArray
-from daemon.transcript import Segment, Word
+from daemon.domain.transcript import Segment, Word
 
 
 @dataclass(frozen=True, slots=True)

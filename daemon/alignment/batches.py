@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from daemon.transcript import Segment
+from daemon.domain.transcript import Segment
 
 BATCH_SECONDS = 30.0  # of audio; more gains little and costs memory
 

@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from daemon import pins
 from daemon.alignment.architecture import Architecture, UnsupportedArchitectureError
 from daemon.errors import DropscribeError
+from daemon.models import checksums
 
 _POSITIONS = "encoder.pos_conv_embed.conv"
 
@@ -46,7 +46,7 @@ def read_folder(folder: Path) -> Checkpoint:
     Raises AlignModelMissingError without files that may be loaded, TamperedModelError for changed
     ones, UnsupportedArchitectureError for other networks.
     """
-    pins.verify(folder)
+    checksums.verify(folder)
     architecture = Architecture.from_config(_read_json(folder / "config.json"))
     alphabet = read_alphabet(folder)
     return Checkpoint(architecture, normalise(_read_weights(folder)), alphabet)
@@ -73,7 +73,7 @@ def read_bundle(name: str) -> Checkpoint:
         raise AlignModelMissingError(
             f"the alignment model {name} is not on this machine; run: dropscribe models fetch"
         )
-    pins.verify(path)
+    checksums.verify(path)
     weights = _read_pickle(path)
     for key in ("aux.weight", "aux.bias"):  # fairseq's outputs that no label belongs to
         kept = [row for row in range(len(weights[key])) if row not in bundle._remove_aux_axis]
@@ -152,7 +152,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _read_pickle(path: Path) -> dict[str, Tensor]:
     """Tensors only, and only from a file that somebody vouches for: a pickle can hold code."""
-    if pins.digest_of(path) is None:
+    if checksums.digest_of(path) is None:
         raise AlignModelMissingError(
             f"{path} is a pickle of unknown origin, which could run code: name a model in"
             " align.model that has a model.safetensors"

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from daemon.alignment.architecture import Architecture
-from daemon.alignment.features import FeatureExtractor
+from daemon.alignment.feature_extractor import FeatureExtractor
 from daemon.alignment.layers import Layers, bounds
 from daemon.asr.recognizer import FloatArray
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from daemon.alignment.viterbi import IntArray, Path, Spelling
 from daemon.asr.recognizer import FloatArray
-from daemon.transcript import Segment, Word, WordSource
+from daemon.domain.transcript import Segment, Word, WordSource
 
 _WILDCARD = -1  # as a token: the last column of the emission that `spell` extends
 _SPACE = "|"  # what wav2vec2 alphabets write between words

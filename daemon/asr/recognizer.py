@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.transcript import Recognition, Segment
+from daemon.domain.transcript import Recognition, Segment
 
 SAMPLE_RATE = 16_000  # Hz; Whisper and wav2vec2 were both trained on it
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from daemon.asr.chunks import Chunk
 from daemon.asr.quality import Decoded
 from daemon.asr.utterances import Utterance, read_utterances
-from daemon.transcript import Segment
+from daemon.domain.transcript import Segment
 
 _WORTH_LISTENING = 0.5  # seconds of speech left over in a chunk that are decoded again
 _LEAST_STEP = 1.0  # seconds that a chunk must have advanced before its rest is decoded

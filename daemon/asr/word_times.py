@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from daemon.asr.chunks import WINDOW
 from daemon.asr.recognizer import SAMPLE_RATE, FloatArray, Listener, Piece
-from daemon.transcript import Segment, Word, WordSource
+from daemon.domain.transcript import Segment, Word, WordSource
 
 IntArray = NDArray[np.int64]
 

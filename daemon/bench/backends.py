@@ -11,7 +11,7 @@ from pathlib import Path
 
 from daemon.bench import peers
 from daemon.bench.measurement import Measurement
-from daemon.transcript import Json
+from daemon.domain.transcript import Json
 
 _PARTS: Mapping[str, Callable[[Json], float]] = {
     "transcription, cold": lambda timing: timing["stages"]["transcribe"]["seconds"],

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import mlx.core as mx
 
-from daemon.asr.attempts import BatchSize
 from daemon.asr.checkpoint import Dimensions
-from daemon.asr.mlx_recognizer import CACHE_BYTES
+from daemon.asr.mlx_backend.attempts import BatchSize
+from daemon.asr.mlx_backend.recognizer import CACHE_BYTES
 from daemon.bench.limits import limits
 from daemon.bench.measurement import Measurement, System, paired, report
 from daemon.bench.random_models import SIZES, Ours, Stock, noise

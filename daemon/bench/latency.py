@@ -12,11 +12,12 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from daemon import config_file, status
 from daemon.bench import peers
 from daemon.bench.measurement import Measurement, Note, System, paired
-from daemon.config import Paths
+from daemon.config import file as config_file
+from daemon.config.settings import Paths
 from daemon.errors import DropscribeError
+from daemon.reporting import status_file
 
 _STAGES = ("queued", "prepare", "transcribe", "align", "publish")
 _PATIENCE = 600.0  # seconds, for one file
@@ -45,7 +46,7 @@ def _warm_daemon(root: Path, backend: str) -> Iterator[Paths]:
     command = [sys.executable, "-m", "daemon", "--config", str(root / "config.toml"), "run"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as daemon:
         try:
-            _wait(config.paths.state / status.NAME)
+            _wait(config.paths.state / status_file.NAME)
             yield config.paths
         finally:
             daemon.terminate()

@@ -9,8 +9,8 @@ import mlx.core as mx
 from mlx.utils import tree_flatten
 
 from daemon.asr.checkpoint import Dimensions
-from daemon.asr.features import log_mel
-from daemon.asr.model import KeysValues, Whisper
+from daemon.asr.mlx_backend.log_mel import log_mel
+from daemon.asr.mlx_backend.whisper import KeysValues, Whisper
 from daemon.bench.measurement import Measurement
 from daemon.bench.random_models import Ours, noise
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from daemon import hardware
 from daemon.errors import DropscribeError
+from daemon.models import hardware
 
 # A peer's name, and the packages without which it cannot run.
 PEERS: Mapping[str, Sequence[str]] = {
@@ -33,7 +33,7 @@ def transcribe(peer: str, recording: Path, outbox: Path, cache: Path) -> None:
     environment = dict(os.environ) | {"HF_HUB_OFFLINE": "1"}
     if "mlx" in PEERS[peer]:
         environment |= hardware.blas_environment(hardware.choose("mlx"))
-    run(["daemon.bench.peer", peer, str(recording), str(outbox), str(cache)], environment)
+    run(["daemon.bench.peer_child", peer, str(recording), str(outbox), str(cache)], environment)
 
 
 def run(module: Sequence[str], environment: Mapping[str, str]) -> None:

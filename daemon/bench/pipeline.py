@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from daemon import config_file
 from daemon.bench import peers
 from daemon.bench.measurement import Measurement, Note, System, paired
+from daemon.config import file as config_file
 
 
 def measure(recording: Path, files: int, backends: Sequence[str], rounds: int) -> list[Measurement]:

@@ -15,13 +15,13 @@ from mlx.utils import tree_flatten
 from mlx_whisper import whisper as stock
 from mlx_whisper.decoding import DecodingOptions
 
-from daemon.asr.attempts import BatchSize
-from daemon.asr.batch_decoder import BatchDecoder
 from daemon.asr.checkpoint import Dimensions
-from daemon.asr.engine import Engine
-from daemon.asr.features import log_mel
-from daemon.asr.memory import batch_size, device_name
-from daemon.asr.model import Whisper
+from daemon.asr.mlx_backend.attempts import BatchSize
+from daemon.asr.mlx_backend.batch_decoder import BatchDecoder
+from daemon.asr.mlx_backend.batch_size import batch_size, device_name
+from daemon.asr.mlx_backend.engine import Engine
+from daemon.asr.mlx_backend.log_mel import log_mel
+from daemon.asr.mlx_backend.whisper import Whisper
 from daemon.asr.quality import Decoded
 from daemon.asr.recognizer import SAMPLE_RATE, FloatArray
 from daemon.asr.vocabulary import Vocabulary

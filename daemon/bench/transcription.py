@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from daemon.asr.conversion import converted
+from daemon.asr.ctranslate2_backend.conversion import converted
 from daemon.asr.recognizer import SAMPLE_RATE, FloatArray, RecognitionOptions
 from daemon.bench.measurement import Measurement, Note, System, paired, report
-from daemon.bench.stock import openai_transcribe, stock_model, stock_transcribe
-from daemon.bench.words import word_error_rate
-from daemon.stages import audio, speech
+from daemon.bench.peer_models import openai_transcribe, stock_model, stock_transcribe
+from daemon.bench.word_errors import word_error_rate
+from daemon.stages import decode, speech
 
 Transcribe = Callable[["Recording"], str]
 
@@ -42,14 +42,14 @@ def load(path: Path, folder: Path) -> Recording:
     """Decode `path` into `folder`; its truth is NAME.truth.json beside it, if there."""
     npy = folder / f"{path.stem}.npy"
     with path.open("rb") as file:
-        audio.decode(file, npy, float("inf"), lambda *_: None)
+        decode.decode(file, npy, float("inf"), lambda *_: None)
     beside = path.with_suffix(".truth.json")
     truth = json.loads(beside.read_text(encoding="utf-8"))["text"] if beside.exists() else None
     return Recording(path.stem, np.load(npy), npy, truth)
 
 
 def mlx_systems(model: Path) -> dict[str, Transcribe]:
-    from daemon.asr.mlx_recognizer import MlxRecognizer  # noqa: PLC0415 - one backend only
+    from daemon.asr.mlx_backend.recognizer import MlxRecognizer  # noqa: PLC0415 - one backend only
 
     ours = MlxRecognizer(model, name=model.name)
     systems: dict[str, Transcribe] = {"dropscribe": partial(_ours, ours.recognize)}
@@ -65,7 +65,7 @@ def mlx_systems(model: Path) -> dict[str, Transcribe]:
 def ctranslate2_systems(model: Path, cache: Path) -> dict[str, Transcribe]:
     from faster_whisper import BatchedInferencePipeline, WhisperModel  # noqa: PLC0415
 
-    from daemon.asr.ctranslate2_recognizer import CTranslate2Recognizer  # noqa: PLC0415
+    from daemon.asr.ctranslate2_backend.recognizer import CTranslate2Recognizer  # noqa: PLC0415
 
     folder = model if (model / "model.bin").exists() else converted(model, cache)
     ours = CTranslate2Recognizer(folder, name=model.name)

@@ -15,23 +15,23 @@ from pathlib import Path
 
 import psutil
 
-from daemon import hardware, models
 from daemon.bench import backends, latency, pipeline
 from daemon.bench.measurement import Measurement
 from daemon.bench.table import tables
 from daemon.commands.verb import Verb
 from daemon.errors import OK, DropscribeError
+from daemon.models import hardware, registry
 
 _PACKAGES = ("mlx", "mlx-whisper", "whispermlx", "whisperx", "faster-whisper", "openai-whisper")
 _PARTS = ("transcription", "backends", "pipeline", "latency", "engine")
-_RECORDING = models.BUNDLED / "audio" / "meeting-60s.mp3"
-_SHORT = models.BUNDLED / "audio" / "memo-10s.wav"
+_RECORDING = registry.BUNDLED / "audio" / "meeting-60s.mp3"
+_SHORT = registry.BUNDLED / "audio" / "memo-10s.wav"
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recordings", nargs="*", type=Path, metavar="RECORDING")
     parser.add_argument("--only", choices=_PARTS, help="one part; by default all but engine")
-    parser.add_argument("--model", default=models.DEMO, help="for transcription and backends")
+    parser.add_argument("--model", default=registry.DEMO, help="for transcription and backends")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--files", type=int, default=10, help="of the pipeline part")
     parser.add_argument("--sizes", default="large-v3,large-v3-turbo", help="of the engine part")
@@ -77,7 +77,7 @@ def _measured(part: str, arguments: argparse.Namespace) -> Iterator[Measurement]
         yield from _parsed(_child("engine", ["--sizes", arguments.sizes, *rounds], blas))
         return
     for backend in _backends():
-        weights = models.find(arguments.model, backend, os.environ)
+        weights = registry.find(arguments.model, backend, os.environ)
         options = ["--backend", backend, "--model", str(weights.folder), *rounds]
         blas = hardware.blas_environment(hardware.choose(backend))
         yield from _parsed(_child("transcription", [*options, *map(str, recordings)], blas))

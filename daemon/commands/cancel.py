@@ -8,13 +8,14 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from daemon import config_file, lock
-from daemon.assembly import LEDGER
-from daemon.cancellations import Cancellations
 from daemon.commands.verb import Verb
+from daemon.config import file as config_file
+from daemon.domain.job import Job, printable
 from daemon.errors import OK, DropscribeError
-from daemon.jobs import Job, printable
-from daemon.ledger import Ledger
+from daemon.files import lock
+from daemon.ledger.cancellations import Cancellations
+from daemon.ledger.ledger import Ledger
+from daemon.supervisor.application import LEDGER
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import tomllib
 
-from daemon import config_file
 from daemon.commands.verb import Verb
-from daemon.config import Config
+from daemon.config import file as config_file
+from daemon.config.settings import Config
 from daemon.errors import OK, UsageError
 
 

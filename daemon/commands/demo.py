@@ -11,13 +11,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from daemon import config_file, hardware, models, status
 from daemon.commands.verb import Verb
-from daemon.config import Config
+from daemon.config import file as config_file
+from daemon.config.settings import Config
 from daemon.errors import FAILED, OK
-from daemon.summary import read, table
+from daemon.models import hardware, registry
+from daemon.outbox.summary import read, table
+from daemon.reporting import status_file
 
-RECORDINGS = models.BUNDLED / "audio"
+RECORDINGS = registry.BUNDLED / "audio"
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +55,7 @@ def _transcribed(config_path: Path, config: Config) -> bool:
     command = [sys.executable, "-m", "daemon", "--config", str(config_path), "run", "--verbose"]
     with subprocess.Popen(command) as daemon:
         try:
-            _wait(daemon, (config.paths.state / status.NAME).exists)
+            _wait(daemon, (config.paths.state / status_file.NAME).exists)
             for recording in recordings:
                 print(f"dropping {recording.name} into {config.paths.inbox}", flush=True)
                 shutil.copy(recording, config.paths.inbox)

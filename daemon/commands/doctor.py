@@ -13,14 +13,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from daemon import __version__, config_file, hardware, lock, models
+from daemon import __version__
 from daemon.commands.verb import Verb
-from daemon.config import Config
+from daemon.config import file as config_file
+from daemon.config.settings import Config
 from daemon.errors import FAILED, OK, DropscribeError
-from daemon.finding import Finding
-from daemon.pause import explain
-from daemon.service import Host
-from daemon.service_checks import TEST_LABEL, ask_from_launchd, check_service, inside_the_service
+from daemon.files import lock
+from daemon.models import hardware, registry
+from daemon.service.checks import TEST_LABEL, ask_from_launchd, check_service, inside_the_service
+from daemon.service.finding import Finding
+from daemon.service.manager import Host
+from daemon.supervisor.pause import explain
 from launchd.launchctl import Launchctl
 
 
@@ -72,12 +75,12 @@ def _backend(config: Config) -> Iterator[Finding]:
     if automatic.name != backend.name:
         yield Finding("backend", f"auto would choose {automatic.name} on {automatic.device}")
     try:
-        weights = models.find(config.transcribe.model, backend.name, os.environ)
+        weights = registry.find(config.transcribe.model, backend.name, os.environ)
     except DropscribeError as error:
         yield Finding("model", f"{config.transcribe.model} is missing", str(error))
         return
     yield Finding("model", f"{weights.name} in {weights.folder}")
-    if weights.name == models.DEMO:
+    if weights.name == registry.DEMO:
         yield Finding("model", "demo understands synthetic speech only: not for real recordings")
 
 

@@ -6,13 +6,13 @@ import argparse
 import json
 from contextlib import closing
 
-from daemon import config_file
-from daemon.assembly import LEDGER
 from daemon.commands.status import line, told_of
 from daemon.commands.verb import Verb
+from daemon.config import file as config_file
+from daemon.domain.job import Stage
 from daemon.errors import OK
-from daemon.jobs import Stage
-from daemon.ledger import Ledger
+from daemon.ledger.ledger import Ledger
+from daemon.supervisor.application import LEDGER
 
 _ALL = 1_000_000
 

@@ -7,12 +7,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from daemon import config_file, hardware, models, pins
 from daemon.alignment.catalogue import NoAlignModelError, read_catalogue
 from daemon.commands.verb import Verb
-from daemon.config import Config
+from daemon.config import file as config_file
+from daemon.config.settings import Config
 from daemon.errors import FAILED, OK, DropscribeError
-from daemon.hardware import Backend
+from daemon.models import checksums, hardware, registry
+from daemon.models.hardware import Backend
 
 _NOT_NEEDED = ["*.msgpack", "*.h5", "*.ot", "*.onnx", "flax_*", "tf_*", "language_model/*"]
 _TORCHAUDIO = "https://download.pytorch.org/torchaudio/models/"
@@ -48,27 +49,27 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 def _wanted(
     config: Config, backend: Backend, languages: list[str]
-) -> Iterator[tuple[str, models.Source]]:
+) -> Iterator[tuple[str, registry.Source]]:
     model = config.transcribe.model
-    if model != models.DEMO and not Path(model).expanduser().is_dir():
-        preset = models.PRESETS.get(model)
-        yield model, preset[backend.name] if preset else models.Source(model)
-    if not config.align.enabled or models.aligner_name(config.align.model, model):
+    if model != registry.DEMO and not Path(model).expanduser().is_dir():
+        preset = registry.PRESETS.get(model)
+        yield model, preset[backend.name] if preset else registry.Source(model)
+    if not config.align.enabled or registry.aligner_name(config.align.model, model):
         return
     chosen = languages or config.transcribe.languages or (config.transcribe.language,)
     for language in filter(None, chosen if any(chosen) else _ALIGNED):
         yield f"word times for {language}", _aligner(language)
 
 
-def _aligner(language: str) -> models.Source:
+def _aligner(language: str) -> registry.Source:
     """WhisperX's model for the language; torchaudio's are fetched by name, not from the hub."""
     try:
-        return models.Source(read_catalogue().model_for(language))
+        return registry.Source(read_catalogue().model_for(language))
     except NoAlignModelError as error:
         raise DropscribeError(str(error)) from error
 
 
-def _download(source: models.Source) -> str:
+def _download(source: registry.Source) -> str:
     """Download one source; returns where it lies. Raises DropscribeError without a network."""
     try:
         if "/" not in source.repository:
@@ -93,16 +94,16 @@ def _download_bundle(name: str) -> str:
     path = bundle_path(find_bundle(name))
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        digest = pins.TORCHAUDIO.get(path.name)
+        digest = checksums.TORCHAUDIO.get(path.name)
         hub.download_url_to_file(f"{_TORCHAUDIO}{path.name}", str(path), hash_prefix=digest)
-    pins.verify(path)
+    checksums.verify(path)
     return str(path)
 
 
 def _list(arguments: argparse.Namespace) -> int:
     config = config_file.load(arguments.config)
     backend = hardware.choose(config.transcribe.backend)
-    names = [models.DEMO, *models.PRESETS]
+    names = [registry.DEMO, *registry.PRESETS]
     if config.transcribe.model not in names:
         names.append(config.transcribe.model)
     for name in names:
@@ -114,18 +115,18 @@ def _list(arguments: argparse.Namespace) -> int:
 def _verify(arguments: argparse.Namespace) -> int:
     config = config_file.load(arguments.config)
     backend = hardware.choose(config.transcribe.backend)
-    folders = {"align demo": models.BUNDLED / "align-demo"}
-    for name in dict.fromkeys([models.DEMO, *models.PRESETS, config.transcribe.model]):
+    folders = {"align demo": registry.BUNDLED / "align-demo"}
+    for name in dict.fromkeys([registry.DEMO, *registry.PRESETS, config.transcribe.model]):
         if _is_here(name, backend):
-            folders[name] = models.find(name, backend.name, os.environ).folder
+            folders[name] = registry.find(name, backend.name, os.environ).folder
     damaged = 0
     for name, folder in folders.items():
         try:
-            known = pins.verify(folder)
+            known = checksums.verify(folder)
             print(
                 f"ok   {name:<16} {known} files" if known else f"     {name:<16} your own: {folder}"
             )
-        except pins.TamperedModelError as error:
+        except checksums.TamperedModelError as error:
             damaged += 1
             print(f"BAD  {name:<16} {error}")
     return FAILED if damaged else OK
@@ -133,15 +134,15 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 def _where(name: str, backend: Backend) -> str:
     try:
-        return str(models.find(name, backend.name, os.environ).folder)
-    except models.ModelMissingError:
+        return str(registry.find(name, backend.name, os.environ).folder)
+    except registry.ModelMissingError:
         return "not on this machine"
 
 
 def _is_here(name: str, backend: Backend) -> bool:
     try:
-        models.find(name, backend.name, os.environ)
-    except models.ModelMissingError:
+        registry.find(name, backend.name, os.environ)
+    except registry.ModelMissingError:
         return False
     return True
 

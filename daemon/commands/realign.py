@@ -8,17 +8,19 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from daemon import artefacts, config_file, hardware
-from daemon.assembly import JOBS, LEDGER, opened, stage_commands
 from daemon.commands.transcribe import one_shot, work
 from daemon.commands.verb import Verb
-from daemon.config import Config
-from daemon.digests import sha256_of
+from daemon.config import file as config_file
+from daemon.config.settings import Config
+from daemon.domain.job import Job, Stage
 from daemon.errors import DropscribeError
-from daemon.inbox import candidate
-from daemon.jobs import Job, Stage
-from daemon.journal import Journal, open_logs
-from daemon.ledger import Ledger
+from daemon.files.digests import sha256_of
+from daemon.handoff import artefacts
+from daemon.inbox.scan import candidate
+from daemon.ledger.ledger import Ledger
+from daemon.models import hardware
+from daemon.reporting.event_log import Journal, open_logs
+from daemon.supervisor.application import JOBS, LEDGER, opened, stage_commands
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

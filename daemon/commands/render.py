@@ -7,13 +7,14 @@ import json
 from contextlib import closing
 from pathlib import Path
 
-from daemon import config_file, formats, outbox
-from daemon.assembly import LEDGER
 from daemon.commands.verb import Verb
+from daemon.config import file as config_file
+from daemon.domain.job import Stage, printable
+from daemon.domain.transcript import Segment
 from daemon.errors import FAILED, OK, DropscribeError, UsageError
-from daemon.jobs import Stage, printable
-from daemon.ledger import Ledger
-from daemon.transcript import Segment
+from daemon.ledger.ledger import Ledger
+from daemon.outbox import formats, placing
+from daemon.supervisor.application import LEDGER
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +26,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     paths = config_file.load(arguments.config).paths
     stem = _stem(paths.state / LEDGER, arguments.which)
-    segments = _segments(paths.outbox / f"{stem}.{outbox.JSON}")
+    segments = _segments(paths.outbox / f"{stem}.{placing.JSON}")
     target = arguments.output_dir or paths.outbox
     target.mkdir(parents=True, exist_ok=True)
     written = [
@@ -51,7 +52,7 @@ def _stem(path: Path, which: str) -> str:
             job = ledger.job(int(number))
         if job is not None and job.next is Stage.DONE and job.stem:
             return job.stem
-    return Path(which).name.removesuffix(f".{outbox.JSON}")
+    return Path(which).name.removesuffix(f".{placing.JSON}")
 
 
 def _segments(path: Path) -> list[Segment]:
@@ -68,7 +69,7 @@ def _segments(path: Path) -> list[Segment]:
 
 def _write(text: str, path: Path) -> bool:
     try:
-        outbox.place(text.encode(), path)
+        placing.place(text.encode(), path)
     except FileExistsError:
         print(f"{printable(str(path))} is there already: left as it is")
         return False

@@ -8,11 +8,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon import config_file
 from daemon.commands.verb import Verb
-from daemon.durable import move_without_clobbering
+from daemon.config import file as config_file
+from daemon.domain.job import printable
 from daemon.errors import FAILED, OK, DropscribeError
-from daemon.jobs import printable
+from daemon.files.atomic import move_without_clobbering
 
 _ENDING = ".error.json"
 

@@ -9,17 +9,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from daemon import __version__, config_file, hardware
-from daemon.assembly import opened, stage_commands
+from daemon import __version__
 from daemon.commands.verb import Verb
-from daemon.config import Config
+from daemon.config import file as config_file
+from daemon.config.settings import Config
+from daemon.domain.job import Stage
 from daemon.errors import FAILED, OK, DropscribeError, TemporaryError
-from daemon.jobs import Stage
-from daemon.journal import Journal, open_logs
-from daemon.ledger import Ledger
-from daemon.notify import Notifier, tellers
-from daemon.pause import explain
-from daemon.summary import table
+from daemon.ledger.ledger import Ledger
+from daemon.models import hardware
+from daemon.outbox.summary import table
+from daemon.reporting.event_log import Journal, open_logs
+from daemon.reporting.notifier import Notifier, tellers
+from daemon.supervisor.application import opened, stage_commands
+from daemon.supervisor.pause import explain
 
 _LAST_WORDS = 2.0  # seconds for the notices that still wait when we stop
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon import config_file
 from daemon.commands.verb import Verb, no_arguments
-from daemon.config import Config
+from daemon.config import file as config_file
+from daemon.config.settings import Config
 from daemon.errors import OK, DropscribeError
-from daemon.service import (
+from daemon.service.manager import (
     Host,
     Service,
     agent_spec,

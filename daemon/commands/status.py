@@ -7,15 +7,16 @@ import json
 import time
 from pathlib import Path
 
-from daemon import config_file, lock
-from daemon import status as status_file
-from daemon.assembly import LEDGER
 from daemon.commands.verb import Verb
-from daemon.config import Config
+from daemon.config import file as config_file
+from daemon.config.settings import Config
+from daemon.domain.job import TERMINAL, Job, Stage
+from daemon.domain.transcript import Json
 from daemon.errors import OK
-from daemon.jobs import TERMINAL, Job, Stage
-from daemon.ledger import Ledger
-from daemon.transcript import Json
+from daemon.files import lock
+from daemon.ledger.ledger import Ledger
+from daemon.reporting import status_file
+from daemon.supervisor.application import LEDGER
 
 _RECENT = 10
 _WATCH_SECONDS = 1.0

@@ -10,17 +10,18 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from daemon import config_file, hardware
-from daemon.assembly import Desk, opened, stage_commands
-from daemon.commands.progress import ProgressBar
+from daemon.commands.tables import ProgressBar
 from daemon.commands.verb import Verb
-from daemon.config import Config
+from daemon.config import file as config_file
+from daemon.config.settings import Config
+from daemon.domain.job import Job, Stage
+from daemon.domain.transcript import Json
 from daemon.errors import FAILED, INTERRUPTED, OK, UsageError
-from daemon.inbox import candidate
-from daemon.jobs import Job, Stage
-from daemon.journal import Journal, open_logs
-from daemon.summary import table
-from daemon.transcript import Json
+from daemon.inbox.scan import candidate
+from daemon.models import hardware
+from daemon.outbox.summary import table
+from daemon.reporting.event_log import Journal, open_logs
+from daemon.supervisor.application import Desk, opened, stage_commands
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,11 +13,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon import aligned_log, artefacts, models
-from daemon.aligned_log import AlignedLog, Tried
 from daemon.alignment.batches import batches
+from daemon.domain.transcript import Alignment, AlignmentStatus, Json, Segment
+from daemon.handoff import alignment_log, artefacts
+from daemon.handoff.alignment_log import AlignedLog, Tried
+from daemon.models import registry
 from daemon.stages.serve import Channel, Handler, serve
-from daemon.transcript import Alignment, AlignmentStatus, Json, Segment
 
 if TYPE_CHECKING:
     from daemon.alignment.aligner import Aligner
@@ -48,7 +49,7 @@ def _handler() -> Handler:
         stream = _SegmentStream(request.folder / artefacts.SEGMENTS, channel)
         language = stream.language()
         try:
-            location = models.aligner_location(arguments.model) or None
+            location = registry.aligner_location(arguments.model) or None
             aligner = Aligner.load(language, location, arguments.device)
         except NoAlignModelError as error:
             _wait_for_all(channel)
@@ -117,9 +118,9 @@ def _align(
     from daemon.asr.recognizer import SAMPLE_RATE  # noqa: PLC0415
 
     request = channel.request
-    tried = aligned_log.read(request.folder)
+    tried = alignment_log.read(request.folder)
     suspects: list[Segment] = []
-    with (request.folder / aligned_log.NAME).open("a", encoding="utf-8") as file:
+    with (request.folder / alignment_log.NAME).open("a", encoding="utf-8") as file:
         log = AlignedLog(file, request.nonce)
 
         def work_on(batch: Sequence[Segment]) -> None:

@@ -1,4 +1,4 @@
-"""PREPARE: one recording → audio.npy, the speech in it, and a proof of which bytes were read."""
+"""PREPARE: one recording → decode.npy, the speech in it, and a proof of which bytes were read."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from dataclasses import replace
 from io import BufferedReader
 from pathlib import Path
 
-from daemon import artefacts
-from daemon.artefacts import JobRequest, Prepared
-from daemon.inbox import open_recording
-from daemon.jobs import FailureKind, Identity
+from daemon.domain.job import FailureKind, Identity
+from daemon.handoff import artefacts
+from daemon.handoff.artefacts import JobRequest, Prepared
+from daemon.inbox.scan import open_recording
 from daemon.stages import riff
 from daemon.stages.serve import Channel, Handler, StageError, serve
 
 
 def _handler() -> Handler:
-    from daemon.stages import audio, speech  # noqa: PLC0415 - heavy, and stdout must be guarded
+    from daemon.stages import decode, speech  # noqa: PLC0415 - heavy, and stdout must be guarded
 
     def prepare(channel: Channel) -> None:
         folder = channel.request.folder
@@ -48,18 +48,18 @@ def _handler() -> Handler:
 
     def _read(
         file: BufferedReader, job: JobRequest, target: Path, channel: Channel
-    ) -> tuple[audio.Decoded, str]:
+    ) -> tuple[decode.Decoded, str]:
         """Decode and digest the very bytes that were settled."""
         try:
             room = _Room(target, job.min_free_bytes, channel.progress)
-            decoded = audio.decode(file, target, job.max_seconds, room)
-        except audio.UnreadableError as error:
+            decoded = decode.decode(file, target, job.max_seconds, room)
+        except decode.UnreadableError as error:
             _still_the_same(file, job)  # it may be unreadable because it is still growing
             raise StageError(FailureKind.BAD_INPUT, f"cannot be decoded: {error}") from error
         if riff.is_cut_off(file):
             cut_off = "the file is shorter than its header says: it may have been cut off"
             decoded = replace(decoded, warnings=(*decoded.warnings, cut_off))
-        sha256 = audio.digest(file)
+        sha256 = decode.digest(file)
         _still_the_same(file, job)
         return decoded, sha256
 

@@ -17,10 +17,10 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
-from daemon import artefacts
+from daemon.domain.job import FailureKind
 from daemon.errors import DropscribeError
-from daemon.jobs import FailureKind
-from daemon.protocol import (
+from daemon.handoff import artefacts
+from daemon.handoff.protocol import (
     Doorbell,
     Message,
     Progress,

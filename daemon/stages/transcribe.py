@@ -15,11 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon import artefacts, models, pins
-from daemon.artefacts import JobRequest
-from daemon.jobs import FailureKind
+from daemon.domain.job import FailureKind
+from daemon.domain.transcript import Json, Recognition, Segment
+from daemon.handoff import artefacts
+from daemon.handoff.artefacts import JobRequest
+from daemon.models import checksums, registry
 from daemon.stages.serve import Channel, Handler, StageError, serve
-from daemon.transcript import Json, Recognition, Segment
 
 if TYPE_CHECKING:
     from daemon.asr.recognizer import FileRequest, FloatArray, Recognizer
@@ -125,18 +126,18 @@ class _File:
 
 def _load(arguments: argparse.Namespace) -> Recognizer:
     try:
-        weights = models.find(arguments.model, arguments.backend, os.environ)
-        pins.verify(weights.folder)
-    except models.ModelMissingError as error:
+        weights = registry.find(arguments.model, arguments.backend, os.environ)
+        checksums.verify(weights.folder)
+    except registry.ModelMissingError as error:
         raise StageError(FailureKind.ENVIRONMENT, str(error)) from error
     if arguments.backend == "mlx":
-        from daemon.asr.mlx_recognizer import MlxRecognizer  # noqa: PLC0415 - one backend only
+        from daemon.asr.mlx_backend.recognizer import MlxRecognizer  # noqa: PLC0415 - one backend only
 
         recognizer = MlxRecognizer(weights.folder, name=weights.name, revision=weights.revision)
         recognizer.warm_up()
         return recognizer
-    from daemon.asr.conversion import converted  # noqa: PLC0415 - one backend only
-    from daemon.asr.ctranslate2_recognizer import CTranslate2Recognizer  # noqa: PLC0415
+    from daemon.asr.ctranslate2_backend.conversion import converted  # noqa: PLC0415 - one backend only
+    from daemon.asr.ctranslate2_backend.recognizer import CTranslate2Recognizer  # noqa: PLC0415
 
     folder = weights.folder
     if weights.needs_conversion:

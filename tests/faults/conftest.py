@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from daemon_process import Tables
-from fault_daemon import FaultDaemon
+
+from tests.kit.daemon_process import Tables
+from tests.kit.fault_daemon import FaultDaemon
 
 MakeDaemon = Callable[..., FaultDaemon]
 

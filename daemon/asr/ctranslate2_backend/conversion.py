@@ -1,0 +1,100 @@
+"""Whisper in MLX format → CTranslate2 int8, so that both backends run on the same weights.
+
+Needs neither MLX nor torch.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+from ctranslate2.specs.whisper_spec import WhisperSpec
+from tokenizers import Tokenizer
+
+from daemon.asr.checkpoint import ALIGNMENT_HEADS, Checkpoint, Dimensions, read_checkpoint
+from daemon.asr.ctranslate2_backend.mlx_weights import Weights, read_weights
+from daemon.asr.ctranslate2_backend.weight_map import fill
+from daemon.asr.vocabulary import Vocabulary, assets
+
+# The pattern that splits text before byte-pair merging (openai/whisper, tokenizer.py).
+_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+
+
+def converted(source: Path, cache: Path) -> Path:
+    """The CTranslate2 int8 copy of the MLX checkpoint in `source`, made in `cache` if need be.
+
+    Folders appear whole: written under a temporary name, then renamed. Raises DropscribeError
+    where `source` is not such a checkpoint, OSError where `cache` cannot be written.
+    """
+    checkpoint = read_checkpoint(source)
+    stamp = checkpoint.weights.stat()
+    target = cache / f"{source.name}-int8-{stamp.st_size:x}-{stamp.st_mtime_ns:x}"
+    if (target / "model.bin").is_file():
+        return target
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".converting-") as temporary:
+        unfinished = Path(temporary) / "model"
+        unfinished.mkdir()
+        _convert(checkpoint, unfinished)
+        _publish(unfinished, target)
+    return target
+
+
+def _publish(unfinished: Path, target: Path) -> None:
+    try:
+        unfinished.rename(target)
+    except OSError:
+        if not (target / "model.bin").is_file():  # else another process was faster
+            raise
+
+
+def _convert(checkpoint: Checkpoint, target: Path) -> None:
+    dimensions = checkpoint.dimensions
+    vocabulary = Vocabulary(dimensions)
+    spec = WhisperSpec(
+        dimensions.n_audio_layer,
+        dimensions.n_audio_head,
+        dimensions.n_text_layer,
+        dimensions.n_text_head,
+    )
+    weights = read_weights(checkpoint)
+    fill(spec, weights)
+    _configure(spec, vocabulary, checkpoint.dimensions, weights)
+    tokenizer = _tokenizer(vocabulary, dimensions.multilingual)
+    spec.register_vocabulary(_tokens_in_order(tokenizer))
+    spec.validate()
+    spec.optimize(quantization="int8")
+    spec.save(str(target))
+    tokenizer.save(str(target / "tokenizer.json"))
+    features = {"feature_size": dimensions.n_mels}
+    (target / "preprocessor_config.json").write_text(json.dumps(features), encoding="utf-8")
+
+
+def _configure(
+    spec: WhisperSpec, vocabulary: Vocabulary, dimensions: Dimensions, weights: Weights
+) -> None:
+    named = weights.get(ALIGNMENT_HEADS)
+    heads = list(dimensions.upper_heads) if named is None else named.astype(int).tolist()
+    spec.config.suppress_ids = list(vocabulary.never)
+    spec.config.suppress_ids_begin = list(vocabulary.blank)
+    spec.config.lang_ids = sorted(vocabulary.languages.values())
+    spec.config.alignment_heads = heads
+
+
+def _tokenizer(vocabulary: Vocabulary, multilingual: bool) -> Tokenizer:
+    """Hugging Face's form of the tokenizer, which faster-whisper reads."""
+    from transformers.convert_slow_tokenizer import TikTokenConverter  # noqa: PLC0415 - seconds
+
+    ranks = assets() / ("multilingual.tiktoken" if multilingual else "gpt2.tiktoken")
+    tokenizer: Tokenizer = TikTokenConverter(
+        vocab_file=str(ranks),
+        pattern=_PATTERN,
+        additional_special_tokens=vocabulary.special_tokens,
+    ).converted()
+    return tokenizer
+
+
+def _tokens_in_order(tokenizer: Tokenizer) -> list[str]:
+    ids = tokenizer.get_vocab()
+    return sorted(ids, key=ids.__getitem__)

@@ -1,0 +1,188 @@
+"""Continuous batching: chunks of any number of files decoded together, finished rows replaced."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic
+
+import mlx.core as mx
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.asr.mlx_backend.attempts import Attempt, BatchSize, TaskT, by_prompt_length
+from daemon.asr.mlx_backend.engine import Engine
+from daemon.asr.mlx_backend.rows import Rows, take_cross
+from daemon.asr.mlx_backend.whisper import KeysValues
+from daemon.asr.quality import TEMPERATURES, Decoded, better
+from daemon.asr.vocabulary import Vocabulary
+
+_STEPS = 4  # tokens between two looks at what is finished,
+_FEW = 4  # but every token is looked at in a batch so small that a step more is felt
+_REFILL = 4  # rows are replaced once one in so many is free
+
+
+@dataclass(frozen=True, slots=True)
+class _Block(Generic[TaskT]):
+    """Steps on their way through the device: tokens (1 + steps, b), scores (2, b)."""
+
+    attempts: tuple[Attempt[TaskT], ...]
+    tokens: mx.array
+    scores: mx.array
+
+
+class BatchDecoder(Generic[TaskT]):
+    """Decodes greedily; what fails is tried again at the next temperature, in its row."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        vocabulary: Vocabulary,
+        size: BatchSize,
+        temperatures: Sequence[float] = TEMPERATURES,
+    ) -> None:
+        self._engine = engine
+        self._temperatures = temperatures
+        self._vocabulary = vocabulary
+        self._size = size
+        self._rows: Rows | None = None
+        self._slots: list[Attempt[TaskT]] = []  # who has which row
+        self._blocks: deque[_Block[TaskT]] = deque()
+
+    def run(
+        self, take: Callable[[int], Sequence[TaskT]], give: Callable[[TaskT, Decoded], None]
+    ) -> None:
+        """Decode until `take` has nothing more when every row is finished.
+
+        `take(n)` returns at most n tasks that are ready now; `give` gets each result, in the order
+        in which they finish, and may make `take` return more.
+        """
+        while True:
+            self._refill(take)
+            if self._rows is None:
+                return
+            self._launch(self._rows)
+            # The device works on one block while the host reads the one before.
+            while len(self._blocks) > (1 if self._live() else 0):
+                self._read(self._blocks.popleft(), give)
+
+    def _live(self) -> list[int]:
+        return [index for index, attempt in enumerate(self._slots) if not attempt.finished]
+
+    def _refill(self, take: Callable[[int], Sequence[TaskT]]) -> None:
+        live = len(self._live())
+        free = self._size.rows - live
+        if live and free * _REFILL < self._size.rows:
+            return
+        while free > 0 and (tasks := take(min(free, self._size.encoded))):
+            self._insert(tasks)
+            free -= len(tasks)
+        self._shrink()
+
+    def _insert(self, tasks: Sequence[TaskT]) -> None:
+        cross = self._engine.listen([task.samples for task in tasks])
+        prompts = [
+            task.prompt(partial(self._languages, cross, index)) for index, task in enumerate(tasks)
+        ]
+        for group in by_prompt_length(prompts):
+            attempts = [Attempt(tasks[index], prompts[index]) for index in group]
+            heard = cross if len(group) == len(tasks) else take_cross(cross, group)
+            self._place(attempts, self._begin(attempts, heard))
+
+    def _languages(self, cross: list[KeysValues], index: int) -> Mapping[str, float]:
+        return self._engine.language_probabilities(take_cross(cross, [index]))
+
+    def _begin(self, attempts: Sequence[Attempt[TaskT]], cross: list[KeysValues]) -> Rows:
+        for attempt in attempts:
+            attempt.position = len(attempt.prompt)
+        return self._engine.begin(
+            cross,
+            [attempt.prompt for attempt in attempts],
+            [self._temperatures[attempt.number] for attempt in attempts],
+            [attempt.seed for attempt in attempts],
+        )
+
+    def _place(self, attempts: Sequence[Attempt[TaskT]], begun: Rows) -> None:
+        live = self._live()
+        free = [index for index in range(len(self._slots)) if index not in live]
+        if self._rows is None or not live:
+            self._rows, self._slots = begun, list(attempts)
+        elif len(free) >= len(attempts):
+            self._replace(free[: len(attempts)], attempts, begun)
+        else:
+            self._rows = self._rows.take(live).join(begun)
+            self._slots = [*(self._slots[index] for index in live), *attempts]
+
+    def _replace(
+        self, slots: Sequence[int], attempts: Sequence[Attempt[TaskT]], begun: Rows
+    ) -> None:
+        assert self._rows is not None
+        self._rows.put(slots, begun)
+        for slot, attempt in zip(slots, attempts, strict=True):
+            self._slots[slot] = attempt
+
+    def _shrink(self) -> None:
+        """Halve the batch when less than half of it is at work."""
+        live = self._live()
+        if not live:
+            self._rows, self._slots = None, []
+        elif self._rows is not None and len(live) <= len(self._slots) // 2:
+            finished = [index for index in range(len(self._slots)) if index not in live]
+            kept = (live + finished)[: -(-len(self._slots) // 2)]
+            self._rows = self._rows.take(kept)
+            self._slots = [self._slots[index] for index in kept]
+
+    def _launch(self, rows: Rows) -> None:
+        live = [self._slots[index] for index in self._live()]
+        steps = 1 if len(rows) <= _FEW else _STEPS
+        rows.grow(max(attempt.position for attempt in live) + steps)
+        tokens = [rows.scalars["last"]]
+        for _ in range(steps):
+            self._engine.step(rows, sample=any(attempt.number for attempt in live))
+            tokens.append(rows.scalars["last"])
+        for attempt in live:
+            attempt.position += steps
+        scores = mx.stack([rows.scalars["logprob"], rows.scalars["no_speech"]])
+        block = _Block(tuple(self._slots), mx.stack(tokens), scores)
+        mx.async_eval(block.tokens, block.scores)  # type: ignore[no-untyped-call]
+        self._blocks.append(block)
+
+    def _read(self, block: _Block[TaskT], give: Callable[[TaskT, Decoded], None]) -> None:
+        tokens: NDArray[np.int32] = np.array(block.tokens)
+        scores: NDArray[np.float32] = np.array(block.scores)
+        failed: list[Attempt[TaskT]] = []
+        for column, attempt in enumerate(block.attempts):
+            if attempt.finished:
+                continue
+            # A block begins with the token before it, which is new only after the prompt.
+            new = tokens[1 if attempt.tokens else 0 :, column].tolist()
+            room = self._engine.room(len(attempt.prompt))
+            attempt.extend(new, self._vocabulary.eot, room)
+            if not attempt.finished:
+                continue
+            decoded = self._decoded(attempt, float(scores[0, column]), float(scores[1, column]))
+            attempt.best = decoded if decoded.good else better(attempt.best, decoded)
+            if decoded.good or attempt.number + 1 == len(self._temperatures):
+                give(attempt.task, attempt.best)
+            else:
+                failed.append(attempt)
+        self._retry(failed)
+
+    def _decoded(self, attempt: Attempt[TaskT], logprob: float, no_speech: float) -> Decoded:
+        return Decoded(
+            tokens=tuple(attempt.tokens),
+            text=self._vocabulary.decode(attempt.tokens).strip(),
+            avg_logprob=logprob / (len(attempt.tokens) + 1),
+            no_speech_prob=no_speech,
+        )
+
+    def _retry(self, failed: Sequence[Attempt[TaskT]]) -> None:
+        """Begin again in the same rows, one temperature higher; the audio is not encoded again."""
+        for group in by_prompt_length([attempt.prompt for attempt in failed]):
+            assert self._rows is not None
+            slots = [self._slots.index(failed[index]) for index in group]
+            again = [failed[index].again() for index in group]
+            cross = take_cross(self._rows.cross, slots)
+            self._replace(slots, again, self._begin(again, cross))

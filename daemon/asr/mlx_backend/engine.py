@@ -1,0 +1,155 @@
+"""What runs on the device: listening to chunks, beginning transcripts, and one step of all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import mlx.core as mx
+import numpy as np
+
+from daemon.asr.mlx_backend.log_mel import log_mel
+from daemon.asr.mlx_backend.rows import BLOCK, Rows
+from daemon.asr.mlx_backend.token_rules import Sampled, TokenRules
+from daemon.asr.mlx_backend.whisper import KeysValues, Whisper
+from daemon.asr.recognizer import FloatArray
+from daemon.asr.vocabulary import Vocabulary
+
+
+class Engine:
+    """A model and its token rules."""
+
+    def __init__(self, model: Whisper, vocabulary: Vocabulary) -> None:
+        self._model = model
+        self._vocabulary = vocabulary
+        self._rules = TokenRules(vocabulary)
+        self._encode = mx.compile(model.encoder)
+        # Compiled twice: noise for a whole vocabulary is not drawn where nothing is sampled.
+        self._greedy = mx.compile(partial(self._step, sample=False))
+        self._sampling = mx.compile(partial(self._step, sample=True))
+
+    def room(self, prompt: int) -> int:
+        """The most tokens that a transcript after `prompt` tokens has (openai/whisper's limit)."""
+        context = self._model.dimensions.n_text_ctx
+        return min(context // 2, context - prompt)
+
+    def listen(self, chunks: Sequence[FloatArray]) -> list[KeysValues]:
+        """Encode chunks of audio, 16 kHz mono; each layer's keys and values of them."""
+        mel = log_mel(chunks, self._model.dimensions.n_mels).astype(self._model.dtype)
+        return self._model.decoder.remember(self._encode(mel))
+
+    def language_probabilities(self, cross: Sequence[KeysValues]) -> dict[str, float]:
+        """How probable each language is in what one row hears."""
+        logits, _ = self._read([[self._vocabulary.sot]], cross)
+        tokens = mx.array(list(self._vocabulary.languages.values()))
+        probabilities = np.array(mx.softmax(logits[0, -1][tokens]))
+        return dict(zip(self._vocabulary.languages, probabilities.tolist(), strict=True))
+
+    def begin(
+        self,
+        cross: list[KeysValues],
+        prompts: Sequence[Sequence[int]],
+        temperatures: Sequence[float],
+        seeds: Sequence[tuple[int, int]],
+    ) -> Rows:
+        """One row for each prompt, its first token sampled. Prompts are of one length."""
+        logits, own = self._read(prompts, cross)
+        length = len(prompts[0])
+        heard = mx.softmax(logits[:, 0], axis=-1)[:, self._vocabulary.no_speech]
+        keys = mx.array(np.array(seeds, np.uint32))
+        temperature = mx.array(np.array(temperatures, np.float32))
+        scores = self._rules.first(logits[:, -1])
+        token = scores.pick(temperature, keys)
+        sampled = self._rules.after(self._rules.start(len(prompts)), token)
+        limit = length + self.room(length) - 1
+        scalars = {
+            "last": sampled.last,
+            "before": sampled.before,
+            "stamp": sampled.stamp,
+            "position": mx.full((len(prompts),), length, dtype=mx.int32),
+            "limit": mx.full((len(prompts),), limit, dtype=mx.int32),
+            "done": mx.zeros((len(prompts),), dtype=mx.bool_),
+            "logprob": scores.logprob(token),
+            "no_speech": heard,
+            "temperature": temperature,
+            "key": keys,
+        }
+        rows = Rows(scalars, own, cross)
+        rows.grow(-(-(length + BLOCK // 2) // BLOCK) * BLOCK)
+        return rows
+
+    def step(self, rows: Rows, *, sample: bool) -> None:
+        """One more token for every row that is not done. `sample`: some row is above 0 degrees."""
+        step = self._sampling if sample else self._greedy
+        rows.scalars, rows.own = step(rows.scalars, rows.own, rows.cross)
+
+    def _read(
+        self, prompts: Sequence[Sequence[int]], cross: Sequence[KeysValues]
+    ) -> tuple[mx.array, list[KeysValues]]:
+        """Logits (b, 2, vocabulary) after the start of transcript and after the prompt's end."""
+        own: list[KeysValues] = []
+
+        def remember(_: int, k: mx.array, v: mx.array) -> KeysValues:
+            own.append((k, v))
+            return k, v
+
+        start = list(prompts[0]).index(self._vocabulary.sot)
+        tokens = mx.array(np.array(prompts, np.int32))
+        decoder = self._model.decoder
+        hidden = decoder(tokens, mx.arange(tokens.shape[1])[None], remember, "causal", cross)
+        return decoder.logits(hidden[:, mx.array([start, tokens.shape[1] - 1])]), own
+
+    def _step(
+        self,
+        scalars: dict[str, mx.array],
+        own: list[KeysValues],
+        cross: list[KeysValues],
+        *,
+        sample: bool,
+    ) -> tuple[dict[str, mx.array], list[KeysValues]]:
+        position, done = scalars["position"], scalars["done"]
+        logits, own = self._next_logits(scalars["last"], position, own, cross)
+        sampled = Sampled(scalars["last"], scalars["before"], scalars["stamp"])
+        scores = self._rules.next(logits, sampled)
+        noise = (scalars["temperature"], _at_position(scalars["key"], position)) if sample else ()
+        token = mx.where(done, self._vocabulary.eot, scores.pick(*noise))
+        sampled = self._rules.after(sampled, token)
+        position = position + ~done
+        changed = {
+            "last": sampled.last,
+            "before": sampled.before,
+            "stamp": sampled.stamp,
+            "position": position,
+            "logprob": scalars["logprob"] + mx.where(done, 0.0, scores.logprob(token)),
+            "done": done | (token == self._vocabulary.eot) | (position >= scalars["limit"]),
+        }
+        return scalars | changed, own
+
+    def _next_logits(
+        self,
+        tokens: mx.array,
+        position: mx.array,
+        own: list[KeysValues],
+        cross: list[KeysValues],
+    ) -> tuple[mx.array, list[KeysValues]]:
+        known = list(own)
+        column = position[:, None, None, None]
+
+        def remember(layer: int, k: mx.array, v: mx.array) -> KeysValues:
+            keys, values = known[layer]
+            known[layer] = (
+                mx.put_along_axis(keys, column, k, axis=2),
+                mx.put_along_axis(values, column, v, axis=2),
+            )
+            return known[layer]
+
+        mask = mx.arange(own[0][0].shape[2]) <= position[:, None]
+        hidden = self._model.decoder(
+            tokens[:, None], position[:, None], remember, mask[:, None, None], cross
+        )
+        return self._model.decoder.logits(hidden[:, 0]), known
+
+
+def _at_position(keys: mx.array, position: mx.array) -> mx.array:
+    """A row's random key for one position, (b, 2)."""
+    return mx.stack([keys[:, 0], keys[:, 1] + position.astype(mx.uint32)], axis=-1)

@@ -1,0 +1,95 @@
+"""Files on their way through the batch decoder: chunks go in, segments come out in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from daemon.asr.chunks import Chunk, cut_chunks
+from daemon.asr.language import Language, choose_language
+from daemon.asr.quality import Decoded
+from daemon.asr.recognizer import FileRequest, FloatArray
+from daemon.asr.timeline import Timeline
+from daemon.asr.vocabulary import ENGLISH, Vocabulary
+from daemon.domain.transcript import Recognition, Segment
+
+Describe = Callable[[Language, Sequence[Segment]], Recognition]
+
+
+class OpenFile:
+    """A request, its language once heard, and its segments so far."""
+
+    def __init__(self, request: FileRequest, vocabulary: Vocabulary, describe: Describe) -> None:
+        self.chunks = cut_chunks(request.audio, request.speech)
+        self.timeline = Timeline(self.chunks, vocabulary, request.on_segment)
+        self.request = request
+        self._vocabulary = vocabulary
+        self._describe = describe
+        self._language: Language | None = None
+
+    def language(self, detect: Callable[[], Mapping[str, float]] | None) -> Language:
+        """The file's language; heard once, in the first chunk that asks."""
+        if self._language is None:
+            known = self._vocabulary.languages or (ENGLISH,)
+            self._language = choose_language(self.request.options, known, detect)
+            self.request.on_language(self._language.code)
+        return self._language
+
+    def close_if_complete(self) -> None:
+        if self.timeline.complete:
+            self.request.on_done(self._describe(self.language(None), self.timeline.segments))
+
+
+@dataclass(frozen=True, slots=True)
+class FileTask:
+    """A chunk of a file, as the batch decoder takes it."""
+
+    file: OpenFile
+    chunk: Chunk
+    vocabulary: Vocabulary
+
+    @property
+    def samples(self) -> FloatArray:
+        return self.chunk.samples(self.file.request.audio)
+
+    @property
+    def seed(self) -> int:
+        return round(self.chunk.start * 1000)
+
+    def prompt(self, detect: Callable[[], Mapping[str, float]]) -> Sequence[int]:
+        language = self.file.language(detect)
+        return self.vocabulary.prompt(language.code, self.file.request.options.initial_prompt)
+
+
+class Queue:
+    """Feeds a batch decoder from files, the next one opened as soon as rows are free."""
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        next_file: Callable[[], FileRequest | None],
+        describe: Describe,
+    ) -> None:
+        self._vocabulary = vocabulary
+        self._next_file = next_file
+        self._describe = describe
+        self._waiting: deque[FileTask] = deque()
+
+    def take(self, most: int) -> list[FileTask]:
+        """At most `most` chunks that are ready now."""
+        while len(self._waiting) < most:
+            request = self._next_file()
+            if request is None:
+                break
+            file = OpenFile(request, self._vocabulary, self._describe)
+            self._waiting.extend(FileTask(file, chunk, self._vocabulary) for chunk in file.chunks)
+            file.close_if_complete()
+        return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+
+    def give(self, task: FileTask, decoded: Decoded) -> None:
+        """Take a chunk's result; what it left over is decoded next."""
+        rest = task.file.timeline.add(task.chunk, decoded)
+        if rest is not None:
+            self._waiting.appendleft(FileTask(task.file, rest, self._vocabulary))
+        task.file.close_if_complete()

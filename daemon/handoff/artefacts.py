@@ -1,0 +1,162 @@
+"""The files that a job's stages hand to one another in its folder, and reading them with distrust.
+
+    request.json      supervisor  → all stages    what the file is and what is wanted
+    audio.npy         PREPARE     → TRANSCRIBE, ALIGN   16 kHz mono float32, for memory-mapping
+    prepared.json     PREPARE     → TRANSCRIBE, PUBLISH what was decoded; the speech found in it
+    segments.jsonl    TRANSCRIBE  → ALIGN         a header, then each segment as it is decoded
+    transcript.json   TRANSCRIBE  → ALIGN, PUBLISH
+    aligned.jsonl     ALIGN       → the next ALIGN      what was tried and what came of it
+    alignment.json    ALIGN       → PUBLISH
+    outputs/          PUBLISH                     what will lie in the outbox, rendered once
+
+Each JSON artefact carries the nonce of the attempt that wrote it: a result counts only if its
+nonce is the one we are waiting for, whatever the exit status said.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from daemon.domain.job import Identity, Stage
+from daemon.domain.transcript import Alignment, Recognition
+from daemon.files.atomic import sweep_temporaries, write_json
+
+REQUEST = "request.json"
+AUDIO = "audio.npy"
+PARTIAL_AUDIO = "audio.npy.partial"
+PREPARED = "prepared.json"
+SEGMENTS = "segments.jsonl"
+TRANSCRIPT = "transcript.json"
+ALIGNMENT = "alignment.json"
+OUTPUTS = "outputs"
+LOG = "job.log"
+
+# What a finished job does not need any more; the small artefacts allow realign and render.
+LARGE = (AUDIO, f"{AUDIO}.partial", OUTPUTS, f"{OUTPUTS}.partial")
+
+
+T = TypeVar("T")
+
+
+class InvalidArtefactError(Exception):
+    """A stage's result is missing, broken, or from another attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """What every stage may know about a file. `source` may hold undecodable bytes (surrogates)."""
+
+    source: Path
+    identity: Identity
+    language: str | None
+    languages: tuple[str, ...]
+    initial_prompt: str | None
+    max_bytes: int
+    max_seconds: float
+    min_free_bytes: int = 0
+    asr_words: bool = False  # Whisper's own word times, for a language without alignment model
+
+    def write(self, folder: Path) -> None:
+        data = asdict(self) | {"source": os.fsencode(self.source).hex()}
+        write_json(folder / REQUEST, data)
+
+    @classmethod
+    def read(cls, folder: Path) -> JobRequest:
+        data = json.loads((folder / REQUEST).read_bytes())
+        return cls(
+            source=Path(os.fsdecode(bytes.fromhex(data["source"]))),
+            identity=Identity(**data["identity"]),
+            language=data["language"],
+            languages=tuple(data["languages"]),
+            initial_prompt=data["initial_prompt"],
+            max_bytes=data["max_bytes"],
+            max_seconds=data["max_seconds"],
+            min_free_bytes=data["min_free_bytes"],
+            asr_words=data["asr_words"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What PREPARE found. `speech` is (start, end) in seconds, in order; `recorded_at` ISO 8601."""
+
+    sha256: str
+    bytes: int
+    duration: float
+    container: str
+    codec: str
+    recorded_at: str | None
+    warnings: tuple[str, ...]
+    speech: tuple[tuple[float, float], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Prepared:
+        return cls(
+            sha256=str(data["sha256"]),
+            bytes=int(data["bytes"]),
+            duration=float(data["duration"]),
+            container=str(data["container"]),
+            codec=str(data["codec"]),
+            recorded_at=data["recorded_at"],
+            warnings=tuple(str(warning) for warning in data["warnings"]),
+            speech=tuple((float(start), float(end)) for start, end in data["speech"]),
+        )
+
+
+def write_artefact(path: Path, nonce: str, content: Mapping[str, Any]) -> None:
+    write_json(path, {"nonce": nonce, **content})
+
+
+def read_prepared(folder: Path, nonce: str | None = None) -> Prepared:
+    return _read(folder / PREPARED, nonce, Prepared.from_json)
+
+
+def read_recognition(folder: Path, nonce: str | None = None) -> Recognition:
+    return _read(folder / TRANSCRIPT, nonce, Recognition.from_json)
+
+
+def read_alignment(folder: Path, nonce: str | None = None) -> Alignment:
+    return _read(folder / ALIGNMENT, nonce, Alignment.from_json)
+
+
+def drop_large(folder: Path) -> None:
+    """Remove the large artefacts of a job that is at its end. Raises OSError."""
+    sweep_temporaries(folder)
+    for name in LARGE:
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def is_whole(folder: Path, stage: Stage) -> bool:
+    """Whether that stage's artefact is there and stands up."""
+    read = read_recognition if stage is Stage.TRANSCRIBE else read_alignment
+    try:
+        read(folder)
+    except InvalidArtefactError:
+        return False
+    return True
+
+
+def _read(path: Path, nonce: str | None, parse: Callable[[Mapping[str, Any]], T]) -> T:
+    """The artefact at `path`; with a nonce, only if that attempt wrote it."""
+    try:
+        data = json.loads(path.read_bytes())
+        if nonce is not None and data["nonce"] != nonce:
+            raise ValueError("it is from another attempt")
+        return parse(data)
+    except FileNotFoundError as error:
+        raise InvalidArtefactError(f"it wrote no {path.name}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InvalidArtefactError(f"its {path.name} is broken ({error})") from error

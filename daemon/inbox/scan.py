@@ -1,0 +1,131 @@
+"""What lies in the inbox, and which of it is settled. The scan is the truth; events only ring."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+
+from daemon.domain.job import Candidate, Identity
+
+# Names that other programs use while a file is incomplete, or for their own bookkeeping.
+_JUNK = re.compile(
+    r"^(\..*"  # hidden: .DS_Store, ._x.wav (AppleDouble), .x.wav.AbC123 (rsync), .x.icloud, ours
+    r"|~\$.*|Icon\r|__MACOSX|@eaDir|desktop\.ini|Thumbs\.db"
+    r"|.*\.(part|partial|crdownload|download|opdownload|filepart|aria2|tmp|temp|swp|icloud)"
+    r"|Unconfirmed .*|.*~)$",
+    re.IGNORECASE | re.DOTALL,
+)
+_PARTIAL_SIBLINGS = (".part", ".crdownload", ".download", ".aria2")
+
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link: drop the recording itself",
+    stat.S_IFDIR: "a folder: drop the recordings inside it one by one",
+    stat.S_IFIFO: "a named pipe, not a recording",
+    stat.S_IFSOCK: "a socket, not a recording",
+    stat.S_IFBLK: "a device, not a recording",
+    stat.S_IFCHR: "a device, not a recording",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look into the inbox: names that could be recordings, and names that we passed over."""
+
+    inbox: Path
+    recordings: tuple[str, ...]
+    ignored: tuple[str, ...]
+
+    @property
+    def candidates(self) -> Iterator[Candidate]:
+        """What lies there under those names now; one at a time, since there may be very many."""
+        found = (candidate(self.inbox / name) for name in self.recordings)
+        return (one for one in found if one is not None)
+
+
+def look_into(inbox: Path, extensions: Iterable[str]) -> Look:
+    """Scan `inbox` once, without following links or opening anything.
+
+    Raises OSError if the folder cannot be listed.
+    """
+    wanted = {f".{extension.lower().lstrip('.')}" for extension in extensions}
+    names = set(os.listdir(inbox))  # noqa: PTH208 - names, not paths
+    recordings: list[str] = []
+    ignored: list[str] = []
+    for name in sorted(name for name in names if not _JUNK.match(name)):
+        if os.path.splitext(name)[1].lower() not in wanted:  # noqa: PTH122 - a name, not a path
+            ignored.append(name)
+        elif not any(name + suffix in names for suffix in _PARTIAL_SIBLINGS):
+            recordings.append(name)
+    return Look(inbox, tuple(recordings), tuple(ignored))
+
+
+def candidate(path: Path) -> Candidate | None:
+    """What lies at `path`, without following links; None if it left since it was listed."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    kind = stat.S_IFMT(status.st_mode)
+    refusal = None if kind == stat.S_IFREG else f"this is {_KINDS.get(kind, 'not a regular file')}"
+    return Candidate(path, Identity.of(status), refusal)
+
+
+def open_recording(path: Path) -> BufferedReader:
+    """Open what lies at `path`, following no link and waiting for no pipe. Raises OSError.
+
+    Another file may have taken the recording's place: look at what is open, not at `path` again.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags), "rb")
+
+
+class Settling:
+    """Which files have been still for long enough. Pure: time comes in as `now` (monotonic).
+
+    A file's age is never judged by its own timestamps, which may lie in the past or the future,
+    but by how long its identity has not changed before our eyes.
+    """
+
+    def __init__(
+        self,
+        settle_seconds: float,
+        empty_seconds: float,
+        patience: Callable[[Candidate], float] = lambda candidate: 0.0,
+    ) -> None:
+        self._settle = settle_seconds
+        self._empty = max(empty_seconds, settle_seconds)
+        self._patience = patience  # seconds of stillness that a file needs for reasons of its own
+        self._since: dict[Path, tuple[Identity, float, float]] = {}
+
+    def look(self, candidates: Iterable[Candidate], now: float) -> list[Candidate]:
+        """Take in what a scan found; return what is settled. Those are then no longer tracked."""
+        since: dict[Path, tuple[Identity, float, float]] = {}
+        settled: list[Candidate] = []
+        for candidate in candidates:
+            identity, first, _ = self._since.get(candidate.path, (None, now, 0.0))
+            first = first if identity == candidate.identity else now
+            due = first + max(self._needed(candidate.identity), self._patience(candidate))
+            if now >= due:
+                settled.append(candidate)
+            else:
+                since[candidate.path] = (candidate.identity, first, due)
+        self._since = since
+        return settled
+
+    def due(self) -> float | None:
+        """When the next file can be settled at the earliest; None if none is settling."""
+        return min((due for _, _, due in self._since.values()), default=None)
+
+    def __len__(self) -> int:
+        """How many files will settle if they stay still: those that wait for somebody else not."""
+        return sum(math.isfinite(due) for _, _, due in self._since.values())
+
+    def _needed(self, identity: Identity) -> float:
+        # Browsers create the final name empty first; an empty file gets a longer grace.
+        return self._empty if identity.size == 0 else self._settle

@@ -1,0 +1,199 @@
+"""The durable queue: SQLite rows that say what is next for each file, and every change to them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from daemon.domain.job import Candidate, Failure, FailureKind, Job, Stage, StageRecord
+from daemon.ledger.inbox_scan import LedgerScan
+from daemon.ledger.queries import LedgerReader
+from daemon.ledger.schema import (
+    JOB_COLUMNS,
+    RECOVER,
+    RELOCATE,
+    SCHEMA,
+    SCHEMA_VERSION,
+    Delivered,
+    identity_values,
+    job_of,
+)
+
+
+class CorruptLedgerError(Exception):
+    """The database file is damaged, or another version of dropscribe wrote it."""
+
+
+class Ledger(LedgerReader):
+    """All jobs. The supervisor holds the one writing instance; others open it read-only."""
+
+    def __init__(self, path: Path, read_only: bool = False) -> None:
+        if read_only:
+            uri = f"{path.absolute().as_uri()}?mode=ro"
+            super().__init__(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5))
+            return
+        super().__init__(sqlite3.connect(path, isolation_level=None, timeout=5))
+        try:
+            self._open()
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            if isinstance(error, sqlite3.OperationalError):
+                raise  # disk full, I/O error, locked: not the file's fault
+            raise CorruptLedgerError(str(error)) from error
+
+    def _open(self) -> None:
+        pragmas = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
+        # Without these two, fsync on macOS stops at the drive's cache.
+        for pragma in (*pragmas, "fullfsync = ON", "checkpoint_fullfsync = ON"):
+            self._db.execute(f"PRAGMA {pragma}")
+        self.is_new = self._version() == 0
+        if self.is_new:
+            self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+        if self._version() != SCHEMA_VERSION:
+            raise sqlite3.DatabaseError(f"schema version {self._version()} is not ours")
+        verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._db
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def admit(self, candidates: Iterable[Candidate], now: float) -> list[Job]:
+        """Add the candidates that are new; return their jobs. Known identities change nothing."""
+        with self._transaction() as db:
+            return [job for one in candidates if (job := _admit(db, one, now))]
+
+    def compare(self, candidates: Iterable[Candidate]) -> LedgerScan:
+        """Hold what a scan saw against the jobs."""
+        return LedgerScan(self._db, candidates)
+
+    def recover(self, deliveries: Iterable[Delivered], now: float) -> int:
+        """Enter finished jobs that an earlier ledger knew; return how many."""
+        rows = [one.values(number, now) for number, one in enumerate(deliveries, 1)]
+        with self._transaction() as db:
+            db.executemany(RECOVER, rows)
+        return len(rows)
+
+    def renew(self, job: int, candidate: Candidate) -> None:
+        """The file behind an active job moved or changed: start over with what is there now."""
+        with self._transaction() as db:
+            db.execute(RELOCATE, (*identity_values(candidate), job))
+            db.execute("UPDATE jobs SET next = ? WHERE id = ?", (Stage.PREPARE, job))
+            db.execute("DELETE FROM stages WHERE job = ? AND stage = ?", (job, Stage.PREPARE))
+
+    def relocate(self, job: int, candidate: Candidate) -> None:
+        """The file behind a job has another name now; its bytes are the same."""
+        with self._transaction() as db:
+            db.execute(RELOCATE, (*identity_values(candidate), job))
+
+    def set_digest(self, job: int, sha256: str) -> bool:
+        """Note which bytes were read. True if they are new: earlier stages' results are void."""
+        if self.digest(job) == sha256:
+            return False
+        with self._transaction() as db:
+            db.execute("UPDATE jobs SET sha256 = ? WHERE id = ?", (sha256, job))
+            db.execute("DELETE FROM stages WHERE job = ? AND stage != ?", (job, Stage.PREPARE))
+        return True
+
+    def begin(self, job: int, stage: Stage, now: float) -> None:
+        """Count a start, committed before the stage begins."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO stages (job, stage, starts, started_at) VALUES (?, ?, 1, ?)"
+                " ON CONFLICT DO UPDATE SET starts = starts + 1, started_at = excluded.started_at,"
+                " exit = ''",
+                (job, stage, now),
+            )
+
+    def restart_clock(self, job: int, stage: Stage, now: float) -> None:
+        """The stage was started early and waited; its work begins now."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE stages SET started_at = ? WHERE job = ? AND stage = ?", (now, job, stage)
+            )
+
+    def give_back(self, job: int, stage: Stage) -> None:
+        """Uncount a start that we ended ourselves: a deliberate stop, a fault of the machine."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE stages SET starts = starts - 1 WHERE job = ? AND stage = ?", (job, stage)
+            )
+
+    def end(self, job: int, record: StageRecord, following: Stage | None) -> None:
+        """Store how a stage ended and, in the same commit, what is next (None: no change)."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE stages SET failures = failures + ?, ended_at = ?, exit = ?, reason = ?,"
+                " cpu_seconds = cpu_seconds + ?, peak_rss_bytes = MAX(peak_rss_bytes, ?)"
+                " WHERE job = ? AND stage = ?",
+                (
+                    int(record.exit != "ok"),
+                    record.ended_at,
+                    record.exit,
+                    record.reason,
+                    record.cpu_seconds,
+                    record.peak_rss_bytes,
+                    job,
+                    record.stage,
+                ),
+            )
+            if following is not None:
+                db.execute("UPDATE jobs SET next = ? WHERE id = ?", (following, job))
+
+    def advance(self, job: int, following: Stage) -> None:
+        with self._transaction() as db:
+            db.execute("UPDATE jobs SET next = ? WHERE id = ?", (following, job))
+
+    def finish(self, job: int, stage: Stage, now: float) -> None:
+        """A terminal stage: nothing is next."""
+        with self._transaction() as db:
+            db.execute("UPDATE jobs SET next = ?, finished_at = ? WHERE id = ?", (stage, now, job))
+
+    def condemn(self, job: int, failure: Failure) -> None:
+        """Decide that this job fails; its source still has to be quarantined."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE jobs SET next = ?, failed_stage = ?, failure_kind = ?, failure = ?"
+                " WHERE id = ?",
+                (Stage.QUARANTINE, failure.stage, failure.kind, failure.message, job),
+            )
+
+    def reserve(self, job: int, stem: str | None) -> None:
+        """Bind the outputs' name to the job, before the first output appears."""
+        with self._transaction() as db:
+            db.execute("UPDATE jobs SET stem = ? WHERE id = ?", (stem, job))
+
+
+def _admit(db: sqlite3.Connection, candidate: Candidate, now: float) -> Job | None:
+    refused = candidate.refusal is not None
+    with closing(
+        db.execute(
+            "INSERT INTO jobs (source, size, mtime_ns, ctime_ns, inode, next, admitted_at,"
+            " failed_stage, failure_kind, failure) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (source, size, mtime_ns, ctime_ns, inode) DO UPDATE"
+            f" SET next = excluded.next, finished_at = NULL WHERE next = '{Stage.GONE}'"
+            f" ON CONFLICT DO NOTHING RETURNING {JOB_COLUMNS}",
+            (
+                *identity_values(candidate),
+                Stage.QUARANTINE if refused else Stage.PREPARE,
+                now,
+                Stage.PREPARE if refused else None,
+                FailureKind.BAD_INPUT if refused else None,
+                candidate.refusal,
+            ),
+        )
+    ) as cursor:
+        row = cursor.fetchone()
+    return job_of(row) if row else None

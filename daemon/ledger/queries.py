@@ -1,0 +1,116 @@
+"""What the ledger can be asked. Reading changes nothing and takes no lock for long."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from daemon.domain.job import Job, Stage, StageRecord
+from daemon.ledger.schema import JOB_COLUMNS, TERMINAL_SQL, job_of
+
+_PAGE = 100  # rows read at a time, so that the queue may change while it is walked through
+
+
+class LedgerReader:
+    """Questions to a ledger that is open already."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def close(self) -> None:
+        self._db.close()
+
+    def job(self, job: int) -> Job | None:
+        row = self._db.execute(f"SELECT {JOB_COLUMNS} FROM jobs WHERE id = ?", (job,)).fetchone()
+        return job_of(row) if row else None
+
+    def active(self) -> list[Job]:
+        rows = self._db.execute(
+            f"SELECT {JOB_COLUMNS} FROM jobs WHERE next NOT IN ({TERMINAL_SQL}) ORDER BY id"
+        )
+        return [job_of(row) for row in rows]
+
+    def anything_active(self) -> bool:
+        (found,) = self._db.execute(
+            f"SELECT EXISTS (SELECT 1 FROM jobs WHERE next NOT IN ({TERMINAL_SQL}))"
+        ).fetchone()
+        return bool(found)
+
+    def active_at(self, source: Path) -> Job | None:
+        """The job that is under way for what lies at this path."""
+        row = self._db.execute(
+            f"SELECT {JOB_COLUMNS} FROM jobs WHERE source = ? AND next NOT IN ({TERMINAL_SQL})",
+            (os.fsencode(source),),
+        ).fetchone()
+        return job_of(row) if row else None
+
+    def waiting(self, stage: Stage) -> Iterator[Job]:
+        """Jobs for which `stage` is next: those never begun first, so none delays another."""
+        last = 0
+        while rows := self._unbegun(stage, last):
+            yield from map(job_of, rows)
+            last = int(rows[-1][0])
+        begun = self._db.execute(
+            f"SELECT {JOB_COLUMNS} FROM jobs JOIN stages ON job = id AND stage = next"
+            " WHERE next = ? AND starts > 0 ORDER BY starts, id",
+            (stage,),
+        )
+        yield from map(job_of, begun.fetchall())
+
+    def _unbegun(self, stage: Stage, after: int) -> list[tuple[int, ...]]:
+        return self._db.execute(
+            f"SELECT {JOB_COLUMNS} FROM jobs WHERE next = ? AND id > ? AND NOT EXISTS"
+            " (SELECT 1 FROM stages WHERE job = id AND stage = next AND starts > 0)"
+            f" ORDER BY id LIMIT {_PAGE}",
+            (stage, after),
+        ).fetchall()
+
+    def recent(self, limit: int) -> list[Job]:
+        """The newest jobs first."""
+        rows = self._db.execute(
+            f"SELECT {JOB_COLUMNS} FROM jobs ORDER BY id DESC LIMIT ?", (limit,)
+        )
+        return [job_of(row) for row in rows]
+
+    def counts(self) -> dict[Stage, int]:
+        rows = self._db.execute("SELECT next, COUNT(*) FROM jobs GROUP BY next")
+        return {Stage(stage): count for stage, count in rows}
+
+    def record(self, job: int, stage: Stage) -> StageRecord:
+        row = self._db.execute(
+            "SELECT starts, failures, started_at, ended_at, cpu_seconds, peak_rss_bytes, exit,"
+            " reason FROM stages WHERE job = ? AND stage = ?",
+            (job, stage),
+        ).fetchone()
+        return StageRecord(stage, *row) if row else StageRecord(stage)
+
+    def digest(self, job: int) -> str | None:
+        """SHA-256 of the bytes that were last read for this job."""
+        row = self._db.execute("SELECT sha256 FROM jobs WHERE id = ?", (job,)).fetchone()
+        return row[0] if row else None
+
+    def delivered(self, source: Path, sha256: str) -> Job | None:
+        """The finished job that already delivered these very bytes from this very path."""
+        row = self._db.execute(
+            f"SELECT {JOB_COLUMNS} FROM jobs WHERE source = ? AND sha256 = ? AND next = ? LIMIT 1",
+            (os.fsencode(source), sha256, Stage.DONE),
+        ).fetchone()
+        return job_of(row) if row else None
+
+    def recovered(self, source: Path, sha256: str) -> str | None:
+        """The stem under which an earlier ledger's delivery of these bytes lies in the outbox."""
+        row = self._db.execute(
+            "SELECT stem FROM jobs WHERE source = ? AND sha256 = ? AND inode < 0",
+            (os.fsencode(source), sha256),
+        ).fetchone()
+        return row[0] if row else None
+
+    def reserved_stems(self, besides: int) -> set[str]:
+        rows = self._db.execute(
+            "SELECT stem FROM jobs WHERE stem IS NOT NULL AND id != ?"
+            f" AND next NOT IN ({TERMINAL_SQL})",
+            (besides,),
+        )
+        return {stem for (stem,) in rows}

@@ -1,0 +1,109 @@
+"""The ledger's tables, and the one place where a row becomes an object."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.domain.job import TERMINAL, Candidate, Failure, FailureKind, Identity, Job, Stage
+
+SCHEMA_VERSION = 1
+
+TERMINAL_SQL = ", ".join(f"'{stage}'" for stage in sorted(TERMINAL))
+SCHEMA = f"""
+CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    source BLOB NOT NULL,          -- the path's bytes: names need not be valid UTF-8
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    next TEXT NOT NULL,
+    admitted_at REAL NOT NULL, finished_at REAL,
+    stem TEXT,
+    sha256 TEXT,
+    failed_stage TEXT, failure_kind TEXT, failure TEXT,
+    UNIQUE (source, size, mtime_ns, ctime_ns, inode)
+);
+CREATE UNIQUE INDEX one_active_job_a_path ON jobs (source) WHERE next NOT IN ({TERMINAL_SQL});
+CREATE INDEX jobs_by_next ON jobs (next);
+CREATE TABLE stages (
+    job INTEGER NOT NULL REFERENCES jobs (id),
+    stage TEXT NOT NULL,
+    starts INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0,
+    started_at REAL, ended_at REAL,
+    cpu_seconds REAL NOT NULL DEFAULT 0, peak_rss_bytes INTEGER NOT NULL DEFAULT 0,
+    exit TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (job, stage)
+) WITHOUT ROWID;
+PRAGMA user_version = {SCHEMA_VERSION};
+"""
+
+JOB_COLUMNS = (
+    "id, source, size, mtime_ns, ctime_ns, inode, next, admitted_at, finished_at, stem,"
+    " failed_stage, failure_kind, failure"
+)
+
+RELOCATE = (
+    "UPDATE jobs SET source = ?, size = ?, mtime_ns = ?, ctime_ns = ?, inode = ? WHERE id = ?"
+)
+# A delivery of an earlier ledger. No file has its identity: the inode is negative.
+RECOVER = f"""
+INSERT INTO jobs (source, size, mtime_ns, ctime_ns, inode, next, admitted_at, finished_at, stem,
+    sha256) VALUES (?, ?, 0, 0, ?, '{Stage.DONE}', ?, ?, ?, ?)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A delivery that lies in the outbox. `size` is the recording's, in bytes."""
+
+    source: Path
+    size: int
+    sha256: str
+    stem: str
+
+    def values(self, number: int, now: float) -> tuple[bytes, int, int, float, float, str, str]:
+        """The row for RECOVER; `number` (from 1) sets it apart from the others."""
+        return os.fsencode(self.source), self.size, -number, now, now, self.stem, self.sha256
+
+
+def identity_values(candidate: Candidate) -> tuple[bytes, int, int, int, int]:
+    identity = candidate.identity
+    return (
+        os.fsencode(candidate.path),
+        identity.size,
+        identity.mtime_ns,
+        identity.ctime_ns,
+        identity.inode,
+    )
+
+
+def job_of(row: tuple[object, ...]) -> Job:
+    (number, source, size, mtime, ctime, inode, following, admitted, finished, stem, *failed) = row
+    stage, kind, message = failed
+    failure = Failure(Stage(str(stage)), FailureKind(str(kind)), str(message)) if kind else None
+    return Job(
+        id=_int(number),
+        source=Path(
+            os.fsdecode(bytes(source) if isinstance(source, memoryview) else _blob(source))
+        ),
+        identity=Identity(_int(size), _int(mtime), _int(ctime), _int(inode)),
+        next=Stage(str(following)),
+        admitted_at=float(str(admitted)),
+        finished_at=float(str(finished)) if finished is not None else None,
+        stem=str(stem) if stem is not None else None,
+        failure=failure,
+    )
+
+
+def _int(value: object) -> int:
+    if not isinstance(value, int):
+        raise ValueError(f"the ledger holds {value!r} where a number belongs")
+    return value
+
+
+def _blob(value: object) -> bytes:
+    if not isinstance(value, bytes):
+        raise ValueError(f"the ledger holds {value!r} where a path belongs")
+    return value

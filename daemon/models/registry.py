@@ -1,0 +1,139 @@
+"""Which weights a model name stands for, where they are on this machine, and whether to trust them.
+
+Nothing here downloads: jobs run offline. `dropscribe models fetch` does that, once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.config.settings import Config
+from daemon.errors import DropscribeError
+from daemon.models.hardware import BackendName
+
+BUNDLED = Path(__file__).parents[1] / "bundled"
+DEMO = "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A repository on the Hugging Face hub."""
+
+    repository: str
+    revision: str = "main"
+
+
+# Whisper weights by preset and backend, pinned to the commit that independent projects name, too.
+# The one without takes the newest at the time of `models fetch`, and stays with it.
+PRESETS: Mapping[str, Mapping[BackendName, Source]] = {
+    "large-v3": {
+        "mlx": Source(
+            "mlx-community/whisper-large-v3-mlx", "49e6aa286ad60c14352c404340ded53710378a11"
+        ),
+        "ctranslate2": Source(
+            "Systran/faster-whisper-large-v3", "edaa852ec7e145841d8ffdb056a99866b5f0a478"
+        ),
+    },
+    "large-v3-turbo": {
+        "mlx": Source(
+            "mlx-community/whisper-large-v3-turbo", "a4aaeec0636e6fef84abdcbe3544cb2bf7e9f6fb"
+        ),
+        "ctranslate2": Source(
+            "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+            "0a363e9161cbc7ed1431c9597a8ceaf0c4f78fcf",
+        ),
+    },
+    "small": {
+        "mlx": Source(
+            "mlx-community/whisper-small-mlx", "45f3915923c7a79a5a5b5a7d909d39aeb0e5630e"
+        ),
+        "ctranslate2": Source(
+            "Systran/faster-whisper-small", "536b0662742c02347bc0e980a01041f333bce120"
+        ),
+    },
+    "tiny": {
+        "mlx": Source("mlx-community/whisper-tiny-mlx"),
+        "ctranslate2": Source(
+            "Systran/faster-whisper-tiny", "d90ca5fe260221311c53c58e660288d3deb8d356"
+        ),
+    },
+}
+
+
+class ModelMissingError(DropscribeError):
+    """The weights are not on this machine; the text says how to get them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A folder of weights. `needs_conversion`: MLX weights for the CTranslate2 backend."""
+
+    name: str
+    folder: Path
+    revision: str
+    needs_conversion: bool = False
+
+
+def find(model: str, backend: BackendName, environment: Mapping[str, str]) -> Weights:
+    """The local weights for a preset, `demo`, a folder, or a hub repository with MLX weights.
+
+    Raises ModelMissingError if they are not here.
+    """
+    if model == DEMO:
+        return Weights(DEMO, BUNDLED / "whisper-demo", "bundled", backend == "ctranslate2")
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        converted = (folder / "model.bin").exists()  # it is in CTranslate2's format already
+        return Weights(model, folder, "local", backend == "ctranslate2" and not converted)
+    preset = PRESETS.get(model)
+    source = preset[backend] if preset else Source(model)
+    snapshot = snapshot_of(source, environment)
+    if snapshot is None:
+        raise ModelMissingError(
+            f"the model {model} is not on this machine: run `dropscribe models fetch`,"
+            " or set transcribe.model to one that is"
+        )
+    return Weights(model, snapshot, snapshot.name, preset is None and backend == "ctranslate2")
+
+
+def aligner_name(model: str, transcriber: str) -> str:
+    """What `align.model` means: `demo`, a folder, a hub repository, or "": the language's own."""
+    return DEMO if not model and transcriber == DEMO else model
+
+
+def asr_words_wanted(config: Config) -> bool:
+    """Whether Whisper's own word times are to stand in where a language has no aligner."""
+    named = aligner_name(config.align.model, config.transcribe.model)
+    return config.align.enabled and config.align.fallback == "asr" and not named
+
+
+def aligner_location(name: str) -> str:
+    """Where the aligner of that name is: a folder, or a repository in the hub's cache."""
+    return str(BUNDLED / "align-demo") if name == DEMO else name
+
+
+def snapshot_of(source: Source, environment: Mapping[str, str]) -> Path | None:
+    """Where the hub's client keeps this revision, if it is there (its documented cache layout)."""
+    repository = hub_cache(environment) / f"models--{source.repository.replace('/', '--')}"
+    revision = source.revision
+    reference = repository / "refs" / revision
+    if reference.is_file():
+        revision = reference.read_text().strip()
+    folder = repository / "snapshots" / revision
+    return folder if folder.is_dir() else None
+
+
+def hub_cache(environment: Mapping[str, str]) -> Path:
+    home = environment.get("HF_HOME") or "~/.cache/huggingface"
+    return Path(environment.get("HF_HUB_CACHE") or f"{home}/hub").expanduser()
+
+
+def conversions(environment: Mapping[str, str]) -> Path:
+    """Where converted weights are kept, so that it is done once."""
+    base = environment.get("XDG_CACHE_HOME") or "~/.cache"
+    mac = Path("~/Library/Caches/dropscribe").expanduser()
+    folder = mac if os.uname().sysname == "Darwin" else Path(base).expanduser() / "dropscribe"
+    return folder / "converted"

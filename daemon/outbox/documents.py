@@ -1,0 +1,153 @@
+"""The two JSON documents of a delivery, built from the stages' artefacts. Pure.
+
+Their schemas are shipped in bundled/schemas/ and documented in the README.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from daemon import __version__
+from daemon.domain.job import Job, Stage, StageRecord, printable
+from daemon.domain.transcript import Alignment, Json, Recognition, Segment, coverage
+from daemon.handoff.artefacts import Prepared
+from daemon.outbox.timestamps import settle_times
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Everything that is known about a transcribed file."""
+
+    job: Job
+    prepared: Prepared
+    recognition: Recognition
+    alignment: Alignment
+    segments: tuple[Segment, ...]
+    options: Mapping[str, object]
+
+    @classmethod
+    def of(
+        cls,
+        job: Job,
+        prepared: Prepared,
+        recognition: Recognition,
+        alignment: Alignment,
+        options: Mapping[str, object],
+    ) -> Delivery:
+        """Join the words to their segments and settle every time."""
+        joined = [
+            replace(segment, words=alignment.words.get(segment.id, ()))
+            for segment in recognition.segments
+        ]
+        segments = settle_times(joined, prepared.duration)
+        return cls(job, prepared, recognition, alignment, segments, options)
+
+    @property
+    def words(self) -> list[Json]:
+        return [asdict(word) for segment in self.segments for word in segment.words]
+
+
+def transcript(delivery: Delivery) -> Json:
+    """NAME.json: a superset of WhisperX's result, with the detected language."""
+    recognition, prepared = delivery.recognition, delivery.prepared
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "text": " ".join(segment.text.strip() for segment in delivery.segments),
+        "language": recognition.language,
+        "language_probability": round(recognition.language_probability, 4),
+        "duration": prepared.duration,
+        "segments": [_segment(segment) for segment in delivery.segments],
+        "word_segments": delivery.words,
+        "alignment": {
+            "status": delivery.alignment.status,
+            "reason": delivery.alignment.reason,
+            "model": delivery.alignment.model,
+            "coverage": coverage(delivery.segments),
+        },
+        "provenance": _provenance(delivery),
+    }
+
+
+def _segment(segment: Segment) -> Json:
+    return segment.to_json() | {
+        "avg_logprob": round(segment.avg_logprob, 4),
+        "no_speech_prob": round(segment.no_speech_prob, 4),
+    }
+
+
+def _provenance(delivery: Delivery) -> Json:
+    recognition, prepared = delivery.recognition, delivery.prepared
+    return {
+        "source": printable(delivery.job.source.name),
+        "sha256": prepared.sha256,
+        "bytes": prepared.bytes,
+        "container": prepared.container,
+        "codec": prepared.codec,
+        "recorded_at": prepared.recorded_at,
+        "warnings": list(prepared.warnings),
+        "backend": recognition.backend,
+        "device": recognition.device,
+        "model": recognition.model,
+        "model_revision": recognition.model_revision,
+        "versions": {"dropscribe": __version__, **recognition.versions},
+        "options": dict(delivery.options),
+    }
+
+
+def timing(delivery: Delivery, records: Sequence[StageRecord], now: float) -> Json:
+    """NAME.timing.json: what each stage cost, and every word's times. `now` is Unix time."""
+    admitted = delivery.job.admitted_at
+    begun = next((one.started_at for one in records if one.stage is Stage.PREPARE), None) or now
+    queued = StageRecord(Stage.PREPARE, 1, 0, admitted, max(begun, admitted), exit="ok")
+    stages = {"queued": queued} | {str(one.stage): one for one in records}
+    total = max(now - admitted, 0.0)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "audio_seconds": delivery.prepared.duration,
+        "stages": {name: _stage(record) for name, record in stages.items()},
+        "total_seconds": round(total, 3),
+        "speed": round(delivery.prepared.duration / total, 3) if total else 0.0,
+        "words": [
+            {key: word[key] for key in ("word", "start", "end", "score")} for word in delivery.words
+        ],
+    }
+
+
+def _stage(record: StageRecord) -> Json:
+    start, end = record.started_at or 0.0, record.ended_at or record.started_at or 0.0
+    return {
+        "start": _iso(start) if start else None,
+        "end": _iso(end) if end else None,
+        "seconds": round(max(end - start, 0.0), 3),
+        "cpu_seconds": round(record.cpu_seconds, 3),
+        "peak_rss_bytes": record.peak_rss_bytes,
+        "attempts": record.starts,
+        "exit": record.exit or "skipped",
+    }
+
+
+def error(job: Job, records: Sequence[StageRecord], file: str) -> Json:
+    """NAME.error.json, beside a file in failed/ whose name, byte for byte, is `file`."""
+    failure = job.failure
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "source": job.name,
+        "file": file,
+        "job": job.id,
+        "stage": failure.stage if failure else None,
+        "kind": failure.kind if failure else None,
+        "reason": failure.message if failure else "",
+        "remedy": f"when the cause is gone: dropscribe retry {job.id}",
+        "admitted_at": _iso(job.admitted_at),
+        "attempts": {str(one.stage): one.starts for one in records if one.starts},
+    }
+
+
+def _iso(seconds: float) -> str:
+    """ISO 8601 in UTC, to the millisecond."""
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

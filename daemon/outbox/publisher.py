@@ -1,0 +1,178 @@
+"""The last steps of a file: its results into the outbox, its recording to done/ or failed/."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+
+from daemon.config.settings import Config
+from daemon.domain.job import Identity, Job, Stage
+from daemon.domain.transcript import Alignment, AlignmentStatus, Segment
+from daemon.files.atomic import json_bytes, write_json, write_temporary
+from daemon.files.digests import sha256_of_open
+from daemon.handoff import artefacts
+from daemon.inbox.scan import open_recording
+from daemon.ledger.ledger import Ledger
+from daemon.outbox import documents, formats, placing
+from daemon.outbox.archive import file_away, report_of
+from daemon.outbox.documents import Delivery
+
+_REPORTED = (Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN, Stage.PUBLISH)
+
+
+class Courier:
+    """Renders, publishes and files away. Every step may be repeated after a crash."""
+
+    def __init__(self, config: Config, ledger: Ledger, jobs: Path) -> None:
+        self._config = config
+        self._ledger = ledger
+        self._jobs = jobs
+
+    def publish(self, job: Job, wall: Callable[[], float]) -> tuple[Delivery, list[Path]]:
+        """Put the job's outputs into the outbox. Raises OSError if it cannot take them."""
+        folder = self._jobs / str(job.id)
+        delivery = self._delivery(job, folder)
+        files = self._rendered(delivery, folder / artefacts.OUTPUTS, wall)
+        target = self._config.paths.outbox
+        stem = job.stem
+        while True:
+            if stem is None:
+                stem = placing.free_stem(
+                    target,
+                    placing.stem_of(job.source),
+                    files,
+                    self._ledger.reserved_stems(besides=job.id),
+                )
+                self._ledger.reserve(job.id, stem)
+            try:
+                return delivery, placing.publish(target, stem, files)
+            except placing.TakenError:
+                stem = None  # somebody took the name since we chose it: choose again
+
+    def is_delivered(self, stem: str) -> bool:
+        """Whether the outbox holds a whole output set of that name."""
+        return (self._config.paths.outbox / f"{stem}.{placing.JSON}").is_file()
+
+    def archive(self, job: Job) -> bool:
+        """File the source away as output.source says, if it is still the file that we read.
+
+        False if it may not be moved. Raises OSError.
+        """
+        policy = self._config.output.source
+        if policy == "keep" or not self._holds_what_was_read(job):
+            return True
+        if policy == "delete":
+            return _delete(job.source)
+        return file_away(job.source, self._config.paths.done) is not None
+
+    def _holds_what_was_read(self, job: Job) -> bool:
+        """Touched while it was delivered, it is the same recording: it must not come in again."""
+        if unchanged(job):
+            return True
+        with contextlib.suppress(FileNotFoundError):
+            if _same_file(job, os.lstat(job.source)):
+                return _digest(job) == self._ledger.digest(job.id)
+        return False
+
+    def quarantine(self, job: Job) -> Path:
+        """Move a failed source to failed/, unless sources are kept; write NAME.error.json there.
+
+        Returns the report's path. Raises OSError.
+        """
+        failed = self._config.paths.failed
+        records = [self._ledger.record(job.id, stage) for stage in _REPORTED]
+        target = failed / job.source.name
+        stays = self._config.output.source == "keep"
+        if not stays and os.path.lexists(job.source):
+            target = file_away(job.source, failed) or target
+        report = report_of(target)
+        write_json(report, documents.error(job, records, target.name))
+        return report
+
+    def clear(self, job: Job) -> None:
+        """Drop what a finished job does not need any more."""
+        artefacts.drop_large(self._jobs / str(job.id))
+
+    def _delivery(self, job: Job, folder: Path) -> Delivery:
+        config = self._config
+        recognition = artefacts.read_recognition(folder)
+        alignment = self._alignment(folder, recognition.segments)
+        options = {
+            "language": config.transcribe.language or None,
+            "languages": list(config.transcribe.languages),
+            "initial_prompt": bool(config.transcribe.initial_prompt),
+            "align": config.align.enabled,
+        }
+        return Delivery.of(job, artefacts.read_prepared(folder), recognition, alignment, options)
+
+    def _alignment(self, folder: Path, segments: Iterable[Segment]) -> Alignment:
+        with contextlib.suppress(artefacts.InvalidArtefactError):
+            return artefacts.read_alignment(folder)
+        reason = "no speech was found" if not list(segments) else "alignment is switched off"
+        return Alignment(AlignmentStatus.SKIPPED, reason, "", {})
+
+    def _rendered(
+        self, delivery: Delivery, folder: Path, wall: Callable[[], float]
+    ) -> dict[str, bytes]:
+        """The output set, rendered once: a repetition after a crash must yield the same bytes."""
+        if not folder.is_dir():
+            building = folder.with_name(folder.name + ".partial")
+            shutil.rmtree(building, ignore_errors=True)
+            building.mkdir()
+            for suffix, data in self._render(delivery, wall).items():
+                write_temporary(building, data).rename(building / suffix)
+            building.rename(folder)
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def _render(self, delivery: Delivery, wall: Callable[[], float]) -> dict[str, bytes]:
+        cpu_before = time.process_time()
+        texts = {
+            suffix: formats.RENDERERS[suffix](delivery.segments).encode()
+            for suffix in self._config.output.formats
+        }
+        document = json_bytes(documents.transcript(delivery))
+        records = [self._ledger.record(delivery.job.id, stage) for stage in _REPORTED]
+        now = wall()
+        records[-1] = replace(
+            records[-1],
+            ended_at=now,
+            exit="ok",
+            cpu_seconds=time.process_time() - cpu_before,
+            peak_rss_bytes=psutil.Process().memory_info().rss,
+        )
+        timing = json_bytes(documents.timing(delivery, records, now))
+        return texts | {"timing.json": timing, "json": document}
+
+
+def _delete(source: Path) -> bool:
+    try:
+        source.unlink()
+    except PermissionError:
+        return False
+    return True
+
+
+def _same_file(job: Job, found: os.stat_result) -> bool:
+    """Whether it is the file that we read, whatever its times are now."""
+    now = Identity.of(found)
+    return (now.inode, now.size) == (job.identity.inode, job.identity.size)
+
+
+def _digest(job: Job) -> str:
+    """Of the file that we read; "" if another has just taken its place."""
+    with open_recording(job.source) as file:
+        return sha256_of_open(file) if _same_file(job, os.fstat(file.fileno())) else ""
+
+
+def unchanged(job: Job) -> bool:
+    """Whether the source is still there with the bytes that we read."""
+    with contextlib.suppress(FileNotFoundError):
+        return Identity.of(os.lstat(job.source)) == job.identity
+    return False

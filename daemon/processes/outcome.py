@@ -1,0 +1,101 @@
+"""How an attempt ended, in a kind that decides and a sentence that a person understands."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.domain.job import FailureKind, Stage
+
+_DOING = {
+    Stage.PREPARE: "decoding",
+    Stage.TRANSCRIBE: "transcription",
+    Stage.ALIGN: "alignment",
+    Stage.PUBLISH: "delivery",
+}
+
+_SIGNALS: dict[int, str] = {
+    signal.SIGSEGV: "crashed with a memory error (SIGSEGV)",
+    signal.SIGBUS: "crashed with a memory error (SIGBUS)",
+    signal.SIGABRT: "aborted itself (SIGABRT)",
+    signal.SIGILL: "crashed on an illegal instruction (SIGILL)",
+    signal.SIGFPE: "crashed on an arithmetic error (SIGFPE)",
+    signal.SIGKILL: "was killed (SIGKILL), most likely because the system ran out of memory",
+    signal.SIGTERM: "was told to stop by another program (SIGTERM)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`kind` None: it succeeded. `exit` is the short form for timing.json."""
+
+    kind: FailureKind | None = None
+    message: str = ""
+    exit: str = "ok"
+
+
+def succeeded() -> Verdict:
+    return Verdict()
+
+
+def failed(kind: FailureKind, message: str) -> Verdict:
+    return Verdict(kind, message, str(kind))
+
+
+def died(stage: Stage, code: int | None) -> Verdict:
+    """The process ended without a receipt. `code` None: not even SIGKILL ended it."""
+    doing = _DOING[stage]
+    if code is None:
+        return Verdict(FailureKind.CRASHED, f"{doing} hangs in the system", "stuck")
+    if code < 0:
+        how = _SIGNALS.get(-code, f"was ended by signal {-code}")
+        return Verdict(FailureKind.CRASHED, f"{doing} {how}", f"signal {-code}")
+    how = "ended without a result" if code == 0 else f"ended with exit code {code}"
+    return Verdict(FailureKind.CRASHED, f"{doing} {how}", f"exit {code}")
+
+
+def unable_to_start(stage: Stage, code: int | None, log: Path) -> Verdict:
+    """The process ended before it had imported what it needs: the installation is broken."""
+    message = (
+        f"{died(stage, code).message} before it could begin: run `dropscribe doctor`; see {log}"
+    )
+    return Verdict(FailureKind.ENVIRONMENT, message, "unable to start")
+
+
+def invalid(stage: Stage, problem: str) -> Verdict:
+    """There was a receipt, but the artefact does not stand up."""
+    message = f"{_DOING[stage]} reported success, but {problem}"
+    return Verdict(FailureKind.CRASHED, message, "invalid result")
+
+
+def stalled(stage: Stage, seconds: float) -> Verdict:
+    message = f"{_DOING[stage]} was stopped after {seconds:g} s without progress"
+    return Verdict(FailureKind.TIMED_OUT, message, "stalled")
+
+
+def overdue(stage: Stage, seconds: float) -> Verdict:
+    message = f"{_DOING[stage]} was stopped: it took longer than {seconds:.0f} s"
+    return Verdict(FailureKind.TIMED_OUT, message, "overdue")
+
+
+def too_large(stage: Stage, used: int, limit: int) -> Verdict:
+    message = f"{_DOING[stage]} was stopped at {_mb(used)} of memory (limit {_mb(limit)})"
+    return Verdict(FailureKind.MEMORY, message, "memory limit")
+
+
+def flooded(stage: Stage) -> Verdict:
+    message = f"{_DOING[stage]} was stopped: it flooded its output with noise"
+    return Verdict(FailureKind.CRASHED, message, "flooded")
+
+
+def interrupted(stage: Stage, times: int) -> Verdict:
+    message = (
+        f"the daemon itself was killed {times} times during this file's {_DOING[stage]};"
+        " retry it when the cause is found"
+    )
+    return Verdict(FailureKind.INTERRUPTED, message, "interrupted")
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.0f} MB"

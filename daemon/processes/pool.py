@@ -1,0 +1,81 @@
+"""The stage processes that are ready before a file needs them, and the making of new ones.
+
+One transcriber is resident: it keeps the model warm from file to file. One aligner is a spare: its
+imports take seconds, and it is spent on one file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.domain.job import Stage
+from daemon.processes.worker import Ended, Said, Worker
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """How to start a stage's process."""
+
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+
+
+class Workers:
+    """Every method is called from the supervisor's loop only; starting raises OSError."""
+
+    def __init__(
+        self,
+        commands: Mapping[Stage, Command],
+        folder: Path,
+        post: Callable[[Said | Ended], None],
+    ) -> None:
+        self._commands = commands
+        self._folder = folder  # for what a process says before it has a job
+        self._post = post
+        self._ready: dict[Stage, Worker] = {}
+        self._used = 0.0  # monotonic
+
+    def warm(self, stage: Stage, now: float) -> Worker:
+        """Have a process of `stage` ready."""
+        self._used = now
+        worker = self._ready.get(stage)
+        if worker is None or worker.exit_code() is not None:
+            worker = self._spawn(stage, self._folder / f"{stage}.log")
+            self._ready[stage] = worker
+        return worker
+
+    def take(self, stage: Stage, log: Path, now: float) -> Worker:
+        """A process for one attempt: the resident one, the spare, or a new one logging to `log`."""
+        if stage is Stage.TRANSCRIBE:
+            return self.warm(stage, now)
+        spare = self._ready.pop(stage, None)
+        if spare is not None and spare.exit_code() is None:
+            return spare
+        return self._spawn(stage, log)
+
+    def is_resident(self, worker: Worker) -> bool:
+        return worker is self._ready.get(Stage.TRANSCRIBE)
+
+    def touch(self, now: float) -> None:
+        """The resident process has just been of use."""
+        self._used = now
+
+    def forget(self, worker: Worker) -> bool:
+        """It has ended or will be; True if it was a ready one."""
+        stages = [stage for stage, ready in self._ready.items() if ready is worker]
+        for stage in stages:
+            del self._ready[stage]
+        return bool(stages)
+
+    def ready(self) -> list[Worker]:
+        return list(self._ready.values())
+
+    def idle_since(self) -> float | None:
+        """Since when processes have been held ready without use; None if there are none."""
+        return self._used if self._ready else None
+
+    def _spawn(self, stage: Stage, log: Path) -> Worker:
+        command = self._commands[stage]
+        return Worker(command.arguments, command.environment, log, self._post)

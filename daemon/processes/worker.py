@@ -1,0 +1,158 @@
+"""The daemon's handle on one stage process: start it, speak to it, watch it, end it.
+
+Only Popen reaps (psutil waiting for the same child would hide its exit status); psutil observes.
+The child stays in our process group, so that launchd's clean-up reaches it too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from daemon.handoff.protocol import (
+    MAX_LINE,
+    Doorbell,
+    Message,
+    Progress,
+    Ready,
+    Request,
+    parse_message,
+    request_line,
+)
+from daemon.processes.process_tree import ProcessTree, Vitals
+
+_MAX_NOISE = 1000  # lines that are not of the protocol before a child counts as flooding
+_PROGRESS_SECONDS = 0.1  # progress that comes faster is dropped: it must not fill our queue
+_KILL_SECONDS = 10.0  # how long a killed process may take to die (crash reports, stuck I/O)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A stage process said something."""
+
+    worker: Worker
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A stage process closed its stdout: it is dead, or about to be."""
+
+    worker: Worker
+
+
+class Worker:
+    """One child process that speaks the stage protocol. Raises OSError if it cannot start."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        post: Callable[[Said | Ended], None],
+    ) -> None:
+        self.flooding = False
+        self.ready = False  # its imports are over
+        self._post = post
+        self.log = log
+        with log.open("ab") as stderr:
+            self._process = subprocess.Popen(
+                command,
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                env=dict(environment),
+                cwd=log.parent,
+            )
+        os.set_blocking(_pipe(self._process.stdin).fileno(), False)
+        self._tree = ProcessTree(self._process.pid)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        try:
+            self._reader.start()
+        except RuntimeError as error:
+            self._process.kill()
+            self._process.wait()
+            raise OSError(errno.EAGAIN, "no room for another thread") from error
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def ask(self, request: Request | Doorbell) -> None:
+        """Send one line, without ever waiting for the child to read it.
+
+        A dead child's broken pipe is no error here: its end is an event. A full pipe means that it
+        has not read for minutes: the stall limit deals with that.
+        """
+        with contextlib.suppress(BrokenPipeError, BlockingIOError, ValueError):
+            _pipe(self._process.stdin).write(request_line(request))
+
+    def exit_code(self) -> int | None:
+        """None while it lives; negative: the signal that ended it."""
+        return self._process.poll()
+
+    def vitals(self) -> Vitals | None:
+        """Memory and CPU of the whole tree; None if it cannot be known at this moment."""
+        return self._tree.vitals()
+
+    def end(self, grace_seconds: float) -> int | None:
+        """Close its stdin and TERM it, wait, KILL it, the whole tree each time.
+
+        Returns its exit code; None if not even SIGKILL ended it in time (stuck in the kernel).
+        """
+        with contextlib.suppress(OSError):
+            _pipe(self._process.stdin).close()
+        self._tree.signal(signal.SIGTERM)
+        self._wait(grace_seconds)
+        self._tree.signal(signal.SIGKILL)  # what ignored TERM, and what outlived its parent
+        self._process.kill()  # even if psutil could not see it
+        self._wait(_KILL_SECONDS)
+        self._reader.join(timeout=1)  # not for ever: a grandchild may hold the pipe open
+        return self._process.poll()
+
+    def _wait(self, seconds: float) -> None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+
+    def _read(self) -> None:
+        """Runs in a thread: every message becomes an event; noise is counted, never kept."""
+        noise = 0
+        heard = 0.0
+        for line in _lines(_pipe(self._process.stdout)):
+            message = parse_message(line)
+            if message is None:
+                noise += 1
+                self.flooding = noise > _MAX_NOISE
+                continue
+            self.ready = self.ready or isinstance(message, Ready)
+            if isinstance(message, Progress):
+                if time.monotonic() - heard < _PROGRESS_SECONDS:
+                    continue
+                heard = time.monotonic()
+            self._post(Said(self, message))
+        self._post(Ended(self))
+
+
+def _lines(stream: IO[bytes]) -> Iterable[bytes]:
+    """The stream's lines; one longer than MAX_LINE comes in pieces, which no parser accepts.
+
+    At its end, which is late if a grandchild holds the pipe open, the stream is closed.
+    """
+    with stream, open(stream.fileno(), "rb", closefd=False) as buffered:
+        while line := buffered.readline(MAX_LINE):
+            yield line
+
+
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    assert stream is not None  # both are pipes, by construction
+    return stream

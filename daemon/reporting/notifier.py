@@ -1,0 +1,121 @@
+"""Telling others how a file fared: a macOS notification, a hook command, a webhook.
+
+One thread does the telling, behind a queue. A job neither waits for it nor fails by it; what could
+not be told is logged. What is still unsaid when the daemon is killed is lost: the outbox is the
+record, a notification is a courtesy.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from daemon.config.settings import Notify
+from daemon.reporting.hook import Hook
+from daemon.reporting.webhook import Webhook
+
+TOLD = frozenset({"done", "failed", "paused"})
+_LAST_SECONDS = 2.0  # for a teller that is told to stop: more than a hook's grace
+_WAITING = 1000  # notices; what comes while so many wait is dropped
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What hooks and webhooks get as one JSON object: these three fields, and `facts` beside them.
+
+    `facts` are the fields that events.jsonl has for the event. None holds a word of a recording.
+    """
+
+    event: str  # "done", "failed" or "paused"
+    file: str  # the recording's name, printable; "" where the whole queue is meant
+    message: str  # one sentence for a person
+    facts: Mapping[str, object]
+
+    def to_json(self) -> bytes:
+        fields = {"event": self.event, "file": self.file, "message": self.message}
+        return json.dumps({**self.facts, **fields}, allow_nan=False).encode()
+
+
+class Teller(Protocol):
+    """One way to tell. Raises OSError with a reason if it could not; `stop` means hurry up."""
+
+    def tell(self, notice: bytes, stop: threading.Event) -> None: ...
+
+
+class MacNotification:
+    """A banner through osascript(1). The text travels as arguments, never as script."""
+
+    _SCRIPT = (
+        "on run argv",
+        "display notification (item 2 of argv) with title (item 1 of argv)",
+        "end run",
+    )
+
+    def __init__(self, osascript: str = "osascript") -> None:
+        self._command = [osascript, *(part for line in self._SCRIPT for part in ("-e", line))]
+
+    def tell(self, notice: bytes, stop: threading.Event) -> None:
+        said = json.loads(notice)
+        # The title comes first and begins with a letter, so no name can pass for an option.
+        title = f"dropscribe: {said['event']}"
+        text = f"{said['file']}: {said['message']}" if said["file"] else said["message"]
+        Hook([*self._command, title, text], seconds=10.0).tell(b"", stop)
+
+
+def tellers(notify: Notify, platform: str = sys.platform) -> tuple[Teller, ...]:
+    """Every way that the configuration asks for."""
+    chosen: list[Teller] = []
+    if notify.macos and platform == "darwin":
+        chosen.append(MacNotification())
+    if notify.hook:
+        chosen.append(Hook(notify.hook, notify.hook_seconds))
+    if notify.webhook:
+        chosen.append(Webhook(notify.webhook))
+    return tuple(chosen)
+
+
+class Notifier:
+    """Passes on what the journal says of files and of pauses, in a thread of its own."""
+
+    def __init__(
+        self,
+        tellers: Sequence[Teller],
+        outbox: Path,
+        complain: Callable[[str], None],
+    ) -> None:
+        self._tellers = tellers
+        self._outbox = outbox
+        self._complain = complain  # called from the thread with one line for the log
+        self._queue: queue.Queue[Notice | None] = queue.Queue()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
+        if tellers:
+            self._thread.start()
+
+    def hear(self, event: str, message: str, name: str, facts: Mapping[str, object]) -> None:
+        """Take note of an event of the journal, if it is one to tell, and return at once."""
+        if event in TOLD and self._tellers and self._queue.qsize() < _WAITING:
+            facts = {**facts, "outbox": str(self._outbox)}
+            self._queue.put(Notice(event, name, message, facts))
+
+    def close(self, seconds: float = 2.0) -> None:
+        """Say what is left to say, for `seconds` at most: launchd does not wait for long."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join(seconds)
+            self._stop.set()
+            self._thread.join(_LAST_SECONDS)
+
+    def _run(self) -> None:
+        while (notice := self._queue.get()) is not None and not self._stop.is_set():
+            for teller in self._tellers:
+                try:
+                    teller.tell(notice.to_json(), self._stop)
+                except (OSError, ValueError) as error:
+                    self._complain(f"could not tell about {notice.file or 'the queue'}: {error}")

@@ -1,0 +1,72 @@
+"""status.json: what the daemon is doing, for `dropscribe status` and for whoever asks."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from daemon import __version__
+from daemon.domain.transcript import Json
+from daemon.files.atomic import write_json
+from daemon.processes.attempt import Run
+
+NAME = "status.json"
+_MIN_SECONDS = 1.0  # between two writes
+
+
+class StatusFile:
+    """Written when something changes, at most once a second, and at each scan as a heartbeat."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / NAME
+        self._base: Json = {
+            "version": __version__,
+            "pid": os.getpid(),
+            "started": _now(),
+            "started_at": time.time(),
+        }
+        self._content: Json = {"state": "starting", "reason": "", "watcher": "", "working_on": []}
+        self._at = -math.inf
+        self._stale = False
+
+    def write(self, state: str, reason: str, watcher: str, runs: Iterable[Run], now: float) -> None:
+        """`now` is monotonic. Raises OSError."""
+        content: Json = {
+            "state": state,
+            "reason": reason,
+            "watcher": watcher,
+            "working_on": [_run(run) for run in runs],
+        }
+        self._stale = self._stale or content != self._content
+        self._content = content
+        if self._stale and now - self._at >= _MIN_SECONDS:
+            self.beat(now)
+
+    def due(self) -> float:
+        """When the next write is due (monotonic); infinity if the file is up to date."""
+        return self._at + _MIN_SECONDS if self._stale else math.inf
+
+    def beat(self, now: float) -> None:
+        """Write even if nothing changed: the daemon is alive."""
+        self._at = now
+        self._stale = False
+        write_json(self._path, self._base | self._content | {"updated": _now()})
+
+
+def _run(run: Run) -> Json:
+    return {
+        "job": run.job.id,
+        "name": run.job.name,
+        "stage": run.stage,
+        "pid": run.worker.pid,
+        "done_seconds": round(run.done, 1),
+        "total_seconds": round(run.total, 1),
+    }
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,112 @@
+"""This daemon as a background service: what the service manager starts, and whether it lives."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+from daemon.config.settings import Config
+from daemon.errors import TemporaryError, UsageError
+from daemon.files import lock
+from daemon.reporting.status_file import NAME
+from launchd.agent_spec import AgentSpec
+from launchd.launch_agent import LaunchAgent
+from launchd.launchctl import Launchctl
+from launchd.own_file import OwnFile
+from launchd.program import Alive
+from launchd.systemd_unit import SystemdUnit
+
+
+class Service(Protocol):
+    """A LaunchAgent or a systemd unit. All methods raise launchd.errors.ServiceError."""
+
+    @property
+    def file(self) -> OwnFile: ...
+
+    def installed(self) -> bool: ...
+    def running(self) -> bool: ...
+    def install(self, alive: Alive) -> None: ...
+    def uninstall(self) -> bool: ...
+    def start(self, alive: Alive) -> None: ...
+    def stop(self) -> None: ...
+    def restart(self, alive: Alive) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The machine and the user whose service manager is spoken to."""
+
+    platform: str = sys.platform
+    uid: int = field(default_factory=os.getuid)
+    home: Path = field(default_factory=Path.home)
+
+
+# Where a shell says that models are kept; a service knows nothing of the shell's settings.
+_MODEL_PLACES = ("HF_HOME", "HF_HUB_CACHE", "TORCH_HOME", "XDG_CACHE_HOME")
+
+
+def agent_spec(
+    config_path: Path, config: Config, environment: Mapping[str, str] = os.environ
+) -> AgentSpec:
+    """What the service manager runs: this interpreter, this package, that configuration.
+
+    -P keeps the working folder off the module search path.
+    """
+    return AgentSpec(
+        program=(
+            *(sys.executable, "-P", "-m", "daemon"),
+            *("--config", str(config_path.absolute()), "run"),
+        ),
+        working_directory=config.paths.state,
+        log=config.paths.logs / "launchd.log",
+        environment={name: environment[name] for name in _MODEL_PLACES if name in environment},
+    )
+
+
+def service_for(spec: AgentSpec, host: Host) -> Service:
+    """The service manager of `host`. Raises UsageError for root on a Mac, who has no session."""
+    if host.platform != "darwin":
+        return SystemdUnit(spec, host.home / ".config/systemd/user")
+    if host.uid == 0:
+        raise UsageError("Do not use sudo: the service belongs to you, not to root. Run it as you.")
+    return LaunchAgent(spec, host.home / "Library/LaunchAgents", Launchctl(spec.label, host.uid))
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One run of the daemon, as it says of itself in status.json."""
+
+    pid: int
+    started: str
+
+
+def current_life(state: Path) -> Life | None:
+    """The run that is alive now, None if there is none."""
+    try:
+        status = json.loads((state / NAME).read_bytes())
+        life = Life(int(status["pid"]), str(status["started"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return life if psutil.pid_exists(life.pid) else None
+
+
+def new_life(state: Path) -> Alive:
+    """Tells whether a run is alive that is not the one of this moment."""
+    before = current_life(state)
+    return lambda: current_life(state) not in {None, before}
+
+
+def refuse_a_second_daemon(state: Path, service: Service) -> None:
+    """Raises TemporaryError if a daemon that the service manager does not know is at work."""
+    if lock.is_held(state) and not service.running():
+        raise TemporaryError(
+            "dropscribe is already running outside the service, perhaps in a terminal. "
+            "Stop it there first, then try again."
+        )

@@ -1,0 +1,163 @@
+"""From the inbox to the ledger: a scan, patience, one row a file, whatever its events."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from daemon.domain.job import Candidate, Failure, FailureKind, Identity, Job, Stage, printable
+from daemon.inbox.scan import Settling, look_into
+from daemon.ledger.cancellations import Cancellations
+from daemon.ledger.inbox_scan import LedgerScan
+from daemon.supervisor.context import Tools
+from daemon.supervisor.transitions import Outcomes
+
+_MENTIONED = 20  # names a scan
+_AT_ONCE = 20_000  # files a scan: more than that wait for the next one, so that memory is bounded
+
+_CANCELLABLE = {Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN, Stage.PUBLISH}
+
+_Kept = tuple[int, int, int]  # what a rename keeps: inode, size and modification time
+
+
+class Intake:
+    """Decides which files become jobs, and notices when a job's file moved, changed or left."""
+
+    def __init__(
+        self,
+        inbox: Path,
+        tools: Tools,
+        outcomes: Outcomes,
+        unsettled: set[int],
+        looking: Callable[[], None],
+        patience: Callable[[Candidate], float],
+    ) -> None:
+        self._inbox = inbox
+        self._extensions = tools.config.watch.extensions
+        self._ledger = tools.ledger
+        self._journal = tools.journal
+        self._mounts = tools.mounts
+        self._outcomes = outcomes
+        self._cancelled = Cancellations(tools.config.paths.state)
+        self._unsettled = unsettled  # shared: jobs that wait for their file to be still again
+        self._looking = looking  # called before each look: later events need another one
+        watch = tools.config.watch
+        self._settling = Settling(watch.settle_seconds, watch.empty_seconds, patience)
+        self._passed_over: set[str] = set()
+        self._looked_for: set[int] = set()  # unsettled jobs at the last scan
+        self._missing: set[int] = set()  # jobs whose file the last scan did not find
+
+    @property
+    def settling(self) -> int:
+        """How many files have not been still for long enough."""
+        return len(self._settling)
+
+    def due(self) -> float | None:
+        """When a scan can find the next file settled (monotonic), or a job's file again."""
+        return -math.inf if self._unsettled - self._looked_for else self._settling.due()
+
+    def scan(self, now: float, wall: float) -> bool:
+        """Look once; True if something new is settling. Raises OSError if the inbox is gone."""
+        self._mounts.check([self._inbox])
+        self._looking()
+        self._give_up_what_is_cancelled()
+        self._looked_for = set(self._unsettled)
+        look = look_into(self._inbox, self._extensions)
+        seen = self._ledger.compare(look.candidates)
+        before = self.settling
+        fresh = seen.fresh(_AT_ONCE)
+        absent = seen.absent(self._inbox, _AT_ONCE)
+        settled = self._settling.look([*fresh, *self._unread(seen, fresh)], now)
+        self._admit(settled, {_kept(job.identity): job for job in absent}, wall)
+        self._drop_the_gone(absent, {_kept(one.identity) for one in fresh}, wall)
+        self._mention(look.ignored)
+        return self.settling > before
+
+    def _unread(self, seen: LedgerScan, fresh: Iterable[Candidate]) -> list[Candidate]:
+        """The files that changed while they were read, and have not changed since."""
+        jobs = [job for one in self._unsettled if (job := self._ledger.job(one)) is not None]
+        found = [one for job in jobs if (one := seen.at(job.source)) is not None]
+        changed = {one.path for one in fresh}
+        return [one for one in found if one.path not in changed]
+
+    def _admit(
+        self, settled: Iterable[Candidate], absent: Mapping[_Kept, Job], wall: float
+    ) -> None:
+        fresh: list[Candidate] = []
+        for candidate in settled:
+            job = self._ledger.active_at(candidate.path) or absent.get(_kept(candidate.identity))
+            if job is None:
+                fresh.append(candidate)
+            elif job.next is not Stage.PUBLISH or job.stem is None:
+                self._renew(job, candidate)
+            elif candidate.path != job.source:  # delivered already, but not yet filed away
+                self._unsettled.discard(job.id)
+                self._ledger.relocate(job.id, candidate)
+            # else: its delivery has begun and is finished first; then this is a new recording
+        for job in self._ledger.admit(fresh, wall):
+            self._journal.tell(
+                "queued", f"queued ({_size(job.identity)})", job, bytes=job.identity.size
+            )
+
+    def _renew(self, job: Job, candidate: Candidate) -> None:
+        self._outcomes.abandon(job)
+        self._unsettled.discard(job.id)
+        if candidate.refusal is not None:
+            failure = Failure(Stage.PREPARE, FailureKind.BAD_INPUT, candidate.refusal)
+            self._ledger.condemn(job.id, failure)
+        elif candidate.identity != job.identity:
+            self._ledger.renew(job.id, candidate)
+            self._journal.tell("changed", "the file changed or was renamed: reading it again", job)
+
+    def _drop_the_gone(self, absent: Iterable[Job], settling: set[_Kept], wall: float) -> None:
+        """Two scans must miss a file: a rename can hide it from one for a moment."""
+        missing = [
+            job
+            for job in absent
+            if (job.next is Stage.PREPARE or job.id in self._unsettled)
+            and _kept(job.identity) not in settling
+        ]
+        for job in missing:
+            if job.id in self._missing:
+                self._give_up(job, wall)
+        self._missing = {job.id for job in missing}
+
+    def _give_up(self, job: Job, wall: float) -> None:
+        self._unsettled.discard(job.id)
+        if job.next is Stage.PREPARE:
+            self._outcomes.abandon(job)
+            self._ledger.finish(job.id, Stage.GONE, wall)
+            self._journal.tell("gone", "left the inbox before it was read", job)
+
+    def _give_up_what_is_cancelled(self) -> None:
+        for number in self._cancelled.asked():
+            job = self._ledger.job(number)
+            if job is not None and job.next in _CANCELLABLE and job.stem is None:
+                self._outcomes.abandon(job)
+                self._unsettled.discard(job.id)
+                failure = Failure(job.next, FailureKind.CANCELLED, "it was cancelled")
+                self._ledger.condemn(job.id, failure)
+            self._cancelled.settle(number)
+
+    @property
+    def anything_missing(self) -> bool:
+        """Another scan is needed to know whether a file is really gone."""
+        return bool(self._missing)
+
+    def _mention(self, names: Iterable[str]) -> None:
+        """Say once that a file is passed over, and not for every file of a whole photo library."""
+        current = set(names)
+        for name in sorted(current - self._passed_over)[:_MENTIONED]:
+            shown = printable(name)
+            self._journal.tell("ignored", f"{shown} is no audio or video file: left alone")
+        self._passed_over = current
+
+
+def _kept(identity: Identity) -> _Kept:
+    return identity.inode, identity.size, identity.mtime_ns
+
+
+def _size(identity: Identity) -> str:
+    size = identity.size
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"

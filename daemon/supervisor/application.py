@@ -1,0 +1,172 @@
+"""Puts a daemon together from its configuration: folders, lock, ledger, stages, loop."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+from daemon.config.settings import Config, Paths
+from daemon.domain.job import Stage
+from daemon.files.lock import Lock
+from daemon.files.mounts import Mounts
+from daemon.inbox.completeness import Patience
+from daemon.inbox.icloud import Downloads
+from daemon.inbox.watcher import Watcher
+from daemon.models import hardware, registry
+from daemon.models.hardware import Backend
+from daemon.outbox.publisher import Courier
+from daemon.processes.attempts import Lanes
+from daemon.processes.pool import Command
+from daemon.reporting.event_log import Journal
+from daemon.reporting.status_file import StatusFile
+from daemon.supervisor.admission import Intake
+from daemon.supervisor.context import Tools
+from daemon.supervisor.crash_recovery import (
+    JOBS,
+    LEDGER,
+    open_ledger,
+    sweep_folders,
+    sweep_jobs,
+    sweep_orphans,
+)
+from daemon.supervisor.events import Event, Knock, Stop
+from daemon.supervisor.loop import Supervisor
+from daemon.supervisor.pause import Pause
+from daemon.supervisor.power import Awake, stay_awake_command
+from daemon.supervisor.scheduler import Starts
+from daemon.supervisor.transitions import Outcomes
+
+__all__ = ["JOBS", "LEDGER"]
+
+Commands = Mapping[Stage, Command]
+
+
+def stage_commands(config: Config, backend: Backend) -> Commands:
+    """How the real stages are started: isolated from the working folder and the user's site."""
+    environment = hardware.stage_environment(os.environ)
+    transcribe = config.transcribe
+    arguments: dict[Stage, list[str]] = {
+        Stage.PREPARE: [],
+        Stage.TRANSCRIBE: [
+            f"--backend={backend.name}",
+            f"--model={transcribe.model}",
+            f"--converted={registry.conversions(os.environ)}",
+        ],
+        Stage.ALIGN: [
+            f"--model={registry.aligner_name(config.align.model, transcribe.model)}",
+            f"--device={config.align.device}",
+            f"--threads={hardware.aligner_threads(backend)}",
+        ],
+    }
+    extra = {Stage.TRANSCRIBE: hardware.blas_environment(backend)}
+    return {
+        stage: Command(
+            [sys.executable, "-P", "-s", "-m", f"daemon.stages.{stage}", *given],
+            environment | extra.get(stage, {}),
+        )
+        for stage, given in arguments.items()
+    }
+
+
+@contextmanager
+def opened(config: Config, commands: Commands, journal: Journal) -> Iterator[Desk]:
+    """Everything but the loop, with the lock held. Raises TemporaryError if it is not free."""
+    os.umask(0o077)  # recordings and transcripts are their owner's business
+    jobs = config.paths.state / JOBS
+    jobs.mkdir(parents=True, exist_ok=True)
+    with Lock(config.paths.state):
+        sweep_orphans(config.paths.state)
+        with contextlib.closing(open_ledger(config.paths, journal)) as ledger:
+            sweep_jobs(jobs, ledger)
+            events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+            lanes = Lanes(commands, jobs, events.put, config.limits.grace_seconds)
+            courier = Courier(config, ledger, jobs)
+            pause = Pause(journal)
+            mounts = Mounts(config.paths.state)
+            yield Desk(Tools(config, ledger, lanes, courier, journal, pause, mounts, jobs), events)
+
+
+class Desk:
+    """The collaborators and the queue that ties them together."""
+
+    def __init__(self, tools: Tools, events: queue.SimpleQueue[Event]) -> None:
+        self.tools = tools
+        self.events = events
+
+    def watch(self, drain: bool, only: int | None = None) -> None:
+        """The daemon: watch the inbox and work, until stopped or (`drain`) until all is done."""
+        tools, config = self.tools, self.tools.config
+        _make_folders(config.paths, tools.mounts)
+        bell = _Bell(self.events)
+        unsettled: set[int] = set()
+        outcomes = Outcomes(tools, unsettled if only is None else None)
+        intake = watcher = None
+        inbox = config.paths.inbox.resolve()
+        downloads = Downloads()
+        if only is None:
+            patience = Patience(tools.journal, downloads, tools.clock)
+            intake = Intake(inbox, tools, outcomes, unsettled, bell.answered, patience)
+            watcher = Watcher(inbox, bell.ring) if config.watch.events else None
+        supervisor = Supervisor(
+            tools,
+            self.events,
+            Starts(tools, outcomes, only),
+            outcomes,
+            intake,
+            watcher,
+            StatusFile(config.paths.state),
+            Awake(stay_awake_command() if config.limits.keep_awake else ()),
+            drain=drain or only is not None,
+        )
+        with contextlib.closing(downloads):
+            supervisor.run()
+
+    def drain(self, on_turn: Callable[[], None]) -> None:
+        """Finish the jobs that were admitted by hand; nothing is watched."""
+        _make_folders(self.tools.config.paths, self.tools.mounts)
+        outcomes = Outcomes(self.tools, None)
+        starts = Starts(self.tools, outcomes)
+        Supervisor(self.tools, self.events, starts, outcomes, drain=True, on_turn=on_turn).run()
+
+    @contextmanager
+    def stopped_by(self, signals: Iterable[signal.Signals]) -> Iterator[None]:
+        """Signals become events of the loop; a handler does nothing but post."""
+        before = {
+            number: signal.signal(number, lambda received, _: self.events.put(Stop(received)))
+            for number in signals
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+class _Bell:
+    """Turns any number of file events into one Knock at a time."""
+
+    def __init__(self, events: queue.SimpleQueue[Event]) -> None:
+        self._events = events
+        self._rung = False
+
+    def ring(self) -> None:
+        if not self._rung:
+            self._rung = True
+            self._events.put(Knock())
+
+    def answered(self) -> None:
+        self._rung = False
+
+
+def _make_folders(paths: Paths, mounts: Mounts) -> None:
+    """A folder that cannot be made now (its volume is not mounted) pauses the queue later."""
+    for folder in (paths.inbox, paths.outbox, paths.done, paths.failed):
+        with contextlib.suppress(OSError):
+            mounts.check([folder])
+            folder.mkdir(parents=True, exist_ok=True)
+    sweep_folders(paths)

@@ -1,0 +1,104 @@
+"""What a daemon that was killed left behind: processes, half-written files, perhaps a ledger."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from daemon.config.settings import Paths
+from daemon.domain.job import TERMINAL
+from daemon.errors import TemporaryError
+from daemon.files.atomic import sweep_temporaries
+from daemon.handoff import artefacts
+from daemon.ledger.ledger import CorruptLedgerError, Ledger
+from daemon.ledger.schema import Delivered
+from daemon.reporting.event_log import Journal
+from daemon.supervisor.pause import explain
+
+LEDGER = "ledger.db"
+JOBS = "jobs"
+
+
+def open_ledger(paths: Paths, journal: Journal) -> Ledger:
+    """The ledger. A damaged one is set aside; a new one learns from the outbox what is done.
+
+    Raises TemporaryError if the disk does not let us have it now.
+    """
+    try:
+        return _opened_ledger(paths, journal)
+    except (OSError, sqlite3.OperationalError) as error:
+        raise TemporaryError(explain(error)) from error
+
+
+def _opened_ledger(paths: Paths, journal: Journal) -> Ledger:
+    try:
+        ledger = Ledger(paths.state / LEDGER)
+    except CorruptLedgerError as error:
+        _set_aside(paths.state)
+        journal.warn("ledger_replaced", f"the queue's database was damaged ({error}): set aside")
+        ledger = Ledger(paths.state / LEDGER)
+    if ledger.is_new and (known := ledger.recover(_delivered(paths), time.time())):
+        message = f"a new queue: it knows the {known} recordings whose results are in the outbox"
+        journal.tell("recovered", message, recordings=known)
+    return ledger
+
+
+def _set_aside(state: Path) -> None:
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for path in [*state.glob(f"{LEDGER}*"), state / JOBS]:
+        if "corrupt" not in path.name and path.exists():
+            path.rename(path.with_name(f"{path.name}.corrupt-{stamp}"))
+    (state / JOBS).mkdir()
+
+
+def _delivered(paths: Paths) -> Iterator[Delivered]:
+    """Each delivery in the outbox, as its JSON tells."""
+    inbox = paths.inbox.resolve()
+    for path in sorted(paths.outbox.glob("*.json")):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            provenance = json.loads(path.read_bytes())["provenance"]
+            yield Delivered(
+                source=inbox / str(provenance["source"]),
+                size=int(provenance["bytes"]),
+                sha256=str(provenance["sha256"]),
+                stem=path.name.removesuffix(".json"),
+            )
+
+
+def sweep_folders(paths: Paths) -> None:
+    """Remove our temporary files wherever they can be; a folder that is not there has none."""
+    for folder in (paths.outbox, paths.done, paths.failed, paths.state):
+        with contextlib.suppress(OSError):
+            sweep_temporaries(folder)
+
+
+def sweep_jobs(jobs: Path, ledger: Ledger) -> None:
+    """Remove half-written files in the jobs' folders, and the large ones of finished jobs."""
+    for folder in jobs.iterdir():
+        with contextlib.suppress(OSError):
+            sweep_temporaries(folder)
+            if any((folder / name).exists() for name in artefacts.LARGE):
+                job = ledger.job(int(folder.name)) if folder.name.isdecimal() else None
+                if job is None or job.next in TERMINAL:
+                    artefacts.drop_large(folder)
+
+
+def sweep_orphans(state: Path) -> None:
+    """End stage processes of a daemon that was killed, should one have outlived its stdin's end."""
+    for process in psutil.process_iter(["cmdline", "ppid", "cwd"]):
+        command = process.info["cmdline"] or []
+        folder = process.info["cwd"] or ""
+        if (
+            any(str(part).startswith("daemon.stages.") for part in command)
+            and process.info["ppid"] != os.getpid()
+            and Path(folder).is_relative_to(state.resolve())
+        ):
+            with contextlib.suppress(psutil.Error):
+                process.kill()

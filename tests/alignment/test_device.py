@@ -1,0 +1,89 @@
+"""No accelerator is here: candidates and trials are injected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from daemon.alignment.checkpoint import read_folder
+from daemon.alignment.device import Trial, place, run_trial
+from daemon.alignment.network import Network
+from daemon.alignment.wav2vec2 import Wav2Vec2
+from daemon.asr.recognizer import FloatArray
+from tests.kit.alignment_samples import DEMO
+
+RIGHT: FloatArray = np.log(np.full((4, 3), 1 / 3, np.float32))
+WRONG = RIGHT + np.float32(0.1)
+BROKEN = np.full_like(RIGHT, np.nan)
+
+
+class Elsewhere:
+    """A network that remembers where it is."""
+
+    shortest = 400
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
+
+    def __call__(self, waveforms: object) -> list[FloatArray]:
+        return [RIGHT]
+
+    def to(self, device: str) -> Elsewhere:
+        if device == "absent":
+            raise RuntimeError("no such device")
+        return Elsewhere(device)
+
+
+def trials(on_accelerator: Trial) -> Callable[[Network], Trial]:
+    def attempt(network: Network) -> Trial:
+        assert isinstance(network, Elsewhere)
+        return Trial(RIGHT, 1.0) if network.device == "cpu" else on_accelerator
+
+    return attempt
+
+
+@pytest.mark.parametrize(
+    ("on_accelerator", "chosen"),
+    [
+        (Trial(RIGHT, 0.1), "mps"),
+        (Trial(RIGHT + np.float32(1e-4), 0.1), "mps"),
+        (Trial(RIGHT, 1.5), "cpu"),
+        (Trial(WRONG, 0.1), "cpu"),
+        (Trial(BROKEN, 0.1), "cpu"),
+    ],
+    ids=["right-and-faster", "nearly-the-same", "slower", "wrong", "not-a-number"],
+)
+def test_auto_takes_an_accelerator_only_if_it_is_right_and_faster(
+    on_accelerator: Trial, chosen: str
+) -> None:
+    network, device = place(Elsewhere(), "auto", lambda: ["mps"], trials(on_accelerator))
+    assert isinstance(network, Elsewhere)
+    assert (network.device, device) == (chosen, chosen)
+
+
+def test_auto_without_accelerators_is_the_cpu_and_tries_nothing() -> None:
+    def never(network: Network) -> Trial:
+        raise AssertionError
+
+    assert place(Elsewhere(), "auto", list, never)[1] == "cpu"
+
+
+def test_auto_survives_a_device_that_cannot_run_the_network() -> None:
+    candidates = ["absent", "mps"]
+    assert place(Elsewhere(), "auto", lambda: candidates, trials(Trial(RIGHT, 0.1)))[1] == "mps"
+
+
+def test_a_named_device_is_taken_without_a_check() -> None:
+    network, device = place(Elsewhere(), "mps")
+    assert isinstance(network, Elsewhere)
+    assert (network.device, device) == ("mps", "mps")
+
+
+def test_the_check_runs_the_real_network_on_a_signal_that_never_changes() -> None:
+    checkpoint = read_folder(DEMO)
+    network = Wav2Vec2(checkpoint.architecture, checkpoint.weights)
+    first, second = run_trial(network), run_trial(network.to("cpu"))
+    np.testing.assert_allclose(first.log_probs, second.log_probs, atol=1e-4)
+    assert first.seconds > 0

@@ -1,0 +1,75 @@
+"""daemon.asr.ctranslate2_backend.recognizer on the bundled model and the sample recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from daemon.asr.ctranslate2_backend.conversion import converted
+from daemon.asr.ctranslate2_backend.recognizer import CTranslate2Recognizer
+from daemon.asr.recognizer import RecognitionOptions
+from daemon.domain.transcript import Recognition, Segment
+from daemon.errors import UsageError
+from tests.kit.recognition import DEMO, SILENCE, audio_of, speech_in, word_errors
+
+
+@pytest.fixture(scope="module")
+def recognizer(tmp_path_factory: pytest.TempPathFactory) -> CTranslate2Recognizer:
+    model: Path = converted(DEMO, tmp_path_factory.mktemp("models"))
+    return CTranslate2Recognizer(model, name="demo", threads=2)
+
+
+def transcribe(
+    recognizer: CTranslate2Recognizer,
+    name: str,
+    options: RecognitionOptions | None = None,
+    on_segment: Callable[[Segment], None] = lambda _: None,
+) -> Recognition:
+    """What it makes of a sample."""
+    audio, speech = audio_of(name), speech_in(name)
+    return recognizer.recognize(
+        audio, speech, options or RecognitionOptions(), lambda _: None, on_segment
+    )
+
+
+@pytest.mark.parametrize(
+    ("sample", "language"),
+    [("memo-10s", "en"), ("german-20s", "de"), ("french-20s", "fr"), ("spanish-20s", "es")],
+)
+def test_every_language_is_heard_and_written(
+    recognizer: CTranslate2Recognizer, sample: str, language: str
+) -> None:
+    said = transcribe(recognizer, sample)
+    assert said.language == language
+    assert word_errors(said.segments, sample) == 0
+
+
+def test_segments_come_in_order_and_none_is_empty(recognizer: CTranslate2Recognizer) -> None:
+    heard: list[Segment] = []
+    said = transcribe(recognizer, "meeting-60s", on_segment=heard.append)
+    assert tuple(heard) == said.segments
+    assert all(segment.end > segment.start for segment in heard)
+    assert all(first.end <= second.start + 1e-6 for first, second in pairwise(heard))
+
+
+def test_the_language_is_chosen_among_those_allowed(recognizer: CTranslate2Recognizer) -> None:
+    options = RecognitionOptions(languages=("fr", "es"))
+    assert transcribe(recognizer, "german-20s", options).language in options.languages
+
+
+def test_a_given_language_is_not_doubted(recognizer: CTranslate2Recognizer) -> None:
+    said = transcribe(recognizer, "memo-10s", RecognitionOptions(language="en"))
+    assert (said.language, said.language_probability) == ("en", 1.0)
+
+
+def test_an_unknown_language_is_refused(recognizer: CTranslate2Recognizer) -> None:
+    with pytest.raises(UsageError, match="'tlh'"):
+        transcribe(recognizer, "memo-10s", RecognitionOptions(language="tlh"))
+
+
+def test_a_recording_without_speech_has_no_segments(recognizer: CTranslate2Recognizer) -> None:
+    said = recognizer.recognize(SILENCE, (), RecognitionOptions(), lambda _: None, lambda _: None)
+    assert said.segments == ()

@@ -1,0 +1,184 @@
+"""On small random models: batches, replacement, retries, memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import mlx.core as mx
+import numpy as np
+import psutil
+import pytest
+
+from daemon.asr.mlx_backend.attempts import BatchSize
+from daemon.asr.mlx_backend.batch_decoder import BatchDecoder
+from daemon.asr.mlx_backend.batch_size import batch_size
+from daemon.asr.mlx_backend.engine import Engine
+from daemon.asr.mlx_backend.recognizer import MlxRecognizer
+from daemon.asr.mlx_backend.weights import load_model
+from daemon.asr.mlx_backend.whisper import KeysValues
+from daemon.asr.quality import TEMPERATURES, Decoded
+from daemon.asr.recognizer import FileRequest, FloatArray, RecognitionOptions
+from daemon.asr.vocabulary import Vocabulary
+from daemon.domain.transcript import Recognition
+from tests.kit.recognition import audio_of
+from tests.kit.tiny_whisper import dimensions, write_checkpoint
+
+_SIZE = dimensions(text_context=24, width=16)
+_ROOM = 12  # tokens that a transcript may have with this text context
+
+
+class CountingEngine(Engine):
+    """Counts what was encoded."""
+
+    listened = 0
+
+    def listen(self, chunks: Sequence[FloatArray]) -> list[KeysValues]:
+        self.listened += len(chunks)
+        return super().listen(chunks)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A task: two seconds of a sample."""
+
+    seed: int
+    vocabulary: Vocabulary
+
+    @property
+    def samples(self) -> FloatArray:
+        return audio_of("memo-10s")[self.seed * 16_000 :][:32_000]
+
+    def prompt(self, detect: Callable[[], Mapping[str, float]]) -> Sequence[int]:
+        del detect
+        return self.vocabulary.prompt("de" if self.seed % 2 else "en", "x " * (self.seed % 3))
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> CountingEngine:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    return CountingEngine(load_model(write_checkpoint(folder, _SIZE)), Vocabulary(_SIZE))
+
+
+def _decode(
+    engine: CountingEngine, pieces: int, rows: int, temperatures: Sequence[float]
+) -> dict[int, Decoded]:
+    vocabulary = Vocabulary(_SIZE)
+    waiting = [Piece(seed, vocabulary) for seed in range(pieces)]
+    results: dict[int, Decoded] = {}
+
+    def take(most: int) -> list[Piece]:
+        taken = waiting[:most]
+        del waiting[:most]
+        return taken
+
+    def give(piece: Piece, decoded: Decoded) -> None:
+        assert piece.seed not in results
+        results[piece.seed] = decoded
+
+    size = BatchSize(rows=rows, encoded=min(2, rows))
+    BatchDecoder[Piece](engine, vocabulary, size, temperatures).run(take, give)
+    return results
+
+
+@lru_cache(maxsize=2)
+def _alone(engine: CountingEngine, temperatures: tuple[float, ...]) -> dict[int, Decoded]:
+    return _decode(engine, 5, 1, temperatures)
+
+
+@pytest.mark.parametrize(
+    ("rows", "temperatures"),
+    [
+        pytest.param(2, (0.0,), id="greedy, 2 rows"),
+        pytest.param(5, (0.0,), id="greedy, 5 rows"),
+        pytest.param(3, (0.0, 0.6, 1.0), id="with retries, 3 rows"),
+    ],
+)
+def test_tokens_do_not_depend_on_what_is_decoded_beside_them(
+    engine: CountingEngine, rows: int, temperatures: tuple[float, ...]
+) -> None:
+    alone = _alone(engine, temperatures)
+    together = _decode(engine, 5, rows, temperatures)
+    assert together.keys() == alone.keys() == set(range(5))
+    for seed, decoded in alone.items():
+        assert together[seed].tokens == decoded.tokens
+        assert together[seed].avg_logprob == pytest.approx(decoded.avg_logprob, abs=1e-3)
+        assert len(decoded.tokens) <= _ROOM
+
+
+def test_a_failed_row_is_tried_at_every_temperature_but_encoded_once(
+    engine: CountingEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[float] = []
+    begin = Engine.begin
+
+    def spy(self: Engine, *arguments: Sequence[float]) -> object:
+        begun.extend(arguments[2])
+        return begin(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Engine, "begin", spy)
+    before = engine.listened
+    _decode(engine, 1, 1, TEMPERATURES)  # random weights never give a probable text
+    assert engine.listened == before + 1
+    assert len(begun) > 1
+    assert begun == list(TEMPERATURES[: len(begun)])
+
+
+def test_no_transcript_outgrows_the_text_context(engine: CountingEngine) -> None:
+    longest = max(len(decoded.tokens) for decoded in _decode(engine, 3, 3, (0.0,)).values())
+    assert longest == _ROOM
+
+
+@pytest.fixture(scope="module")
+def taciturn(tmp_path_factory: pytest.TempPathFactory) -> MlxRecognizer:
+    folder = tmp_path_factory.mktemp("models") / "taciturn"
+    return MlxRecognizer(write_checkpoint(folder, dimensions(width=16), taciturn=True), name="tiny")
+
+
+def _files(recognizer: MlxRecognizer, count: int) -> list[Recognition]:
+    done: list[Recognition] = []
+    audio = audio_of("memo-10s")[:48_000]
+    options = RecognitionOptions(language="en")
+
+    def file() -> FileRequest | None:
+        if started[0] == count:
+            return None
+        started[0] += 1
+        return FileRequest(
+            audio, [(0.0, 3.0)], options, lambda _: None, lambda _: None, done.append
+        )
+
+    started = [0]
+    recognizer.recognize_all(file)
+    return done
+
+
+def test_every_file_is_answered_once_when_many_share_the_batches(taciturn: MlxRecognizer) -> None:
+    assert len(_files(taciturn, 11)) == 11
+
+
+@pytest.mark.parametrize("files", [30, pytest.param(200, marks=pytest.mark.slow)])
+def test_memory_stays_flat_over_many_files(taciturn: MlxRecognizer, files: int) -> None:
+    for _ in range(10):
+        _files(taciturn, 1)
+    held, resident = mx.get_active_memory(), psutil.Process().memory_info().rss
+    for _ in range(files - 10):
+        _files(taciturn, 1)
+    assert mx.get_active_memory() <= held + 100_000
+    assert mx.get_cache_memory() == 0
+    assert psutil.Process().memory_info().rss <= resident + 30_000_000
+
+
+def test_a_batch_fits_half_of_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = dimensions()
+    monkeypatch.setattr("daemon.asr.mlx_backend.batch_size.device_memory", lambda: 1 << 40)
+    assert batch_size(large, 0, mx.float32) == BatchSize(rows=8, encoded=1)
+    monkeypatch.setattr("daemon.asr.mlx_backend.batch_size.device_memory", lambda: 4 << 20)
+    assert batch_size(large, 0, mx.float32) == BatchSize(rows=1, encoded=1)
+
+
+def test_silence_is_no_reason_to_draw_noise(engine: CountingEngine) -> None:
+    quiet = np.zeros(16_000, np.float32)
+    rows = engine.begin(engine.listen([quiet]), [[50258, 50259, 50359]], [0.0], [(0, 0)])
+    assert 0 <= rows.scalars["no_speech"].item() <= 1

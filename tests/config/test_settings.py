@@ -1,0 +1,83 @@
+"""Defaults, and every problem named at once with its key."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from daemon.config.file import validated
+from daemon.config.settings import Config
+from daemon.errors import UsageError
+
+
+def _problems(**tables: object) -> str:
+    with pytest.raises(UsageError) as raised:
+        validated(tables)
+    return str(raised.value)
+
+
+def test_the_default_folders_lie_apart_in_the_home_folder(home: Path) -> None:
+    paths = Config().paths
+    assert paths.inbox == home / "Dropscribe" / "inbox"
+    assert len(set(paths.model_dump().values())) == 6
+
+
+def test_every_problem_is_named_at_once_with_its_key() -> None:
+    said = _problems(
+        watch={"settle_seconds": -1},
+        transcribe={"backend": "cuda"},
+        limits={"max_attempts": "many"},
+    )
+    assert "3 problems" in said
+    for key in ("watch.settle_seconds", "transcribe.backend", "limits.max_attempts"):
+        assert key in said
+    assert "'cuda'" in said
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        (
+            {"transcribe": {"modle": "tiny"}},
+            "transcribe.modle: no such key; did you mean transcribe.model?",
+        ),
+        ({"trancribe": {}}, "trancribe: no such key; did you mean transcribe?"),
+        ({"watch": {"zzz": 1}}, "watch.zzz: no such key"),
+    ],
+)
+def test_an_unknown_key_is_an_error_with_a_suggestion(wrong: dict[str, object], right: str) -> None:
+    assert _problems(**wrong).endswith(right)
+
+
+@pytest.mark.parametrize("key", ["outbox", "done", "failed", "state", "logs"])
+def test_no_folder_may_lie_in_the_inbox(tmp_path: Path, key: str) -> None:
+    inside = {"inbox": str(tmp_path), key: str(tmp_path / "inside")}
+    assert f"{key} ({tmp_path / 'inside'}) must not be the inbox" in _problems(paths=inside)
+    same = {"inbox": str(tmp_path), key: str(tmp_path)}
+    assert "must not be the inbox" in _problems(paths=same)
+
+
+def test_a_link_into_the_inbox_is_seen_through(tmp_path: Path) -> None:
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "inbox")
+    paths = {"inbox": str(tmp_path / "inbox"), "outbox": str(tmp_path / "link" / "out")}
+    assert "must not be the inbox" in _problems(paths=paths)
+
+
+def test_results_and_recordings_do_not_share_a_folder(tmp_path: Path) -> None:
+    paths = {"outbox": str(tmp_path / "a"), "done": str(tmp_path / "a")}
+    assert "outbox must not be the done" in _problems(paths=paths)
+
+
+def test_relative_paths_are_refused_and_the_home_is_known(home: Path) -> None:
+    assert "must be an absolute path" in _problems(paths={"inbox": "inbox"})
+    assert validated({"paths": {"inbox": "~/in"}}).paths.inbox == home / "in"
+
+
+def test_no_field_lacks_bounds_against_nonsense() -> None:
+    for table in ("watch", "align", "limits", "transcribe", "notify"):
+        for key, value in getattr(Config(), table).model_dump().items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                assert re.search(rf"{table}\.{key}", _problems(**{table: {key: -5}}))

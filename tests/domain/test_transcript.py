@@ -1,0 +1,73 @@
+"""Words and segments from JSON, and coverage."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.domain.transcript import (
+    Alignment,
+    AlignmentStatus,
+    Recognition,
+    Segment,
+    Word,
+    WordSource,
+    coverage,
+)
+
+_sane_words = st.builds(
+    Word, st.text(), *[st.floats(0, 1e5)] * 2, st.floats(0, 1), st.sampled_from(WordSource)
+)
+
+
+def _word(start: float, end: float, source: WordSource = WordSource.ALIGNED) -> Word:
+    return Word("word", start, end, 0.5, source)
+
+
+def _segment(start: float, end: float, *words: Word, text: str = "some words") -> Segment:
+    return Segment(0, start, end, text, -0.1, 0.0, words)
+
+
+@given(_sane_words)
+def test_a_word_survives_json(word: Word) -> None:
+    segment = Segment(3, 0.0, 1.0, "text", -0.5, 0.1, (word,))
+    assert Segment.from_json(json.loads(json.dumps(segment.to_json()))) == segment
+
+
+def test_artefacts_survive_json() -> None:
+    words = (_word(0.0, 1.0),)
+    recognition = Recognition(
+        "de", 0.9, (_segment(0, 1, *words),), "mlx", "cpu", "m", "r", {"a": "1"}
+    )
+    assert Recognition.from_json(json.loads(json.dumps(recognition.to_json()))) == recognition
+    alignment = Alignment(AlignmentStatus.PARTIAL, "why", "m", {7: words})
+    assert Alignment.from_json(json.loads(json.dumps(alignment.to_json()))) == alignment
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"start": "1"},
+        {"start": math.nan},
+        {"end": None},
+        {"word": 3},
+        {"score": True},
+        {"source": "?"},
+    ],
+)
+def test_a_word_that_is_none_is_refused(change: dict[str, Any]) -> None:
+    data = {"word": "w", "start": 0.0, "end": 1.0, "score": 1.0, "source": "aligned"}
+    with pytest.raises(ValueError, match=r".+"):
+        Word.from_json(data | change)
+
+
+def test_coverage_counts_the_words_that_were_heard() -> None:
+    heard, guessed = _word(0, 1), _word(1, 2, WordSource.INTERPOLATED)
+    assert coverage([_segment(0, 2, heard, guessed, text="two words")]) == 0.5
+    assert coverage([_segment(0, 2, text="two words")]) == 0.0
+    assert coverage([]) == 1.0

@@ -1,0 +1,198 @@
+"""Rows F01 to F20: how files arrive, change and leave."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from tests.faults.conftest import MakeDaemon
+from tests.kit.daemon_process import wait_until
+from tests.kit.fault_daemon import FaultDaemon, recording
+
+_SETTLE = {"watch": {"settle_seconds": 0.6, "empty_seconds": 1.5, "rescan_seconds": 0.3}}
+_JUNK = (
+    "a.wav.crdownload",
+    "b.wav.part",
+    "c.partial",
+    ".syncthing.d.wav.tmp",
+    ".e.wav.AbC123",
+    "Unconfirmed 1.crdownload",
+    "._f.wav",
+    ".DS_Store",
+    "Icon\r",
+    ".localized",
+    ".g.wav.icloud",
+    "~$h.wav",
+)
+
+
+def test_a_slow_copy_is_one_job_and_waits_until_it_is_still_f01_f04(make: MakeDaemon) -> None:
+    daemon = make(_SETTLE)
+    content = recording("a slow copy")
+    daemon.dropped.append(content)
+    path = daemon.config.paths.inbox / "slow.wav"
+    with path.open("wb", buffering=0) as file:
+        file.write(content[:2])
+        daemon.start()  # in the middle of the copy
+        for byte in content[2:]:
+            file.write(bytes([byte]))
+            time.sleep(0.1)
+        assert not daemon.events("queued")
+    daemon.wait_for("done")
+    daemon.end()
+    assert len(daemon.events("queued")) == 1
+    assert daemon.violations() == []
+
+
+@pytest.mark.parametrize("how", ["grow", "rewrite", "hide"])
+def test_a_file_that_changes_while_it_is_decoded_is_read_anew_f02_f03_f08_f09(
+    make: MakeDaemon, how: str
+) -> None:
+    daemon = make()
+    daemon.give("moving.wav", "before", f"prepare {how} 1")
+    daemon.drained()
+    (stem,) = daemon.delivered()
+    archived = next(daemon.config.paths.done.iterdir()).read_bytes()
+    assert daemon.document(stem)["text"] == archived.split(b"\n")[0].decode()
+    daemon.dropped = [archived]
+    assert daemon.violations() == []
+
+
+@pytest.mark.parametrize("stage", ["transcribe", "align"])
+def test_a_file_rewritten_after_it_was_decoded_never_yields_the_old_words_f08(
+    make: MakeDaemon, stage: str
+) -> None:
+    daemon = make()
+    daemon.give("moving.wav", "before", f"{stage} rewrite 1")
+    daemon.drained()
+    (stem,) = daemon.delivered()
+    assert daemon.document(stem)["text"] == "rewritten"
+    daemon.dropped = [b"rewritten\n"]
+    assert daemon.violations() == []
+
+
+@pytest.mark.parametrize("stage", ["prepare", "transcribe", "align"])
+def test_a_rename_in_the_inbox_is_followed_f06(make: MakeDaemon, stage: str) -> None:
+    daemon = make()
+    daemon.give("old.wav", "renamed", f"{stage} rename 1")
+    daemon.drained()
+    assert daemon.delivered() == ["renamed-old"]
+    assert daemon.violations() == []
+
+
+def test_a_file_deleted_before_it_was_read_is_gone_and_blocks_nobody_f07(make: MakeDaemon) -> None:
+    daemon = make()
+    daemon.give("gone.wav", "gone", "prepare vanish 1")
+    daemon.give("other.wav", "other")
+    daemon.drained()
+    assert daemon.delivered() == ["other"]
+    assert len(daemon.events("gone")) == 1
+    daemon.dropped = daemon.dropped[1:]
+    assert daemon.violations() == []
+
+
+def test_a_file_deleted_after_it_was_read_is_delivered_all_the_same_f07(
+    make: MakeDaemon,
+) -> None:
+    daemon = make()
+    daemon.give("gone.wav", "still delivered", "transcribe vanish 1")
+    daemon.drained()
+    assert daemon.document("gone")["text"] == "still delivered"
+    assert daemon.violations(lost=1) == []
+
+
+def test_a_new_file_in_a_deleted_ones_inode_is_not_taken_for_a_rename_f06_f70(
+    make: MakeDaemon,
+) -> None:
+    daemon = make({"output": {"source": "keep"}})
+    daemon.give("first.wav", "the first", "transcribe slow 1")
+    daemon.start()
+    daemon.wait_for("prepared")
+    (daemon.config.paths.inbox / "first.wav").unlink()
+    for number in range(5):  # file systems like to give the number of a deleted file again
+        daemon.drop(recording(f"new {number}"), f"new-{number}.wav")
+    daemon.wait_for("done", 6)
+    assert daemon.document("first")["text"] == "the first"
+
+
+def test_a_touch_makes_no_second_delivery_f10(make: MakeDaemon) -> None:
+    daemon = make({"output": {"source": "keep"}})
+    path = daemon.give("touched.wav", "touched")
+    daemon.drained()
+    path.touch()
+    os.setxattr(path, "user.comment", b"scanned")
+    daemon.drained()
+    assert daemon.delivered() == ["touched"]
+
+
+def test_the_same_name_again_is_a_new_recording_with_a_name_of_its_own_f11(
+    daemon: FaultDaemon,
+) -> None:
+    daemon.give("memo.wav", "first")
+    daemon.drained()
+    daemon.give("memo.wav", "second")
+    daemon.drained()
+    assert daemon.delivered() == ["memo", "memo (2)"]
+    assert daemon.document("memo")["text"] == "first"
+    assert daemon.violations() == []
+
+
+def test_partial_and_foreign_names_are_left_alone_until_they_get_their_real_name_f12_f15(
+    daemon: FaultDaemon,
+) -> None:
+    for name in _JUNK:
+        (daemon.config.paths.inbox / name).write_bytes(recording("partial"))
+    (daemon.config.paths.inbox / "bundle.wav.download").mkdir()
+    daemon.drained()
+    assert not daemon.delivered()
+    assert set(_JUNK) < set(daemon.inbox_names())
+    inbox = daemon.config.paths.inbox
+    (inbox / "a.wav.crdownload").rename(inbox / "a.wav")
+    daemon.drained()
+    assert daemon.delivered() == ["a"]
+
+
+def test_an_empty_file_gets_a_longer_grace_and_then_a_reason_f13(make: MakeDaemon) -> None:
+    daemon = make({"watch": {"empty_seconds": 1.0}})
+    daemon.drop(b"", "waiting.wav")
+    (daemon.config.paths.inbox / "waiting.wav.part").write_bytes(b"x")
+    daemon.drop(b"", "empty.wav")
+    daemon.start()
+    daemon.wait_for("failed")
+    assert daemon.error("empty.wav")["reason"] == "the file is empty"
+    inbox = daemon.config.paths.inbox
+    (inbox / "waiting.wav.part").rename(inbox / "waiting.wav")
+    daemon.wait_for("done")
+
+
+def test_a_file_that_another_process_holds_open_is_not_required_to_be_closed_f18(
+    daemon: FaultDaemon,
+) -> None:
+    path = daemon.give("open.wav", "held open")
+    with path.open("ab"):
+        daemon.drained()
+    assert daemon.violations() == []
+
+
+def test_a_folder_is_refused_with_a_reason_and_never_searched_f20(daemon: FaultDaemon) -> None:
+    folder = daemon.config.paths.inbox / "album.wav"
+    folder.mkdir()
+    (folder / "inside.wav").write_bytes(recording("inside"))
+    plain = daemon.config.paths.inbox / "album"
+    plain.mkdir()
+    daemon.drained()
+    assert "one by one" in daemon.error("album.wav")["reason"]
+    assert (daemon.config.paths.failed / "album.wav" / "inside.wav").exists()
+    assert plain.is_dir()
+    assert not daemon.delivered()
+
+
+def test_stopped_while_it_waits_a_file_is_simply_found_again_f04(make: MakeDaemon) -> None:
+    daemon = make({"watch": {"settle_seconds": 3.0}})
+    daemon.give("waits.wav", "waits")
+    daemon.start()
+    wait_until(lambda: daemon.inbox_names() == ["waits.wav"], "it was dropped")
+    daemon.kill()
+    assert daemon.drained().violations() == []

@@ -1,0 +1,59 @@
+"""Network volumes are polled; every other volume rings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from daemon.files.volumes import mounts, needs_polling
+
+
+@dataclass(frozen=True)
+class Volume:
+    mountpoint: str
+    fstype: str
+
+
+def on(*volumes: Volume) -> Sequence[Volume]:
+    return (Volume("/", "apfs"), *volumes)
+
+
+@pytest.mark.parametrize(
+    "kind", ["smbfs", "nfs", "afpfs", "webdav", "cifs", "nfs4", "fuse.sshfs", "SMBFS"]
+)
+def test_a_network_volume_needs_polling(kind: str) -> None:
+    volumes = on(Volume("/Volumes/team", kind))
+    assert needs_polling(Path("/Volumes/team/inbox"), lambda: volumes)
+
+
+@pytest.mark.parametrize("kind", ["apfs", "hfs", "exfat", "msdos", "ext4", "btrfs", "fuse.ntfs-3g"])
+def test_a_disk_does_not(kind: str) -> None:
+    volumes = on(Volume("/Volumes/stick", kind))
+    assert not needs_polling(Path("/Volumes/stick/inbox"), lambda: volumes)
+
+
+def test_the_nearest_volume_decides() -> None:
+    volumes = on(Volume("/Volumes/team", "smbfs"), Volume("/Volumes/team/disk", "apfs"))
+    assert not needs_polling(Path("/Volumes/team/disk/inbox"), lambda: volumes)
+    assert needs_polling(Path("/Volumes/team"), lambda: volumes)
+
+
+def test_a_name_that_only_begins_alike_is_another_folder() -> None:
+    volumes = on(Volume("/Volumes/team", "smbfs"))
+    assert not needs_polling(Path("/Volumes/teamwork/inbox"), lambda: volumes)
+
+
+def test_a_link_to_a_network_volume_needs_polling(tmp_path: Path) -> None:
+    share = tmp_path / "share"
+    share.mkdir()
+    (tmp_path / "inbox").symlink_to(share)
+    volumes = on(Volume(str(share.resolve()), "nfs"))
+    assert needs_polling(tmp_path / "inbox", lambda: volumes)
+
+
+def test_this_machines_own_list_can_be_read(tmp_path: Path) -> None:
+    assert any(mount.mountpoint == "/" for mount in mounts())
+    assert needs_polling(tmp_path) in {True, False}

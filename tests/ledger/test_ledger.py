@@ -1,0 +1,200 @@
+"""What is next for each file, whatever happened in between."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from daemon.domain.job import Candidate, Failure, FailureKind, Identity, Job, Stage, StageRecord
+from daemon.ledger.ledger import CorruptLedgerError, Ledger
+
+ONE = Candidate(Path("/in/one.wav"), Identity(10, 20, 30, 40))
+TWO = Candidate(Path("/in/two.wav"), Identity(11, 21, 31, 41))
+CHANGED = replace(ONE, identity=Identity(99, 20, 30, 40))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with closing(Ledger(tmp_path / "ledger.db")) as opened:
+        yield opened
+
+
+def _admit(ledger: Ledger, candidate: Candidate = ONE) -> Job:
+    (job,) = ledger.admit([candidate], 100.0)
+    return job
+
+
+def _end(ledger: Ledger, job: Job, stage: Stage, exit_: str, following: Stage | None) -> None:
+    ledger.end(job.id, StageRecord(stage, ended_at=2.0, exit=exit_, cpu_seconds=1.0), following)
+
+
+def _next(ledger: Ledger, job: Job) -> Stage:
+    known = ledger.job(job.id)
+    assert known is not None
+    return known.next
+
+
+def test_a_file_is_admitted_once_however_often_it_is_seen(ledger: Ledger) -> None:
+    assert [job.source for job in ledger.admit([ONE, TWO, ONE], 1.0)] == [ONE.path, TWO.path]
+    assert ledger.admit([ONE, TWO], 2.0) == []
+
+
+def test_a_file_that_is_under_way_is_not_admitted_under_another_identity(ledger: Ledger) -> None:
+    _admit(ledger)
+    assert ledger.admit([CHANGED], 2.0) == []
+
+
+def test_a_changed_file_is_new_when_the_old_one_is_done(ledger: Ledger) -> None:
+    ledger.finish(_admit(ledger).id, Stage.DONE, 2.0)
+    assert len(ledger.admit([CHANGED], 3.0)) == 1
+    assert ledger.admit([ONE], 4.0) == []
+
+
+def test_a_file_that_left_and_came_back_is_new(ledger: Ledger) -> None:
+    job = _admit(ledger)
+    ledger.finish(job.id, Stage.GONE, 2.0)
+    (again,) = ledger.admit([ONE], 3.0)
+    assert (again.id, again.next) == (job.id, Stage.PREPARE)
+
+
+def test_what_can_be_no_recording_goes_straight_to_quarantine(ledger: Ledger) -> None:
+    job = _admit(ledger, replace(ONE, refusal="this is a folder"))
+    assert job.next is Stage.QUARANTINE
+    assert job.failure == Failure(Stage.PREPARE, FailureKind.BAD_INPUT, "this is a folder")
+
+
+def test_names_need_not_be_text(ledger: Ledger) -> None:
+    path = Path(os.fsdecode(b"/in/caf\xe9\n.wav"))
+    job = _admit(ledger, replace(ONE, path=path))
+    assert job.source == path
+    assert ledger.active_at(path) == job
+
+
+def test_everything_survives_a_restart(tmp_path: Path, ledger: Ledger) -> None:
+    job = _admit(ledger)
+    ledger.begin(job.id, Stage.PREPARE, 1.0)
+    with closing(Ledger(tmp_path / "ledger.db")) as again:
+        assert again.job(job.id) == job
+        assert again.record(job.id, Stage.PREPARE).starts == 1
+        assert again.record(job.id, Stage.PREPARE).interruptions() == 1
+
+
+def test_an_end_and_what_follows_are_one_commit(ledger: Ledger) -> None:
+    job = _admit(ledger)
+    ledger.begin(job.id, Stage.PREPARE, 1.0)
+    _end(ledger, job, Stage.PREPARE, "ok", Stage.TRANSCRIBE)
+    record = ledger.record(job.id, Stage.PREPARE)
+    assert _next(ledger, job) is Stage.TRANSCRIBE
+    assert (record.starts, record.failures, record.exit, record.cpu_seconds) == (1, 0, "ok", 1.0)
+
+
+def test_costs_of_all_attempts_add_up(ledger: Ledger) -> None:
+    job = _admit(ledger)
+    for exit_ in ("signal 11", "ok"):
+        ledger.begin(job.id, Stage.ALIGN, 1.0)
+        _end(ledger, job, Stage.ALIGN, exit_, None)
+    record = ledger.record(job.id, Stage.ALIGN)
+    assert (record.starts, record.failures, record.exit, record.cpu_seconds) == (2, 1, "ok", 2.0)
+
+
+def test_a_start_that_is_given_back_was_none(ledger: Ledger) -> None:
+    job = _admit(ledger)
+    ledger.begin(job.id, Stage.ALIGN, 1.0)
+    ledger.give_back(job.id, Stage.ALIGN)
+    assert ledger.record(job.id, Stage.ALIGN).starts == 0
+
+
+def test_files_that_failed_wait_behind_those_that_never_began(ledger: Ledger) -> None:
+    first, second = ledger.admit([ONE, TWO], 1.0)
+    ledger.begin(first.id, Stage.PREPARE, 2.0)
+    _end(ledger, first, Stage.PREPARE, "exit 1", None)
+    assert [job.id for job in ledger.waiting(Stage.PREPARE)] == [second.id, first.id]
+
+
+def test_a_changed_file_starts_over(ledger: Ledger) -> None:
+    job = _admit(ledger)
+    ledger.begin(job.id, Stage.PREPARE, 1.0)
+    ledger.advance(job.id, Stage.ALIGN)
+    ledger.renew(job.id, CHANGED)
+    renewed = ledger.job(job.id)
+    assert renewed is not None
+    assert (renewed.identity, renewed.next) == (CHANGED.identity, Stage.PREPARE)
+    assert ledger.record(job.id, Stage.PREPARE).starts == 0
+
+
+def test_other_bytes_void_what_was_made_of_the_old_ones(ledger: Ledger) -> None:
+    job = _admit(ledger)
+    assert ledger.set_digest(job.id, "a" * 64)
+    ledger.begin(job.id, Stage.TRANSCRIBE, 1.0)
+    assert not ledger.set_digest(job.id, "a" * 64)
+    assert ledger.record(job.id, Stage.TRANSCRIBE).starts == 1
+    assert ledger.set_digest(job.id, "b" * 64)
+    assert ledger.record(job.id, Stage.TRANSCRIBE).starts == 0
+
+
+def test_reserved_names_are_known_until_the_end(ledger: Ledger) -> None:
+    first, second = ledger.admit([ONE, TWO], 1.0)
+    ledger.reserve(first.id, "one")
+    assert ledger.reserved_stems(besides=second.id) == {"one"}
+    assert ledger.reserved_stems(besides=first.id) == set()
+    ledger.finish(first.id, Stage.DONE, 2.0)
+    assert ledger.reserved_stems(besides=second.id) == set()
+
+
+def test_questions_for_status(ledger: Ledger) -> None:
+    first, second = ledger.admit([ONE, TWO], 1.0)
+    assert ledger.anything_active()
+    ledger.finish(first.id, Stage.DONE, 2.0)
+    ledger.condemn(second.id, Failure(Stage.PREPARE, FailureKind.CRASHED, "it broke"))
+    ledger.finish(second.id, Stage.FAILED, 3.0)
+    assert not ledger.anything_active()
+    assert ledger.counts() == {Stage.DONE: 1, Stage.FAILED: 1}
+    assert [job.id for job in ledger.recent(5)] == [second.id, first.id]
+
+
+def test_a_recording_delivered_before_is_recognised(ledger: Ledger) -> None:
+    job = _admit(ledger)
+    ledger.set_digest(job.id, "a" * 64)
+    assert ledger.delivered(ONE.path, "a" * 64) is None
+    ledger.finish(job.id, Stage.DONE, 2.0)
+    assert ledger.delivered(ONE.path, "a" * 64) is not None
+    assert ledger.delivered(TWO.path, "a" * 64) is None
+
+
+def test_a_scan_is_compared_with_what_is_known(ledger: Ledger) -> None:
+    ledger.admit([ONE, TWO], 1.0)
+    new = Candidate(Path("/in/new.wav"), Identity(1, 1, 1, 1))
+    seen = ledger.compare([CHANGED, new])
+    assert seen.fresh(10) == [new, CHANGED]
+    assert seen.fresh(1) == [new]
+    assert [job.source for job in seen.absent(Path("/in"), 10)] == [TWO.path]
+    assert seen.at(new.path) == new
+    assert seen.at(TWO.path) is None
+
+
+def test_a_reader_cannot_write_and_does_not_disturb(tmp_path: Path, ledger: Ledger) -> None:
+    _admit(ledger)
+    with closing(Ledger(tmp_path / "ledger.db", read_only=True)) as reader:
+        assert len(reader.active()) == 1
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            reader.finish(1, Stage.DONE, 2.0)
+        _admit(ledger, TWO)
+        assert len(reader.active()) == 2
+
+
+@pytest.mark.parametrize("damage", ["noise", "newer"])
+def test_a_damaged_or_newer_database_is_not_taken_for_ours(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "ledger.db"
+    if damage == "noise":
+        path.write_bytes(b"this is no database at all" * 400)
+    else:
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA user_version = 99")
+    with pytest.raises(CorruptLedgerError):
+        Ledger(path)

@@ -1,0 +1,82 @@
+"""The backend for this machine. Other machines are pretended: we have but one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from daemon.errors import UsageError
+from daemon.models import hardware
+from daemon.models.hardware import Backend
+
+
+@pytest.mark.parametrize(
+    ("apple", "mlx", "nvidia", "cuda", "expected"),
+    [
+        (True, True, False, False, ("mlx", "metal")),
+        (True, False, False, False, ("ctranslate2", "cpu")),
+        (False, True, True, True, ("mlx", "cuda")),
+        (False, True, True, False, ("ctranslate2", "cpu")),
+        (False, True, False, True, ("ctranslate2", "cpu")),
+        (False, True, False, False, ("ctranslate2", "cpu")),
+    ],
+)
+def test_auto_chooses_by_the_hardware_and_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+    apple: bool,
+    mlx: bool,
+    nvidia: bool,
+    cuda: bool,
+    expected: tuple[str, str],
+) -> None:
+    facts = {"is_apple_silicon": apple, "has_mlx": mlx, "has_nvidia": nvidia, "has_mlx_cuda": cuda}
+    for name, value in facts.items():
+        monkeypatch.setattr(hardware, name, lambda value=value: value)
+    backend = hardware.choose("auto")
+    assert (backend.name, backend.device) == expected
+    assert backend.why
+
+
+def test_what_is_set_is_taken() -> None:
+    assert hardware.choose("ctranslate2").name == "ctranslate2"
+    assert hardware.choose("mlx").name == "mlx"
+
+
+def test_a_backend_that_is_missing_is_an_error_with_a_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hardware, "has_mlx", lambda: False)
+    with pytest.raises(UsageError, match="pip install"):
+        hardware.choose("mlx")
+
+
+def test_a_stage_gets_no_secrets_and_no_network() -> None:
+    ours = {
+        "HOME": "/h",
+        "PATH": "/bin",
+        "OMP_NUM_THREADS": "2",
+        "AWS_SECRET": "s",
+        "HF_TOKEN": "t",
+    }
+    theirs = hardware.stage_environment(ours)
+    assert theirs["HOME"] == "/h"
+    assert theirs["OMP_NUM_THREADS"] == "2"
+    assert theirs["HF_HUB_OFFLINE"] == "1"
+    assert not {"AWS_SECRET", "HF_TOKEN", "PYTHONPATH"} & theirs.keys()
+
+
+def test_a_real_blas_is_preloaded_on_a_linux_cpu_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    library = tmp_path / "lib" / "libmkl_rt.so.3"
+    library.parent.mkdir()
+    library.touch()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert hardware.blas_environment(Backend("mlx", "cpu", ""))["LD_PRELOAD"] == str(library)
+    assert hardware.blas_environment(Backend("mlx", "cuda", "")) == {}
+    assert hardware.blas_environment(Backend("ctranslate2", "cpu", "")) == {}
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert hardware.blas_environment(Backend("mlx", "metal", "")) == {}

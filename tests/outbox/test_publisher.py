@@ -1,0 +1,124 @@
+"""Results into the outbox, recordings to done/ or failed/, as the jobs end.
+
+The supervisor is the real one; the stages are fakes that need no model.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from daemon.domain.job import Stage
+from daemon.files.digests import sha256_of
+from daemon.inbox.scan import candidate
+from daemon.ledger.ledger import Ledger
+from daemon.outbox.publisher import Courier
+from tests.kit.daemon_process import configured
+from tests.kit.fake_commands import fake_commands
+from tests.kit.pipeline import run_one
+
+
+def test_a_delivered_recording_is_archived(tmp_path: Path) -> None:
+    ended = run_one(tmp_path, fake_commands())
+    paths = ended.config.paths
+    assert ended.job.next is Stage.DONE
+    assert (paths.done / "memo.wav").read_bytes() == b"a recording"
+    assert not list(paths.inbox.iterdir())
+
+
+@pytest.mark.parametrize(("policy", "stays"), [("keep", True), ("delete", False)])
+def test_the_recording_goes_where_the_configuration_says(
+    tmp_path: Path, policy: str, stays: bool
+) -> None:
+    ended = run_one(tmp_path, fake_commands(), {"output": {"source": policy}})
+    paths = ended.config.paths
+    assert (paths.inbox / "memo.wav").exists() == stays
+    assert not list(paths.done.iterdir())
+
+
+def test_a_name_that_is_taken_in_done_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "done").mkdir()
+    (tmp_path / "done" / "memo.wav").write_bytes(b"an older one")
+    run_one(tmp_path, fake_commands())
+    assert (tmp_path / "done" / "memo.wav").read_bytes() == b"an older one"
+    assert (tmp_path / "done" / "memo (2).wav").read_bytes() == b"a recording"
+
+
+def test_only_the_wanted_formats_appear(tmp_path: Path) -> None:
+    ended = run_one(tmp_path, fake_commands(), {"output": {"formats": ["vtt"]}})
+    names = {path.name for path in ended.config.paths.outbox.iterdir()}
+    assert names == {"memo.vtt", "memo.json", "memo.timing.json"}
+
+
+def test_without_alignment_segments_are_delivered_and_no_child_is_started(tmp_path: Path) -> None:
+    ended = run_one(tmp_path, fake_commands(align="segv"), {"align": {"enabled": False}})
+    assert ended.document["alignment"]["status"] == "skipped"
+    assert ended.document["alignment"]["reason"] == "alignment is switched off"
+    assert ended.records[Stage.ALIGN].starts == 0
+
+
+def test_a_failed_recording_is_moved_with_the_reason_beside_it(tmp_path: Path) -> None:
+    ended = run_one(tmp_path, fake_commands(prepare="bad_input"))
+    assert ended.job.next is Stage.FAILED
+    assert (ended.config.paths.failed / "memo.wav").read_bytes() == b"a recording"
+    assert ended.error["reason"] == "this is not a recording"
+    assert ended.error["attempts"] == {"prepare": 1}
+    assert not list(ended.config.paths.outbox.iterdir())
+
+
+def test_a_failed_recording_that_is_kept_stays(tmp_path: Path) -> None:
+    ended = run_one(tmp_path, fake_commands(prepare="bad_input"), {"output": {"source": "keep"}})
+    assert (ended.config.paths.inbox / "memo.wav").read_bytes() == b"a recording"
+    assert ended.error["reason"] == "this is not a recording"
+
+
+@pytest.mark.parametrize("stage", ["prepare", "transcribe"])
+@pytest.mark.parametrize("way", ["segv", "leave", "broken_result", "wrong_nonce"])
+def test_a_stage_that_keeps_breaking_is_tried_three_times(
+    tmp_path: Path, stage: str, way: str
+) -> None:
+    ended = run_one(tmp_path, fake_commands(**{stage: way}), {"limits": {"retry_seconds": 0.01}})
+    assert ended.job.next is Stage.FAILED
+    assert ended.error["kind"] == "crashed"
+    assert ended.error["attempts"][stage] == 3
+    assert [event["stage"] for event in ended.told("retrying")] == [stage, stage]
+
+
+@pytest.mark.parametrize("stage", ["prepare", "transcribe"])
+def test_a_stage_that_broke_once_is_forgiven(tmp_path: Path, stage: str) -> None:
+    ended = run_one(tmp_path, fake_commands(**{stage: "once:segv"}))
+    assert ended.job.next is Stage.DONE
+    assert ended.timing["stages"][stage]["attempts"] == 2
+
+
+def test_a_delivered_job_leaves_no_large_files_behind(tmp_path: Path) -> None:
+    ended = run_one(tmp_path, fake_commands())
+    left = {path.name for path in (ended.config.paths.state / "jobs" / "1").iterdir()}
+    assert not {"audio.npy", "outputs"} & left
+
+
+@pytest.mark.parametrize(
+    ("content", "archived"), [(b"a recording", True), (b"A RECORDING", False)], ids=["same", "new"]
+)
+def test_a_recording_that_was_touched_is_archived_and_a_changed_one_stays(
+    tmp_path: Path, content: bytes, archived: bool
+) -> None:
+    """What happens to the file while its results are put into the outbox."""
+    config = configured(tmp_path, {})
+    for folder in (config.paths.inbox, config.paths.done):
+        folder.mkdir()
+    source = config.paths.inbox / "memo.wav"
+    source.write_bytes(b"a recording")
+    found = candidate(source)
+    assert found is not None
+    with closing(Ledger(tmp_path / "ledger.db")) as ledger:
+        (job,) = ledger.admit([found], 0.0)
+        ledger.set_digest(job.id, sha256_of(source))
+        source.write_bytes(content)
+        os.utime(source, (1, 1))
+        assert Courier(config, ledger, tmp_path).archive(job)
+    assert (config.paths.done / "memo.wav").exists() == archived
+    assert source.exists() == (not archived)

@@ -1,0 +1,64 @@
+"""How a process ended, in a sentence that a person understands."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from daemon.domain.job import FailureKind, Stage
+from daemon.processes import outcome
+from daemon.processes.outcome import Verdict
+
+
+@pytest.mark.parametrize(
+    ("found", "message", "exit_"),
+    [
+        (
+            outcome.died(Stage.ALIGN, -signal.SIGSEGV),
+            "alignment crashed with a memory error (SIGSEGV)",
+            "signal 11",
+        ),
+        (
+            outcome.died(Stage.TRANSCRIBE, -signal.SIGKILL),
+            "transcription was killed (SIGKILL), most likely because the system ran out of memory",
+            "signal 9",
+        ),
+        (outcome.died(Stage.PREPARE, -50), "decoding was ended by signal 50", "signal 50"),
+        (outcome.died(Stage.ALIGN, 0), "alignment ended without a result", "exit 0"),
+        (outcome.died(Stage.ALIGN, 3), "alignment ended with exit code 3", "exit 3"),
+        (outcome.died(Stage.ALIGN, None), "alignment hangs in the system", "stuck"),
+        (
+            outcome.invalid(Stage.ALIGN, "it wrote no alignment.json"),
+            "alignment reported success, but it wrote no alignment.json",
+            "invalid result",
+        ),
+        (
+            outcome.stalled(Stage.ALIGN, 180.0),
+            "alignment was stopped after 180 s without progress",
+            "stalled",
+        ),
+        (
+            outcome.overdue(Stage.TRANSCRIBE, 1234.5),
+            "transcription was stopped: it took longer than 1234 s",
+            "overdue",
+        ),
+        (
+            outcome.too_large(Stage.ALIGN, 7_000_000_000, 6_144_000_000),
+            "alignment was stopped at 7000 MB of memory (limit 6144 MB)",
+            "memory limit",
+        ),
+        (
+            outcome.flooded(Stage.ALIGN),
+            "alignment was stopped: it flooded its output with noise",
+            "flooded",
+        ),
+    ],
+)
+def test_a_person_understands_how_it_ended(found: Verdict, message: str, exit_: str) -> None:
+    assert (found.message, found.exit) == (message, exit_)
+    assert found.kind in {FailureKind.CRASHED, FailureKind.TIMED_OUT, FailureKind.MEMORY}
+
+
+def test_success_needs_no_words() -> None:
+    assert outcome.succeeded() == Verdict(None, "", "ok")

@@ -1,0 +1,129 @@
+"""The webhook against a real HTTP server on this machine."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from daemon.reporting.webhook import Webhook
+
+
+@dataclass
+class Server:
+    """Answers with `codes`, one after the other, then with 200."""
+
+    codes: list[int] = field(default_factory=list)
+    bodies: list[dict[str, str]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    port: int = 0
+
+    def answer(self, body: bytes, headers: dict[str, str]) -> int:
+        self.bodies.append(json.loads(body))
+        self.headers.append(headers)
+        return self.codes.pop(0) if self.codes else 200
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/hook?token=secret"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    script = Server()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(script.answer(body, dict(self.headers)))
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as listener:
+        script.port = listener.server_port
+        thread = threading.Thread(target=listener.serve_forever, args=(0.01,))
+        thread.start()
+        yield script
+        listener.shutdown()
+        thread.join()
+
+
+class Pauses(threading.Event):
+    """Never set; remembers for how long it was waited for, and does not wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.seconds.append(timeout)
+        return False
+
+
+@pytest.fixture
+def pauses() -> Pauses:
+    return Pauses()
+
+
+def test_the_message_arrives_as_json(server: Server, pauses: Pauses) -> None:
+    Webhook(server.url).tell(b'{"event": "done"}', pauses)
+    assert server.bodies == [{"event": "done"}]
+    assert server.headers[0]["Content-Type"] == "application/json"
+
+
+def test_a_server_that_is_away_for_a_moment_gets_it_in_the_end(
+    server: Server, pauses: Pauses
+) -> None:
+    server.codes = [503, 429]
+    Webhook(server.url).tell(b"{}", pauses)
+    assert len(server.bodies) == 3
+    assert pauses.seconds == [1.0, 5.0]
+
+
+def test_three_failures_are_enough(server: Server, pauses: Pauses) -> None:
+    server.codes = [500] * 9
+    with pytest.raises(OSError, match=r"127\.0\.0\.1 answered 500"):
+        Webhook(server.url).tell(b"{}", pauses)
+    assert len(server.bodies) == 3
+
+
+def test_a_refusal_is_not_repeated(server: Server, pauses: Pauses) -> None:
+    server.codes = [404] * 9
+    with pytest.raises(OSError, match="answered 404"):
+        Webhook(server.url).tell(b"{}", pauses)
+    assert len(server.bodies) == 1
+    assert pauses.seconds == []
+
+
+def test_nobody_listening_is_an_error_that_keeps_the_secret(pauses: Pauses) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(OSError, match="refused") as caught:
+        Webhook(f"http://127.0.0.1:{port}/?token=secret").tell(b"{}", pauses)
+    assert "secret" not in str(caught.value)
+    assert len(pauses.seconds) == 2
+
+
+def test_an_answer_that_is_no_http_is_an_error_and_not_a_crash(pauses: Pauses) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def babble() -> None:
+            for _ in range(3):
+                connection, _address = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(b"220 mail.example ESMTP\r\n\r\n")
+
+        thread = threading.Thread(target=babble)
+        thread.start()
+        with pytest.raises(OSError, match=r"127\.0\.0\.1: "):
+            Webhook(f"http://127.0.0.1:{listener.getsockname()[1]}/").tell(b"{}", pauses)
+        thread.join()

@@ -1,0 +1,92 @@
+"""Files that come, change, move and leave, seen by a daemon with fake stages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.kit.daemon_process import DaemonProcess, running
+
+
+def _at_the_gate(daemon: DaemonProcess) -> None:
+    daemon.wait_until(lambda: daemon.working_on().get("transcribe", 0) > 0, "it was at the gate")
+
+
+def test_without_file_events_the_rescan_finds_everything(tmp_path: Path) -> None:
+    tables = {"watch": {"events": False, "rescan_seconds": 0.3}}
+    with running(DaemonProcess.faked(tmp_path / "d", tables)) as daemon:
+        for name in ("a.wav", "b.wav"):
+            daemon.drop(name.encode(), name)
+            daemon.wait_until(lambda n=name: n[0] in daemon.delivered(), "it was delivered")
+
+
+def test_a_file_that_changes_while_it_is_transcribed_is_read_again(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with running(DaemonProcess.faked(tmp_path / "d", transcribe=f"gate:{gate}")) as daemon:
+        path = daemon.drop(b"first", "a.wav")
+        _at_the_gate(daemon)
+        path.write_bytes(b"second and longer")
+        daemon.wait_for("changed")
+        gate.touch()
+        daemon.wait_for("done")
+        assert daemon.document("a")["provenance"]["bytes"] == len(b"second and longer")
+        assert daemon.delivered() == ["a"]
+
+
+def test_a_file_that_is_renamed_while_it_is_transcribed_is_delivered_once(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with running(DaemonProcess.faked(tmp_path / "d", transcribe=f"gate:{gate}")) as daemon:
+        path = daemon.drop(b"a recording", "a.wav")
+        _at_the_gate(daemon)
+        path.rename(path.with_name("b.wav"))
+        daemon.wait_for("changed")
+        gate.touch()
+        daemon.wait_for("done")
+        assert daemon.delivered() == ["b"]
+        assert (daemon.config.paths.done / "b.wav").read_bytes() == b"a recording"
+
+
+def test_a_file_that_leaves_before_it_is_read_is_gone(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with running(DaemonProcess.faked(tmp_path / "d", prepare=f"gate:{gate}")) as daemon:
+        path = daemon.drop(b"a recording", "a.wav")
+        daemon.wait_until(lambda: daemon.working_on().get("prepare", 0) > 0, "it was read")
+        path.unlink()
+        (gone,) = daemon.wait_for("gone")
+        assert gone["name"] == "a.wav"
+        assert daemon.delivered() == []
+
+
+def test_the_same_name_again_is_another_recording(tmp_path: Path) -> None:
+    with running(DaemonProcess.faked(tmp_path / "d")) as daemon:
+        for count in (1, 2):
+            daemon.drop(b"number %d" % count, "a.wav")
+            daemon.wait_for("done", count)
+        assert daemon.delivered() == ["a", "a (2)"]
+        done = sorted(path.name for path in daemon.config.paths.done.iterdir())
+        assert done == ["a (2).wav", "a.wav"]
+
+
+def test_a_kept_recording_is_transcribed_once(tmp_path: Path) -> None:
+    tables = {"output": {"source": "keep"}}
+    daemon = DaemonProcess.faked(tmp_path / "d", tables)
+    path = daemon.drop(b"a recording", "a.wav")
+    for _ in range(2):
+        assert daemon.once("run", "--once").returncode == 0
+    assert daemon.delivered() == ["a"]
+    path.touch()
+    assert daemon.once("run", "--once").returncode == 0
+    assert daemon.delivered() == ["a"]
+
+
+def test_an_inbox_that_cannot_be_listed_pauses_until_it_can(tmp_path: Path) -> None:
+    daemon = DaemonProcess.faked(tmp_path / "d", {"watch": {"rescan_seconds": 0.3}})
+    inbox = daemon.config.paths.inbox
+    inbox.rmdir()
+    inbox.write_bytes(b"a file in its place")
+    with running(daemon):
+        daemon.wait_for("paused")
+        inbox.unlink()
+        inbox.mkdir()
+        daemon.drop(b"a recording", "a.wav")
+        daemon.wait_for("done")
+        assert len(daemon.events("resumed")) == 1

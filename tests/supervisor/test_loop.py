@@ -1,0 +1,116 @@
+"""One loop that sleeps whenever there is nothing to do. The stages are fakes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.kit.daemon_process import DaemonProcess, Tables, running, wait_until
+from tests.kit.fake_commands import fake_commands
+from tests.kit.pipeline import run_one
+
+SECONDS = 1.5  # of watching; a loop that spins takes all of them
+
+
+def _cpu_share(daemon: DaemonProcess) -> float:
+    """The share of a CPU that the daemon itself takes now."""
+    itself = psutil.Process(daemon.processes[-1].pid)
+    begun, before = time.monotonic(), itself.cpu_times()
+    wait_until(lambda: time.monotonic() - begun > SECONDS, "some time had passed")
+    after = itself.cpu_times()
+    return (after.user + after.system - before.user - before.system) / (time.monotonic() - begun)
+
+
+def _is_done(daemon: DaemonProcess) -> None:
+    daemon.wait_for("done")
+    daemon.wait_until(lambda: not daemon.working_on(), "it was idle")
+
+
+def _is_retrying(daemon: DaemonProcess) -> None:
+    daemon.wait_for("retrying")
+    daemon.wait_until(lambda: daemon.working_on().get("transcribe", 0) > 0, "it tried again")
+
+
+def _waits_for_a_retry(daemon: DaemonProcess) -> None:
+    daemon.wait_for("retrying")
+
+
+def _is_paused(daemon: DaemonProcess) -> None:
+    daemon.wait_for("paused")
+
+
+@pytest.mark.parametrize(
+    ("way", "tables", "state"),
+    [
+        ("ok", {}, _is_done),
+        ("once:segv,gate:/nowhere", {}, _is_retrying),
+        ("segv", {"limits": {"retry_seconds": 60.0}}, _waits_for_a_retry),
+        ("full_disk", {}, _is_paused),
+    ],
+)
+def test_the_loop_sleeps_when_there_is_nothing_to_do(
+    tmp_path: Path, way: str, tables: Tables, state: Callable[[DaemonProcess], None]
+) -> None:
+    with running(DaemonProcess.faked(tmp_path / "d", tables, transcribe=way)) as daemon:
+        daemon.drop(b"a recording", "a.wav")
+        state(daemon)
+        assert _cpu_share(daemon) < 0.3
+
+
+def test_idle_the_daemon_takes_next_to_nothing(tmp_path: Path) -> None:
+    with running(DaemonProcess.faked(tmp_path / "d")) as daemon:
+        daemon.drop(b"a recording", "a.wav")
+        _is_done(daemon)
+        assert _cpu_share(daemon) < 0.02
+        assert psutil.Process(daemon.processes[-1].pid).memory_info().rss < 60_000_000
+
+
+def test_a_file_that_waits_for_its_next_try_does_not_delay_the_others(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    tables: Tables = {"limits": {"retry_seconds": 60.0}}
+    way = f"once:segv,gate:{gate}"
+    with running(DaemonProcess.faked(tmp_path / "d", tables, prepare=way)) as daemon:
+        for name in ("one.wav", "two.wav"):
+            daemon.drop(name.encode(), name)
+        daemon.wait_for("retrying", 2)
+        told = [event["name"] for event in daemon.events("retrying")]
+        assert told == ["one.wav", "two.wav"]
+
+
+@pytest.mark.parametrize(("files", "aligners"), [(2, 2), (3, 3), (4, 3)])
+def test_one_aligner_is_kept_ahead_for_the_next_file(
+    tmp_path: Path, files: int, aligners: int
+) -> None:
+    """Two work; a third one's imports pass meanwhile, if there is a file that will need it."""
+    gate = tmp_path / "gate"
+    with running(DaemonProcess.faked(tmp_path / "d", align=f"gate:{gate}")) as daemon:
+        for number in range(files):
+            daemon.drop(b"%d" % number, f"{number}.wav")
+        daemon.wait_for("transcribed", files)
+        daemon.wait_until(lambda: _aligners(daemon) == aligners, f"{aligners} aligners were there")
+        gate.touch()
+        daemon.wait_for("done", files)
+        assert daemon.timing("0")["stages"]["align"]["attempts"] == 1
+
+
+def _aligners(daemon: DaemonProcess) -> int:
+    return sum("align" in stage.cmdline() for stage in daemon.stages())
+
+
+def test_a_retry_that_falls_due_during_a_turn_is_not_slept_through(tmp_path: Path) -> None:
+    """Each turn outlasts the wait. A loop that misses it sleeps until the next scan."""
+    turns: list[float] = []
+
+    def linger(_: object) -> None:
+        turns.append(time.monotonic())
+        time.sleep(0.1)
+
+    tables: Tables = {"limits": {"retry_seconds": 0.02}, "watch": {"rescan_seconds": 20.0}}
+    ended = run_one(tmp_path, fake_commands(prepare="leave"), tables, linger)
+    assert ended.error["attempts"] == {"prepare": 3}
+    assert max(after - before for before, after in pairwise(turns)) < 20

@@ -1,0 +1,80 @@
+"""A fault of the machine is told once, with a remedy, and is over when it is over."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from daemon.reporting.event_log import Journal
+from daemon.supervisor.pause import RETRY_SECONDS, Pause, explain, scarce_disk
+
+
+class _Heard(Journal):
+    """A journal that keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[str] = []
+
+    def tell(self, event: str, message: str, *_: object, **__: object) -> None:
+        self.events.append(message)
+
+    warn = tell
+
+
+def test_a_pause_holds_for_a_while_and_is_told_once() -> None:
+    heard = _Heard()
+    pause = Pause(heard)
+    assert not pause.holds(0.0)
+    for now in (10.0, 20.0):
+        pause.begin("work", "the disk is full", now)
+    assert pause.holds(20.0 + RETRY_SECONDS - 0.1)
+    assert not pause.holds(20.0 + RETRY_SECONDS)
+    assert heard.events == ["paused: the disk is full"]
+
+
+def test_it_is_over_when_what_failed_works() -> None:
+    heard = _Heard()
+    pause = Pause(heard)
+    pause.begin("work", "the disk is full", 0.0)
+    pause.begin("inbox", "the folder is missing", 0.0)
+    assert pause.reason == "the disk is full; the folder is missing"
+    pause.end("inbox")
+    pause.end("inbox")
+    assert pause.reason == "the disk is full"
+    pause.end("work")
+    assert (pause.reason, pause.holds(0.0)) == ("", False)
+    assert heard.events[-2:] == [
+        "resumed; it was: the folder is missing",
+        "resumed; it was: the disk is full",
+    ]
+
+
+@pytest.mark.parametrize(
+    "number",
+    [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOENT, errno.EACCES, errno.EPERM],
+)
+def test_a_fault_is_explained_with_its_place_and_what_to_do(number: int) -> None:
+    said = explain(OSError(number, os.strerror(number), "/out"))
+    assert said.endswith(" (/out)")
+    assert os.strerror(number) not in said
+
+
+def test_a_fault_that_nobody_foresaw_is_explained_as_well_as_can_be() -> None:
+    assert explain(OSError(errno.EXDEV, "Invalid link", "/a", None, b"/b")) == "Invalid link (/b)"
+    assert explain(OSError("odd")) == "odd"
+    assert "the queue's database" in explain(sqlite3.OperationalError("disk I/O error"))
+
+
+def test_little_space_is_a_reason_to_wait(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free // 1_000_000
+    assert scarce_disk((tmp_path,), 0) is None
+    said = scarce_disk((tmp_path,), free * 2 + 1)
+    assert said is not None
+    assert str(tmp_path) in said
+    assert "limits.min_free_mb" in said
