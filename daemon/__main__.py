@@ -29,7 +29,7 @@ from daemon.commands import (
 )
 from daemon.config import file as config_file
 from daemon.errors import FAILED, INTERRUPTED, UNEXPECTED, DropscribeError
-from daemon.supervisor.pause import explain
+from daemon.files.faults import explain
 
 VERBS = (
     run.VERB,

@@ -17,7 +17,7 @@ from daemon.bench.measurement import Measurement, Note, System, paired
 from daemon.config import file as config_file
 from daemon.config.settings import Paths
 from daemon.errors import DropscribeError
-from daemon.reporting import status_file
+from daemon.files.state_folder import STATUS
 
 _STAGES = ("queued", "prepare", "transcribe", "align", "publish")
 _PATIENCE = 600.0  # seconds, for one file
@@ -46,7 +46,7 @@ def _warm_daemon(root: Path, backend: str) -> Iterator[Paths]:
     command = [sys.executable, "-m", "daemon", "--config", str(root / "config.toml"), "run"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as daemon:
         try:
-            _wait(config.paths.state / status_file.NAME)
+            _wait(config.paths.state / STATUS)
             yield config.paths
         finally:
             daemon.terminate()

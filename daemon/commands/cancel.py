@@ -13,9 +13,9 @@ from daemon.config import file as config_file
 from daemon.domain.job import Job, printable
 from daemon.errors import OK, DropscribeError
 from daemon.files import lock
+from daemon.files.state_folder import LEDGER, TEMP_PREFIX
 from daemon.ledger.cancellations import Cancellations
 from daemon.ledger.ledger import Ledger
-from daemon.supervisor.application import LEDGER
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +49,7 @@ def _ring(inbox: Path) -> None:
     """Whatever happens in the inbox makes the daemon look; else it looks at its next rescan."""
     with (
         contextlib.suppress(OSError),
-        tempfile.NamedTemporaryFile(dir=inbox, prefix=".dropscribe-"),
+        tempfile.NamedTemporaryFile(dir=inbox, prefix=TEMP_PREFIX),
     ):
         pass
 

@@ -15,9 +15,9 @@ from daemon.commands.verb import Verb
 from daemon.config import file as config_file
 from daemon.config.settings import Config
 from daemon.errors import FAILED, OK
+from daemon.files.state_folder import STATUS, TIMING_SUFFIX
 from daemon.models import hardware, registry
 from daemon.outbox.summary import read, table
-from daemon.reporting import status_file
 
 RECORDINGS = registry.BUNDLED / "audio"
 
@@ -55,7 +55,7 @@ def _transcribed(config_path: Path, config: Config) -> bool:
     command = [sys.executable, "-m", "daemon", "--config", str(config_path), "run", "--verbose"]
     with subprocess.Popen(command) as daemon:
         try:
-            _wait(daemon, (config.paths.state / status_file.NAME).exists)
+            _wait(daemon, (config.paths.state / STATUS).exists)
             for recording in recordings:
                 print(f"dropping {recording.name} into {config.paths.inbox}", flush=True)
                 shutil.copy(recording, config.paths.inbox)
@@ -83,8 +83,8 @@ def _ended(config: Config) -> int:
 
 def _show(config: Config) -> None:
     outbox = config.paths.outbox
-    for path in sorted(outbox.glob("*.timing.json")):
-        stem = path.name.removesuffix(".timing.json")
+    for path in sorted(outbox.glob(f"*.{TIMING_SUFFIX}")):
+        stem = path.name.removesuffix(f".{TIMING_SUFFIX}")
         document, _ = read(outbox, stem)
         print(f"\n{table(stem, outbox, stem)}")
         print("  text          " + document["text"][:600])

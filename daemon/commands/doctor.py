@@ -19,11 +19,12 @@ from daemon.config import file as config_file
 from daemon.config.settings import Config
 from daemon.errors import FAILED, OK, DropscribeError
 from daemon.files import lock
+from daemon.files.faults import explain
+from daemon.files.state_folder import TEMP_PREFIX
 from daemon.models import hardware, registry
 from daemon.service.checks import TEST_LABEL, ask_from_launchd, check_service, inside_the_service
 from daemon.service.finding import Finding
 from daemon.service.manager import Host
-from daemon.supervisor.pause import explain
 from launchd.launchctl import Launchctl
 
 
@@ -90,7 +91,7 @@ def _folders(config: Config) -> Iterator[Finding]:
             yield Finding(key, f"{folder} will be made when the daemon starts")
             continue
         try:
-            with tempfile.TemporaryFile(dir=folder, prefix=".dropscribe-"):
+            with tempfile.TemporaryFile(dir=folder, prefix=TEMP_PREFIX):
                 pass
             next(iter(folder.iterdir()), None)
         except OSError as error:

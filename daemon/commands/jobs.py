@@ -11,8 +11,8 @@ from daemon.commands.verb import Verb
 from daemon.config import file as config_file
 from daemon.domain.job import Stage
 from daemon.errors import OK
+from daemon.files.state_folder import LEDGER
 from daemon.ledger.ledger import Ledger
-from daemon.supervisor.application import LEDGER
 
 _ALL = 1_000_000
 

@@ -14,13 +14,14 @@ from daemon.config import file as config_file
 from daemon.config.settings import Config
 from daemon.domain.job import Job, Stage
 from daemon.errors import DropscribeError
-from daemon.files.digests import sha256_of
+from daemon.files.atomic import sha256_of
+from daemon.files.state_folder import JOBS, LEDGER
 from daemon.handoff import artefacts
 from daemon.inbox.scan import candidate
 from daemon.ledger.ledger import Ledger
 from daemon.models import hardware
 from daemon.reporting.event_log import Journal, open_logs
-from daemon.supervisor.application import JOBS, LEDGER, opened, stage_commands
+from daemon.supervisor.application import opened, stage_commands
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

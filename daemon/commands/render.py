@@ -12,9 +12,9 @@ from daemon.config import file as config_file
 from daemon.domain.job import Stage, printable
 from daemon.domain.transcript import Segment
 from daemon.errors import FAILED, OK, DropscribeError, UsageError
+from daemon.files.state_folder import LEDGER
 from daemon.ledger.ledger import Ledger
 from daemon.outbox import formats, placing
-from daemon.supervisor.application import LEDGER
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,8 +13,7 @@ from daemon.config import file as config_file
 from daemon.domain.job import printable
 from daemon.errors import FAILED, OK, DropscribeError
 from daemon.files.atomic import move_without_clobbering
-
-_ENDING = ".error.json"
+from daemon.files.state_folder import REPORT_SUFFIX
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,11 +49,11 @@ class _Report:
 
 
 def _reports(failed: Path) -> list[_Report]:
-    return [_read(path) for path in sorted(failed.glob(f"*{_ENDING}"))]
+    return [_read(path) for path in sorted(failed.glob(f"*{REPORT_SUFFIX}"))]
 
 
 def _read(path: Path) -> _Report:
-    name = path.name.removesuffix(_ENDING)
+    name = path.name.removesuffix(REPORT_SUFFIX)
     names = {name}
     try:
         data = json.loads(path.read_bytes())

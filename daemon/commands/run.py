@@ -15,13 +15,13 @@ from daemon.config import file as config_file
 from daemon.config.settings import Config
 from daemon.domain.job import Stage
 from daemon.errors import FAILED, OK, DropscribeError, TemporaryError
+from daemon.files.faults import explain
 from daemon.ledger.ledger import Ledger
 from daemon.models import hardware
 from daemon.outbox.summary import table
 from daemon.reporting.event_log import Journal, open_logs
 from daemon.reporting.notifier import Notifier, tellers
 from daemon.supervisor.application import opened, stage_commands
-from daemon.supervisor.pause import explain
 
 _LAST_WORDS = 2.0  # seconds for the notices that still wait when we stop
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

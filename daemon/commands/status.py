@@ -14,9 +14,8 @@ from daemon.domain.job import TERMINAL, Job, Stage
 from daemon.domain.transcript import Json
 from daemon.errors import OK
 from daemon.files import lock
+from daemon.files.state_folder import LEDGER, STATUS
 from daemon.ledger.ledger import Ledger
-from daemon.reporting import status_file
-from daemon.supervisor.application import LEDGER
 
 _RECENT = 10
 _WATCH_SECONDS = 1.0
@@ -42,7 +41,7 @@ def look(config: Config) -> Json:
     """Everything that status tells, as JSON values."""
     state = config.paths.state
     running = lock.is_held(state)
-    told = _told(state / status_file.NAME) if running else {}
+    told = _told(state / STATUS) if running else {}
     data: Json = {
         "running": running,
         "state": told.get("state", "starting") if running else "stopped",

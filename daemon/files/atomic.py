@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import secrets
 import shutil
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-TEMP_PREFIX = ".dropscribe-"
+from daemon.files.state_folder import TEMP_PREFIX
+
 _NOT_SUPPORTED = {errno.ENOTSUP, errno.ENOTTY, errno.EINVAL}
 
 
@@ -149,3 +152,14 @@ def sweep_temporaries(folder: Path) -> int:
     for path in leftovers:
         path.unlink(missing_ok=True)
     return len(leftovers)
+
+
+def sha256_of(path: Path) -> str:
+    """In hexadecimal. Raises OSError."""
+    with path.open("rb") as file:
+        return sha256_of_open(file)
+
+
+def sha256_of_open(file: BufferedReader) -> str:
+    """In hexadecimal, from where the file stands to its end. Raises OSError."""
+    return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import time
 from pathlib import Path
 from types import TracebackType
 
-from daemon.errors import TemporaryError
+from filelock import FileLock, Timeout
 
-_NAME = "daemon.lock"
-_TRIES = 10  # a tenth of a second apart, …
-_PAUSE = 0.1  # … since `is_held` takes the lock for a moment just to ask
+from daemon.errors import TemporaryError
+from daemon.files.state_folder import LOCK
+
+_SECONDS = 1.0  # of trying, since `is_held` takes the lock for a moment just to ask
 
 
 class Lock:
     """Held from `with` to its end. Raises TemporaryError if somebody else holds it."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / _NAME
+        self._path = folder / LOCK
+        self._lock = FileLock(self._path, timeout=_SECONDS, mode=0o600)
+        self._inode: tuple[int, int] | None = None
 
     def __enter__(self) -> Lock:
-        # Not inheritable (PEP 446): a child that outlives us must not keep the lock.
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        for _ in range(_TRIES):
-            if _taken(self._fd):
-                return self
-            time.sleep(_PAUSE)
-        os.close(self._fd)
-        raise TemporaryError(
-            f"another dropscribe is running with the state in {self._path.parent}:"
-            " stop it first, or use another configuration"
-        )
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise TemporaryError(
+                f"another dropscribe is running with the state in {self._path.parent}:"
+                " stop it first, or use another configuration"
+            ) from error
+        self._inode = _inode(self._path)
+        return self
 
     def __exit__(
         self,
@@ -40,24 +39,35 @@ class Lock:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.close(self._fd)
+        self._lock.release()
+
+    def check(self) -> None:
+        """Raises TemporaryError once the lock's file is gone from its place, or replaced.
+
+        Somebody deleted the state folder; a second daemon could take its own lock there.
+        """
+        if self._inode is None or _inode(self._path) != self._inode:
+            raise TemporaryError(
+                f"the state folder {self._path.parent} was removed or replaced: starting anew"
+            )
 
 
 def is_held(folder: Path) -> bool:
     """Whether a daemon runs with this state folder."""
-    try:
-        fd = os.open(folder / _NAME, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
+    if not os.path.lexists(folder / LOCK):
         return False  # no daemon has ever run here
     try:
-        return not _taken(fd)
-    finally:
-        os.close(fd)
-
-
-def _taken(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        with FileLock(folder / LOCK, timeout=0, mode=0o600):
+            return False
+    except Timeout:
+        return True
+    except OSError:
         return False
-    return True
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,13 +1,23 @@
-"""Which volumes tell us of changes? Not those on a network: others write there unheard."""
+"""Volumes: which of them is mounted, and which tell us of changes.
+
+When a network or USB volume goes away, its mount point may stay behind as an empty folder. To
+conclude from it that every recording was deleted, or to write results there, would be wrong.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import json
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
 import psutil
+
+from daemon.files.atomic import write_json
+from daemon.files.state_folder import VOLUMES
 
 # File system types: macOS's (mount(8)), Linux's, and drivers in user space on both (fuse.sshfs).
 _NETWORK = {"smbfs", "nfs", "afpfs", "webdav", "ftp", "cifs", "smb3", "nfs4", "9p", "ceph"}
@@ -38,3 +48,28 @@ def needs_polling(folder: Path, mounts: Callable[[], Iterable[Mount]] = mounts) 
         return False
     kind, _, driver = nearest.fstype.lower().partition(".")
     return kind in _NETWORK or driver in _NETWORK_IN_USER_SPACE
+
+
+class Mounts:
+    """Remembers mount points in the state folder, over restarts and reboots."""
+
+    def __init__(self, state: Path) -> None:
+        self._path = state / VOLUMES
+        self._known: dict[str, str] = {}
+        with contextlib.suppress(OSError, ValueError):
+            found = json.loads(self._path.read_bytes())
+            self._known = {str(key): str(value) for key, value in found.items()}
+
+    def check(self, folders: Iterable[Path]) -> None:
+        """Raises OSError (ENODEV) for a folder whose volume is not mounted; learns about others."""
+        for folder in folders:
+            known = self._known.get(str(folder))
+            if known is not None and not os.path.ismount(known):
+                raise OSError(errno.ENODEV, f"the volume {known} is not mounted: connect it")
+            if known is None and folder.is_dir():
+                self._known[str(folder)] = str(_mount_point(folder.resolve()))
+                write_json(self._path, self._known)
+
+
+def _mount_point(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if os.path.ismount(path))

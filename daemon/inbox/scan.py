@@ -8,7 +8,6 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from io import BufferedReader
 from pathlib import Path
 
 from daemon.domain.job import Candidate, Identity
@@ -74,15 +73,6 @@ def candidate(path: Path) -> Candidate | None:
     kind = stat.S_IFMT(status.st_mode)
     refusal = None if kind == stat.S_IFREG else f"this is {_KINDS.get(kind, 'not a regular file')}"
     return Candidate(path, Identity.of(status), refusal)
-
-
-def open_recording(path: Path) -> BufferedReader:
-    """Open what lies at `path`, following no link and waiting for no pipe. Raises OSError.
-
-    Another file may have taken the recording's place: look at what is open, not at `path` again.
-    """
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    return os.fdopen(os.open(path, flags), "rb")
 
 
 class Settling:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from daemon.files.state_folder import CANCELLATIONS
+
 
 class Cancellations:
     """The requests in the folder `state`."""
 
     def __init__(self, state: Path) -> None:
-        self._folder = state / "cancel"
+        self._folder = state / CANCELLATIONS
 
     def ask(self, job: int) -> None:
         """Raises OSError if the request cannot be left."""

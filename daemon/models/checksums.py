@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from daemon.errors import DropscribeError
-from daemon.files.digests import sha256_of
+from daemon.files.atomic import sha256_of
 
 # The bundled weights, by folder and file name.
 _BUNDLED = {

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from daemon.domain.job import printable
 from daemon.files.atomic import move_without_clobbering
+from daemon.files.state_folder import REPORT_SUFFIX
 from daemon.outbox.placing import fitting
 
-_REPORT = ".error.json"
 _MAX_NAME_BYTES = 255
 # What a file system says to a name that it cannot hold: too long, or not the UTF-8 that it wants.
 _UNSPEAKABLE = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
@@ -37,10 +37,10 @@ def file_away(source: Path, folder: Path) -> Path | None:
 
 def report_of(file: Path) -> Path:
     """The path of the report beside a failed file; unique even where the name had to be cut."""
-    name = fitting(file.name, _REPORT)
+    name = fitting(file.name, REPORT_SUFFIX)
     if name != file.name:
         name = f"{name} {hashlib.sha256(os.fsencode(file.name)).hexdigest()[:8]}"
-    return file.with_name(name + _REPORT)
+    return file.with_name(name + REPORT_SUFFIX)
 
 
 def _move(source: Path, folder: Path, stem: str, suffix: str) -> Path:

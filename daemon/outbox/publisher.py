@@ -13,12 +13,12 @@ from pathlib import Path
 import psutil
 
 from daemon.config.settings import Config
-from daemon.domain.job import Identity, Job, Stage
+from daemon.domain.job import Job, Stage
 from daemon.domain.transcript import Alignment, AlignmentStatus, Segment
 from daemon.files.atomic import json_bytes, write_json, write_temporary
-from daemon.files.digests import sha256_of_open
+from daemon.files.recording import holds_the_bytes
+from daemon.files.state_folder import TIMING_SUFFIX
 from daemon.handoff import artefacts
-from daemon.inbox.scan import open_recording
 from daemon.ledger.ledger import Ledger
 from daemon.outbox import documents, formats, placing
 from daemon.outbox.archive import file_away, report_of
@@ -66,20 +66,15 @@ class Courier:
         False if it may not be moved. Raises OSError.
         """
         policy = self._config.output.source
-        if policy == "keep" or not self._holds_what_was_read(job):
+        if policy == "keep" or not self._is_as_read(job):
             return True
         if policy == "delete":
             return _delete(job.source)
         return file_away(job.source, self._config.paths.done) is not None
 
-    def _holds_what_was_read(self, job: Job) -> bool:
+    def _is_as_read(self, job: Job) -> bool:
         """Touched while it was delivered, it is the same recording: it must not come in again."""
-        if unchanged(job):
-            return True
-        with contextlib.suppress(FileNotFoundError):
-            if _same_file(job, os.lstat(job.source)):
-                return _digest(job) == self._ledger.digest(job.id)
-        return False
+        return holds_the_bytes(job.source, job.identity, self._ledger.digest(job.id))
 
     def quarantine(self, job: Job) -> Path:
         """Move a failed source to failed/, unless sources are kept; write NAME.error.json there.
@@ -148,7 +143,7 @@ class Courier:
             peak_rss_bytes=psutil.Process().memory_info().rss,
         )
         timing = json_bytes(documents.timing(delivery, records, now))
-        return texts | {"timing.json": timing, "json": document}
+        return texts | {TIMING_SUFFIX: timing, "json": document}
 
 
 def _delete(source: Path) -> bool:
@@ -157,22 +152,3 @@ def _delete(source: Path) -> bool:
     except PermissionError:
         return False
     return True
-
-
-def _same_file(job: Job, found: os.stat_result) -> bool:
-    """Whether it is the file that we read, whatever its times are now."""
-    now = Identity.of(found)
-    return (now.inode, now.size) == (job.identity.inode, job.identity.size)
-
-
-def _digest(job: Job) -> str:
-    """Of the file that we read; "" if another has just taken its place."""
-    with open_recording(job.source) as file:
-        return sha256_of_open(file) if _same_file(job, os.fstat(file.fileno())) else ""
-
-
-def unchanged(job: Job) -> bool:
-    """Whether the source is still there with the bytes that we read."""
-    with contextlib.suppress(FileNotFoundError):
-        return Identity.of(os.lstat(job.source)) == job.identity
-    return False

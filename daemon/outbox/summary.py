@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from daemon.domain.transcript import Json, coverage
+from daemon.files.state_folder import TIMING_SUFFIX
 from daemon.outbox.documents import Delivery
 
 
@@ -50,7 +51,7 @@ def clock(seconds: float) -> str:
 def read(outbox: Path, stem: str) -> tuple[Json, Json]:
     """The two documents of a delivery: NAME.json and NAME.timing.json."""
     document: Json = json.loads((outbox / f"{stem}.json").read_bytes())
-    timing: Json = json.loads((outbox / f"{stem}.timing.json").read_bytes())
+    timing: Json = json.loads((outbox / f"{stem}.{TIMING_SUFFIX}").read_bytes())
     return document, timing
 
 

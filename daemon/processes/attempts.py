@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from daemon.domain.job import FailureKind, Job, Stage
+from daemon.files.faults import explain
 from daemon.handoff import artefacts
 from daemon.handoff.protocol import Doorbell, Progress, Receipt, Request
 from daemon.processes import outcome
@@ -19,7 +20,6 @@ from daemon.processes.attempt import Run, RunLimits
 from daemon.processes.outcome import Verdict
 from daemon.processes.pool import Command, Workers
 from daemon.processes.worker import Ended, Said, Worker
-from daemon.supervisor.pause import explain
 
 _MAX_LOG = (
     16_000_000  # bytes of a job's log; beyond, it starts over: a flood must not fill the disk

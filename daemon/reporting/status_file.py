@@ -12,9 +12,9 @@ from pathlib import Path
 from daemon import __version__
 from daemon.domain.transcript import Json
 from daemon.files.atomic import write_json
+from daemon.files.state_folder import STATUS
 from daemon.processes.attempt import Run
 
-NAME = "status.json"
 _MIN_SECONDS = 1.0  # between two writes
 
 
@@ -22,7 +22,7 @@ class StatusFile:
     """Written when something changes, at most once a second, and at each scan as a heartbeat."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / NAME
+        self._path = folder / STATUS
         self._base: Json = {
             "version": __version__,
             "pid": os.getpid(),

@@ -15,7 +15,7 @@ import psutil
 from daemon.config.settings import Config
 from daemon.errors import TemporaryError, UsageError
 from daemon.files import lock
-from daemon.reporting.status_file import NAME
+from daemon.files.state_folder import STATUS
 from launchd.agent_spec import AgentSpec
 from launchd.launch_agent import LaunchAgent
 from launchd.launchctl import Launchctl
@@ -90,7 +90,7 @@ class Life:
 def current_life(state: Path) -> Life | None:
     """The run that is alive now, None if there is none."""
     try:
-        status = json.loads((state / NAME).read_bytes())
+        status = json.loads((state / STATUS).read_bytes())
         life = Life(int(status["pid"]), str(status["started"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -12,9 +12,9 @@ from io import BufferedReader
 from pathlib import Path
 
 from daemon.domain.job import FailureKind, Identity
+from daemon.files.recording import open_recording
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import JobRequest, Prepared
-from daemon.inbox.scan import open_recording
 from daemon.stages import riff
 from daemon.stages.serve import Channel, Handler, StageError, serve
 

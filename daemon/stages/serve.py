@@ -7,7 +7,6 @@ protocol, is moved out of its reach before anything else is imported.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import queue
 import sys
@@ -19,6 +18,7 @@ from typing import NoReturn
 
 from daemon.domain.job import FailureKind
 from daemon.errors import DropscribeError
+from daemon.files import faults
 from daemon.handoff import artefacts
 from daemon.handoff.protocol import (
     Doorbell,
@@ -36,16 +36,6 @@ from daemon.stages.offline import refuse_network
 from daemon.stages.usage import cpu_seconds, peak_rss_bytes
 
 PROGRESS_SECONDS = 0.25  # at most four progress lines a second
-
-_MACHINE_FAULTS = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EROFS: "the disk is read-only",
-    errno.EIO: "the disk reported an input/output error",
-    errno.EMFILE: "too many files are open",
-    errno.ENFILE: "the system has too many open files",
-    errno.ENOMEM: "the machine is out of memory",
-}
 
 
 class StageError(Exception):
@@ -166,8 +156,8 @@ def _outcome(handler: Handler, channel: Channel) -> tuple[FailureKind | None, st
         return FailureKind.ENVIRONMENT, str(error)
     except OSError as error:
         traceback.print_exc()
-        if error.errno in _MACHINE_FAULTS:
-            return FailureKind.ENVIRONMENT, _MACHINE_FAULTS[error.errno]
+        if faults.is_the_machines(error):
+            return FailureKind.ENVIRONMENT, faults.explain(error)
         return FailureKind.CRASHED, f"{type(error).__name__}: {error}"
     except Exception as error:  # the one error boundary of this process
         traceback.print_exc()

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from daemon.config.settings import Config, Paths
 from daemon.domain.job import Stage
 from daemon.files.lock import Lock
-from daemon.files.mounts import Mounts
+from daemon.files.state_folder import JOBS
+from daemon.files.volumes import Mounts
 from daemon.inbox.completeness import Patience
 from daemon.inbox.icloud import Downloads
 from daemon.inbox.watcher import Watcher
@@ -27,8 +28,6 @@ from daemon.reporting.status_file import StatusFile
 from daemon.supervisor.admission import Intake
 from daemon.supervisor.context import Tools
 from daemon.supervisor.crash_recovery import (
-    JOBS,
-    LEDGER,
     open_ledger,
     sweep_folders,
     sweep_jobs,
@@ -40,8 +39,6 @@ from daemon.supervisor.pause import Pause
 from daemon.supervisor.power import Awake, stay_awake_command
 from daemon.supervisor.scheduler import Starts
 from daemon.supervisor.transitions import Outcomes
-
-__all__ = ["JOBS", "LEDGER"]
 
 Commands = Mapping[Stage, Command]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.config.settings import Config
-from daemon.files.mounts import Mounts
+from daemon.files.volumes import Mounts
 from daemon.ledger.ledger import Ledger
 from daemon.outbox.publisher import Courier
 from daemon.processes.attempts import Lanes

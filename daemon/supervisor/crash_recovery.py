@@ -16,14 +16,12 @@ from daemon.config.settings import Paths
 from daemon.domain.job import TERMINAL
 from daemon.errors import TemporaryError
 from daemon.files.atomic import sweep_temporaries
+from daemon.files.faults import explain
+from daemon.files.state_folder import JOBS, LEDGER
 from daemon.handoff import artefacts
 from daemon.ledger.ledger import CorruptLedgerError, Ledger
 from daemon.ledger.schema import Delivered
 from daemon.reporting.event_log import Journal
-from daemon.supervisor.pause import explain
-
-LEDGER = "ledger.db"
-JOBS = "jobs"
 
 
 def open_ledger(paths: Paths, journal: Journal) -> Ledger:

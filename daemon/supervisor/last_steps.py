@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable
 
 from daemon.domain.job import Job, Stage, printable
+from daemon.files.recording import is_unchanged
 from daemon.handoff.artefacts import InvalidArtefactError
 from daemon.outbox import summary
-from daemon.outbox.publisher import unchanged
 from daemon.supervisor.context import Tools
 
 
@@ -69,7 +69,11 @@ class Finishing:
         A delivery that has begun (its name is reserved) is finished all the same: half of it may
         be in the outbox. What is in the inbox now then becomes a job of its own.
         """
-        if self._unsettled is None or job.stem is not None or unchanged(job):
+        if (
+            self._unsettled is None
+            or job.stem is not None
+            or is_unchanged(job.source, job.identity)
+        ):
             return False
         if os.path.lexists(job.source):
             self._unsettled.add(job.id)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from daemon.errors import TemporaryError
+from daemon.files.faults import explain
 from daemon.inbox.schedule import ScanClock
 from daemon.inbox.watcher import Watcher
 from daemon.processes.attempts import Concluded
@@ -21,7 +22,6 @@ from daemon.reporting.status_file import StatusFile
 from daemon.supervisor.admission import Intake
 from daemon.supervisor.context import Tools
 from daemon.supervisor.events import Event, Knock, Stop
-from daemon.supervisor.pause import explain
 from daemon.supervisor.power import Awake
 from daemon.supervisor.scheduler import Starts
 from daemon.supervisor.transitions import Outcomes

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from itertools import chain, islice
 
 from daemon.domain.job import TERMINAL, Job, Stage
+from daemon.files.faults import scarce_disk
 from daemon.handoff import alignment_log, artefacts
 from daemon.handoff.artefacts import JobRequest
 from daemon.models import registry
 from daemon.processes.attempt import RunLimits
 from daemon.supervisor.context import Tools
 from daemon.supervisor.last_steps import Finishing
-from daemon.supervisor.pause import scarce_disk
 from daemon.supervisor.power import on_battery
 from daemon.supervisor.transitions import Outcomes
 

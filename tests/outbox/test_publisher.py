@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from daemon.domain.job import Stage
-from daemon.files.digests import sha256_of
+from daemon.files.atomic import sha256_of
 from daemon.inbox.scan import candidate
 from daemon.ledger.ledger import Ledger
 from daemon.outbox.publisher import Courier

@@ -8,11 +8,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from daemon.reporting.status_file import NAME, StatusFile
+from daemon.files.state_folder import STATUS
+from daemon.reporting.status_file import StatusFile
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads((folder / NAME).read_bytes())
+    data: dict[str, Any] = json.loads((folder / STATUS).read_bytes())
     return data
 
 
@@ -38,9 +39,9 @@ def test_changes_are_written_at_most_once_a_second(tmp_path: Path) -> None:
 def test_no_change_is_no_write(tmp_path: Path) -> None:
     status = StatusFile(tmp_path)
     status.write("idle", "", "", [], 10.0)
-    (tmp_path / NAME).unlink()
+    (tmp_path / STATUS).unlink()
     status.write("idle", "", "", [], 20.0)
-    assert not (tmp_path / NAME).exists()
+    assert not (tmp_path / STATUS).exists()
     status.beat(21.0)
     assert _read(tmp_path)["state"] == "idle"
 

@@ -1,0 +1,16 @@
+"""The names that several rooms must agree on: files in the state folder, and ours elsewhere."""
+
+from __future__ import annotations
+
+# In the state folder
+LEDGER = "ledger.db"
+JOBS = "jobs"  # a folder for each job's artefacts
+STATUS = "status.json"
+VOLUMES = "volumes.json"
+LOCK = "daemon.lock"
+CANCELLATIONS = "cancel"
+
+# Beside recordings and results
+TEMP_PREFIX = ".dropscribe-"  # of every file that is not whole yet; hidden, and never a recording
+TIMING_SUFFIX = "timing.json"
+REPORT_SUFFIX = ".error.json"  # beside a recording in failed/
