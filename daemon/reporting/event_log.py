@@ -1,6 +1,6 @@
 """The two faces of the log: one clear line per event for people, one JSON object for programs.
 
-No line holds what was said in a recording. events.jsonl's fields are documented in the README.
+No line holds what was said in a recording. events.jsonl's fields: README.md of this folder.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def test_every_event_is_documented() -> None:
     sources = [path.read_text(encoding="utf-8") for path in (root / "daemon").rglob("*.py")]
     told = {name for text in sources for name in re.findall(r"(?:tell|warn)\(\s*\"(\w+)\"", text)}
     assert {"queued", "done", "failed"} <= told
-    readme = (root / "README.md").read_text(encoding="utf-8")
+    readme = (root / "daemon" / "reporting" / "README.md").read_text(encoding="utf-8")
     assert {name for name in told if f"`{name}`" not in readme} == set()
 
 
