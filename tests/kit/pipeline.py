@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class WorkerExited:
+class JobEnd:
     """What became of a recording."""
 
     config: Config
@@ -54,7 +54,7 @@ def run_one(
     commands: Commands,
     tables: Tables | None = None,
     on_turn: Callable[[Attempts], None] = lambda _: None,
-) -> WorkerExited:
+) -> JobEnd:
     """One recording from the inbox to its end."""
     config = configured(root, tables or {})
     config.paths.inbox.mkdir(parents=True)
@@ -63,15 +63,15 @@ def run_one(
     open_logs(config.paths.logs, echo=False)
     mask = os.umask(0o077)
     try:
-        with opened(config, commands, EventLog()) as desk:
+        with opened(config, commands, EventLog()) as application:
             found = candidate(source)
             assert found is not None
-            (job,) = desk.context.ledger.admit([found], desk.context.wall())
-            desk.drain(lambda: on_turn(desk.context.attempts))
-            ended = desk.context.ledger.job(job.id)
+            (job,) = application.context.ledger.admit([found], application.context.unix_time())
+            application.drain(lambda: on_turn(application.context.attempts))
+            ended = application.context.ledger.job(job.id)
             assert ended is not None
-            records = {stage: desk.context.ledger.record(job.id, stage) for stage in Stage}
+            records = {stage: application.context.ledger.record(job.id, stage) for stage in Stage}
     finally:
         os.umask(mask)
     lines = (config.paths.logs / "events.jsonl").read_bytes().splitlines()
-    return WorkerExited(config, ended, records, [json.loads(line) for line in lines])
+    return JobEnd(config, ended, records, [json.loads(line) for line in lines])

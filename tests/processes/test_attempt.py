@@ -25,7 +25,7 @@ class _Quiet:
 
 
 @pytest.fixture
-def run() -> Attempt:
+def attempt() -> Attempt:
     worker = cast(Worker, _Quiet())
     return Attempt(JOB, Stage.ALIGN, "abc", worker, LIMITS, begun=0.0, heard=0.0)
 

@@ -23,10 +23,10 @@ def main(ways: str, _: str, path: str, verb: str, *options: str) -> int:
     config = config_file.load(Path(path))
     open_logs(config.paths.logs, echo=True)
     event_log = EventLog()
-    with opened(config, fake_commands(**json.loads(ways)), event_log) as desk:
+    with opened(config, fake_commands(**json.loads(ways)), event_log) as application:
         event_log.info("started", "started with fake stages")
-        with desk.stopped_by((signal.SIGTERM, signal.SIGINT)):
-            desk.watch(drain="--once" in options)
+        with application.stopped_by((signal.SIGTERM, signal.SIGINT)):
+            application.watch(drain="--once" in options)
     return 0
 
 
