@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 from daemon.commands.verb import Verb
 from daemon.config import file as config_file
+from daemon.config.settings import Config
 from daemon.domain.job import Stage, printable
-from daemon.domain.transcript import Segment
+from daemon.domain.transcript import Json
 from daemon.errors import FAILED, OK, DropscribeError, UsageError
-from daemon.files.state_folder import LEDGER
+from daemon.files.state_folder import LEDGER, TIMING_SUFFIX
 from daemon.ledger.ledger import Ledger
-from daemon.outbox import formats, placing
+from daemon.outbox import placing
+from daemon.outbox.rendition import rendition
+from daemon.rendering.formats import FORMATS
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,22 +28,20 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    paths = config_file.load(arguments.config).paths
+    config = config_file.load(arguments.config)
+    paths, names = config.paths, _chosen(arguments.formats)
     stem = _stem(paths.state / LEDGER, arguments.which)
-    segments = _segments(paths.outbox / f"{stem}.{placing.JSON}")
+    files = _rendered(config, names, paths.outbox, stem)
     target = arguments.output_dir or paths.outbox
     target.mkdir(parents=True, exist_ok=True)
-    written = [
-        _write(formats.RENDERERS[name](segments), target / f"{stem}.{name}")
-        for name in _chosen(arguments.formats)
-    ]
+    written = [_write(data, target / f"{stem}.{suffix}") for suffix, data in files.items()]
     return OK if all(written) else FAILED
 
 
 def _chosen(given: str) -> list[str]:
     names = [name.strip() for name in given.split(",") if name.strip()]
-    if unknown := [name for name in names if name not in formats.RENDERERS]:
-        known = ", ".join(formats.RENDERERS)
+    if unknown := [name for name in names if name not in FORMATS]:
+        known = ", ".join(FORMATS)
         raise UsageError(f"{unknown[0]}: no such format; there are {known}")
     return names
 
@@ -55,21 +57,31 @@ def _stem(path: Path, which: str) -> str:
     return Path(which).name.removesuffix(f".{placing.JSON}")
 
 
-def _segments(path: Path) -> list[Segment]:
+def _rendered(config: Config, names: Sequence[str], outbox: Path, stem: str) -> dict[str, bytes]:
+    path = outbox / f"{stem}.{placing.JSON}"
     try:
         document = json.loads(path.read_bytes())
-        return [Segment.from_json(segment) for segment in document["segments"]]
+        source = config.paths.inbox / str(document.get("provenance", {}).get("source", stem))
+        return rendition(config, names, document, stem, _stages(outbox, stem), source)
     except FileNotFoundError:
         raise DropscribeError(f"there is no {printable(str(path))}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise DropscribeError(
-            f"{printable(path.name)} is no transcript of ours: {error}"
-        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        message = f"{printable(path.name)} is no transcript of ours: {error}"
+        raise DropscribeError(message) from error
 
 
-def _write(text: str, path: Path) -> bool:
+def _stages(outbox: Path, stem: str) -> Json:
+    """What the stages took, if that file is still there: only the page shows it."""
     try:
-        placing.place(text.encode(), path)
+        stages: Json = json.loads((outbox / f"{stem}.{TIMING_SUFFIX}").read_bytes())["stages"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return stages
+
+
+def _write(data: bytes, path: Path) -> bool:
+    try:
+        placing.place(data, path)
     except FileExistsError:
         print(f"{printable(str(path))} is there already: left as it is")
         return False

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 AUDIO = "aac aif aifc aiff amr au caf flac m4a m4b mka mp2 mp3 oga ogg opus wav wave weba wma"
 VIDEO = "3g2 3gp avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts webm wmv"
-Format = Literal["txt", "srt", "vtt", "tsv"]
+Format = Literal[
+    "txt", "md", "docx", "srt", "vtt", "ass", "lrc", "tsv", "csv", "labels", "verbose_json"
+]
+NAME_FIELDS = ("stem", "date", "language")
 
 
 def data_home() -> Path:
@@ -96,6 +100,42 @@ class Align(_Table):
 class Output(_Table):
     formats: tuple[Format, ...] = ("txt", "srt", "vtt", "tsv")
     source: Literal["archive", "keep", "delete"] = "archive"
+    timestamps: bool = False
+    compact: bool = False
+    name: str = "{stem}"
+
+    @field_validator("name")
+    @classmethod
+    def _stays_in_the_outbox(cls, name: str) -> str:
+        """The fields' values are made harmless when they are known; here, the template itself."""
+        fields = ", ".join(f"{{{field}}}" for field in NAME_FIELDS)
+        try:
+            parts = list(Formatter().parse(name))
+        except ValueError as error:
+            raise ValueError(f"a brace is missing: a name may hold {fields}") from error
+        for text, field, layout, conversion in parts:
+            if not text.isprintable() or "/" in text or "\\" in text:
+                raise ValueError("a name may not hold slashes, backslashes or control characters")
+            if field is not None and (field not in NAME_FIELDS or layout or conversion):
+                raise ValueError(f"a name may hold {fields}, and nothing else in braces")
+        if not name.strip(" ."):
+            raise ValueError("a name may not be empty")
+        return name
+
+
+class Subtitles(_Table):
+    """How srt, vtt and ass are cut. 0 means: as usual for the recording's language."""
+
+    line_characters: Annotated[int, Field(ge=0, le=200)] = 0
+    lines: Annotated[int, Field(ge=1, le=4)] = 2
+    characters_per_second: Annotated[float, Field(ge=0, le=100)] = 0.0
+    min_seconds: Annotated[float, Field(ge=0, le=5)] = 0.833
+    max_seconds: Annotated[float, Field(ge=1, le=60)] = 7.0
+    frame_rate: Annotated[float, Field(gt=0, le=240)] = 24.0
+    gap_frames: Annotated[int, Field(ge=0, le=24)] = 2
+    chain_seconds: Annotated[float, Field(ge=0, le=5)] = 0.5
+    pause_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
+    linger_seconds: Annotated[float, Field(ge=0, le=10)] = 1.5
 
 
 class Limits(_Table):
@@ -131,5 +171,6 @@ class Config(_Table):
     transcribe: Transcribe = Transcribe()
     align: Align = Align()
     output: Output = Output()
+    subtitles: Subtitles = Subtitles()
     limits: Limits = Limits()
     notify: Notify = Notify()

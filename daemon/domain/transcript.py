@@ -67,6 +67,8 @@ class Segment:
     avg_logprob: float
     no_speech_prob: float
     words: tuple[Word, ...] = ()
+    speaker: str | None = None
+    language: str | None = None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Segment:

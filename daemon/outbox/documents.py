@@ -1,6 +1,6 @@
 """The two JSON documents of a delivery, built from the stages' artefacts. Pure.
 
-Their schemas are shipped in bundled/schemas/.
+Their schemas are shipped in bundled/schemas/ and documented in the README.
 """
 
 from __future__ import annotations
@@ -47,13 +47,27 @@ class Delivery:
         return cls(job, prepared, recognition, alignment, segments, options)
 
     @property
+    def name_fields(self) -> dict[str, str]:
+        """What `output.name` may say: where a value is unknown, it is empty."""
+        recorded = self.prepared.recorded_at or _iso(self.job.admitted_at)
+        return {
+            "stem": self.job.source.name.removesuffix(self.job.source.suffix),
+            "date": recorded[:10],
+            "language": self.recognition.language,
+        }
+
+    @property
     def words(self) -> list[Json]:
         return [asdict(word) for segment in self.segments for word in segment.words]
 
 
-def transcript(delivery: Delivery) -> Json:
-    """NAME.json: a superset of WhisperX's result, with the detected language."""
+def transcript(delivery: Delivery, compact: bool = False) -> Json:
+    """NAME.json: a superset of WhisperX's result, with the detected language.
+
+    `compact` leaves out the second copy of every word, `word_segments`.
+    """
     recognition, prepared = delivery.recognition, delivery.prepared
+    second_copy = {} if compact else {"word_segments": delivery.words}
     return {
         "schema_version": SCHEMA_VERSION,
         "text": " ".join(segment.text.strip() for segment in delivery.segments),
@@ -61,7 +75,7 @@ def transcript(delivery: Delivery) -> Json:
         "language_probability": round(recognition.language_probability, 4),
         "duration": prepared.duration,
         "segments": [_segment(segment) for segment in delivery.segments],
-        "word_segments": delivery.words,
+        **second_copy,
         "alignment": {
             "status": delivery.alignment.status,
             "reason": delivery.alignment.reason,
@@ -73,7 +87,8 @@ def transcript(delivery: Delivery) -> Json:
 
 
 def _segment(segment: Segment) -> Json:
-    return segment.to_json() | {
+    known = {key: value for key, value in segment.to_json().items() if value is not None}
+    return known | {
         "avg_logprob": round(segment.avg_logprob, 4),
         "no_speech_prob": round(segment.no_speech_prob, 4),
     }
@@ -98,23 +113,33 @@ def _provenance(delivery: Delivery) -> Json:
     }
 
 
-def timing(delivery: Delivery, records: Sequence[StageRecord], now: float) -> Json:
-    """NAME.timing.json: what each stage cost, and every word's times. `now` is Unix time."""
-    admitted = delivery.job.admitted_at
-    begun = next((one.started_at for one in records if one.stage is Stage.PREPARE), None) or now
-    queued = StageRecord(Stage.PREPARE, 1, 0, admitted, max(begun, admitted), exit="ok")
-    stages = {"queued": queued} | {str(one.stage): one for one in records}
-    total = max(now - admitted, 0.0)
+def timing(
+    delivery: Delivery, records: Sequence[StageRecord], now: float, compact: bool = False
+) -> Json:
+    """NAME.timing.json: what each stage cost, and every word's times. `now` is Unix time.
+
+    `compact` leaves out the words, which NAME.json has as well.
+    """
+    total = max(now - delivery.job.admitted_at, 0.0)
+    keys = ("word", "start", "end", "score")
+    words = [{key: word[key] for key in keys} for word in delivery.words]
     return {
         "schema_version": SCHEMA_VERSION,
         "audio_seconds": delivery.prepared.duration,
-        "stages": {name: _stage(record) for name, record in stages.items()},
+        "stages": stages(delivery.job, records, now),
         "total_seconds": round(total, 3),
         "speed": round(delivery.prepared.duration / total, 3) if total else 0.0,
-        "words": [
-            {key: word[key] for key in ("word", "start", "end", "score")} for word in delivery.words
-        ],
+        **({} if compact else {"words": words}),
     }
+
+
+def stages(job: Job, records: Sequence[StageRecord], now: float) -> dict[str, Json]:
+    """What each stage took so far, in the order in which a file travels. `now` is Unix time."""
+    admitted = job.admitted_at
+    begun = next((one.started_at for one in records if one.stage is Stage.PREPARE), None) or now
+    queued = StageRecord(Stage.PREPARE, 1, 0, admitted, max(begun, admitted), exit="ok")
+    known = {"queued": queued} | {str(record.stage): record for record in records}
+    return {name: _stage(record) for name, record in known.items()}
 
 
 def _stage(record: StageRecord) -> Json:

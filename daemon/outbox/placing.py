@@ -11,6 +11,7 @@ from daemon.domain.job import printable
 from daemon.files.atomic import rename_without_clobbering, sync_folder, write_temporary
 
 JSON = "json"  # the commit mark: it appears last
+RESERVED = {"index"}  # index.html is the list of all recordings
 _MAX_NAME_BYTES = 230  # leaves room for " (999)" and ".timing.json" within the usual 255
 
 
@@ -23,9 +24,20 @@ def stem_of(source: Path) -> str:
 
     Characters that forge lines or directions, and bytes that are no text, come out escaped.
     """
-    name = source.name
-    stem = name[: -len(source.suffix)] if source.suffix else name
-    return fitting(printable(stem).replace("\\", "_"), "").lstrip(".").rstrip(" ") or "recording"
+    return _safe(source.name.removesuffix(source.suffix))
+
+
+def named(template: str, fields: Mapping[str, str]) -> str:
+    """The stem that `output.name` asks for; whatever the values hold, a name inside the outbox.
+
+    `template` is valid: the configuration has seen to it.
+    """
+    return _safe(template.format_map(fields))
+
+
+def _safe(stem: str) -> str:
+    flat = printable(stem).replace("\\", "_").replace("/", "_")
+    return fitting(flat, "").lstrip(".").strip(" ") or "recording"
 
 
 def fitting(name: str, suffix: str) -> str:

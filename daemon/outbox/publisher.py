@@ -20,14 +20,15 @@ from daemon.files.recording import holds_the_bytes
 from daemon.files.state_folder import TIMING_SUFFIX
 from daemon.handoff import artefacts
 from daemon.ledger.ledger import Ledger
-from daemon.outbox import documents, formats, placing
+from daemon.outbox import documents, placing
 from daemon.outbox.archive import file_away, report_of
 from daemon.outbox.documents import Delivery
+from daemon.outbox.rendition import rendition
 
 _REPORTED = (Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN, Stage.PUBLISH)
 
 
-class Publisher:
+class Courier:
     """Renders, publishes and files away. Every step may be repeated after a crash."""
 
     def __init__(self, config: Config, ledger: Ledger, jobs: Path) -> None:
@@ -46,9 +47,9 @@ class Publisher:
             if stem is None:
                 stem = placing.free_stem(
                     target,
-                    placing.stem_of(job.source),
+                    placing.named(self._config.output.name, delivery.name_fields),
                     files,
-                    self._ledger.reserved_stems(besides=job.id),
+                    self._ledger.reserved_stems(besides=job.id) | placing.RESERVED,
                 )
                 self._ledger.reserve(job.id, stem)
             try:
@@ -128,12 +129,12 @@ class Publisher:
 
     def _render(self, delivery: Delivery, wall: Callable[[], float]) -> dict[str, bytes]:
         cpu_before = time.process_time()
-        texts = {
-            suffix: formats.RENDERERS[suffix](delivery.segments).encode()
-            for suffix in self._config.output.formats
-        }
-        document = json_bytes(documents.transcript(delivery))
+        config, source = self._config, delivery.job.source
+        document = documents.transcript(delivery, config.output.compact)
         records = [self._ledger.record(delivery.job.id, stage) for stage in _REPORTED]
+        stages = documents.stages(delivery.job, records, wall())
+        name = placing.stem_of(source)
+        texts = rendition(config, config.output.formats, document, name, stages, source)
         now = wall()
         records[-1] = replace(
             records[-1],
@@ -142,8 +143,8 @@ class Publisher:
             cpu_seconds=time.process_time() - cpu_before,
             peak_rss_bytes=psutil.Process().memory_info().rss,
         )
-        timing = json_bytes(documents.timing(delivery, records, now))
-        return texts | {TIMING_SUFFIX: timing, "json": document}
+        timing = json_bytes(documents.timing(delivery, records, now, config.output.compact))
+        return texts | {TIMING_SUFFIX: timing, "json": json_bytes(document)}
 
 
 def _delete(source: Path) -> bool:

@@ -65,7 +65,7 @@ def table(name: str, outbox: Path, stem: str) -> str:
         for stage in ("prepare", "transcribe", "align", "publish")
     )
     reason = f" ({alignment['reason']})" if alignment["reason"] else ""
-    words = len(document["word_segments"])
+    words = sum(len(segment["words"]) for segment in document["segments"])
     return "\n".join(
         (
             name,

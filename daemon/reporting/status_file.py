@@ -13,7 +13,7 @@ from daemon import __version__
 from daemon.domain.transcript import Json
 from daemon.files.atomic import write_json
 from daemon.files.state_folder import STATUS
-from daemon.processes.attempt import Attempt
+from daemon.processes.attempt import Run
 
 _MIN_SECONDS = 1.0  # between two writes
 
@@ -33,15 +33,13 @@ class StatusFile:
         self._at = -math.inf
         self._stale = False
 
-    def write(
-        self, state: str, reason: str, watcher: str, running: Iterable[Attempt], now: float
-    ) -> None:
+    def write(self, state: str, reason: str, watcher: str, runs: Iterable[Run], now: float) -> None:
         """`now` is monotonic. Raises OSError."""
         content: Json = {
             "state": state,
             "reason": reason,
             "watcher": watcher,
-            "working_on": [_run(attempt) for attempt in running],
+            "working_on": [_run(run) for run in runs],
         }
         self._stale = self._stale or content != self._content
         self._content = content
@@ -59,14 +57,14 @@ class StatusFile:
         write_json(self._path, self._base | self._content | {"updated": _now()})
 
 
-def _run(attempt: Attempt) -> Json:
+def _run(run: Run) -> Json:
     return {
-        "job": attempt.job.id,
-        "name": attempt.job.name,
-        "stage": attempt.stage,
-        "pid": attempt.worker.pid,
-        "done_seconds": round(attempt.done, 1),
-        "total_seconds": round(attempt.total, 1),
+        "job": run.job.id,
+        "name": run.job.name,
+        "stage": run.stage,
+        "pid": run.worker.pid,
+        "done_seconds": round(run.done, 1),
+        "total_seconds": round(run.total, 1),
     }
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from daemon.processes.worker import WorkerExited, WorkerMessage
+from daemon.processes.worker import Ended, Said
 
 
 @dataclass(frozen=True, slots=True)
-class InboxChanged:
+class Knock:
     """Something happened in the inbox, or may have."""
 
 
 @dataclass(frozen=True, slots=True)
-class StopRequested:
+class Stop:
     """Somebody wants us to end: the number of the signal that said so."""
 
     signal: int
 
 
-Event = InboxChanged | StopRequested | WorkerMessage | WorkerExited
+Event = Knock | Stop | Said | Ended

@@ -81,3 +81,17 @@ def test_no_field_lacks_bounds_against_nonsense() -> None:
         for key, value in getattr(Config(), table).model_dump().items():
             if isinstance(value, int | float) and not isinstance(value, bool):
                 assert re.search(rf"{table}\.{key}", _problems(**{table: {key: -5}}))
+
+
+@pytest.mark.parametrize("name", ["{stem}", "{date} {stem}", "{stem}.{language}", "talk {{1}}"])
+def test_a_name_for_the_results_may_hold_what_is_known(name: str) -> None:
+    assert Config.model_validate({"output": {"name": name}}).output.name == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../{stem}", "a/b", "a\\b", "", " . ", "{stem", "{job}", "{stem.x}", "{stem!r}", "{stem:9999}",
+     "{}", "{0}", "a\nb", "\u202eb"],
+)  # fmt: skip
+def test_a_name_that_could_lead_elsewhere_is_refused(name: str) -> None:
+    assert "output.name: " in _problems(output={"name": name})

@@ -103,3 +103,23 @@ def test_a_link_in_the_outbox_is_somebody_elses(tmp_path: Path) -> None:
     with pytest.raises(TakenError):
         publish(tmp_path, "a", FILES)
     assert (tmp_path / "a.txt").is_symlink()
+
+
+@given(
+    st.sampled_from(["{stem}", "{date}{stem}", "{stem} {language}", "{language}", "..{stem}"]),
+    st.text(max_size=300),
+    st.text(max_size=12),
+)
+def test_whatever_the_fields_hold_a_name_stays_in_the_outbox(
+    template: str, stem: str, language: str
+) -> None:
+    name = placing.named(template, {"stem": stem, "date": "2026-03-04", "language": language})
+    assert Path(name).name == name
+    assert name not in {"", ".", ".."}
+    assert not name.startswith(".")
+    assert "\\" not in name
+    assert len(name.encode()) <= 230
+
+
+def test_the_index_keeps_its_name(tmp_path: Path) -> None:
+    assert placing.free_stem(tmp_path, "Index", ["html"], placing.RESERVED) == "Index (2)"

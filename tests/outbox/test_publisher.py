@@ -5,6 +5,7 @@ The supervisor is the real one; the stages are fakes that need no model.
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +16,9 @@ from daemon.domain.job import Stage
 from daemon.files.atomic import sha256_of
 from daemon.inbox.scan import candidate
 from daemon.ledger.ledger import Ledger
-from daemon.outbox.publisher import Publisher
+from daemon.outbox.publisher import Courier
+from daemon.rendering.formats import FORMATS
+from tests.kit import schemas
 from tests.kit.daemon_process import configured
 from tests.kit.fake_commands import fake_commands
 from tests.kit.pipeline import run_one
@@ -119,6 +122,29 @@ def test_a_recording_that_was_touched_is_archived_and_a_changed_one_stays(
         ledger.set_digest(job.id, sha256_of(source))
         source.write_bytes(content)
         os.utime(source, (1, 1))
-        assert Publisher(config, ledger, tmp_path).archive(job)
+        assert Courier(config, ledger, tmp_path).archive(job)
     assert (config.paths.done / "memo.wav").exists() == archived
     assert source.exists() == (not archived)
+
+
+def test_the_results_are_named_as_the_configuration_says(tmp_path: Path) -> None:
+    template = {"output": {"formats": ["txt"], "name": "{language} {stem}"}}
+    ended = run_one(tmp_path, fake_commands(), template)
+    names = {path.name for path in ended.config.paths.outbox.iterdir()}
+    assert names == {"en memo.txt", "en memo.json", "en memo.timing.json"}
+
+
+def test_compact_documents_do_not_repeat_the_words(tmp_path: Path) -> None:
+    ended = run_one(tmp_path, fake_commands(), {"output": {"compact": True}})
+    assert ended.document["segments"][0]["words"]
+    assert "word_segments" not in ended.document
+    timing = json.loads((ended.config.paths.outbox / "memo.timing.json").read_bytes())
+    assert "words" not in timing
+    schemas.check(ended.document, "transcript")
+    schemas.check(timing, "timing")
+
+
+def test_every_format_is_delivered(tmp_path: Path) -> None:
+    ended = run_one(tmp_path, fake_commands(), {"output": {"formats": list(FORMATS)}})
+    names = {path.name for path in ended.config.paths.outbox.iterdir()}
+    assert names >= {f"memo.{one.suffix}" for one in FORMATS.values()}

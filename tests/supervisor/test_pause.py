@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from daemon.reporting.event_log import EventLog
+from daemon.reporting.event_log import Journal
 from daemon.supervisor.pause import RETRY_SECONDS, Pause
 
 
-class _Heard(EventLog):
+class _Heard(Journal):
     """A journal that keeps what it is told."""
 
     def __init__(self) -> None:
         super().__init__()
         self.events: list[str] = []
 
-    def info(self, event: str, message: str, *_: object, **__: object) -> None:
+    def tell(self, event: str, message: str, *_: object, **__: object) -> None:
         self.events.append(message)
 
-    warning = info
+    warn = tell
 
 
 def test_a_pause_holds_for_a_while_and_is_told_once() -> None:
