@@ -29,7 +29,7 @@ def limits(name: str, ours: Ours) -> list[Measurement]:
 def _step(name: str, ours: Ours, rows: int, bandwidth: float) -> Measurement:
     size = ours.model.dimensions
     heard = mx.random.normal((rows, size.n_audio_ctx, size.n_audio_state)).astype(ours.model.dtype)
-    cross = ours.model.decoder.remember(heard)
+    cross = ours.model.decoder.keys_values(heard)
     prompts = [ours.vocabulary.prompt("en", None)] * rows
     begun = ours.engine.begin(cross, prompts, [0.0] * rows, [(0, 0)] * rows)
 

@@ -20,7 +20,7 @@ from daemon.handoff import artefacts
 from daemon.inbox.scan import candidate
 from daemon.ledger.ledger import Ledger
 from daemon.models import hardware
-from daemon.reporting.event_log import Journal, open_logs
+from daemon.reporting.event_log import EventLog, open_logs
 from daemon.supervisor.application import opened, stage_commands
 
 
@@ -41,13 +41,15 @@ def _run(arguments: argparse.Namespace) -> int:
         ours = one_shot(config.model_dump() | {"align": align}, outbox, Path(temporary))
         open_logs(ours.paths.logs, echo=False)
         backend = hardware.choose(config.transcribe.backend)
-        with opened(ours, stage_commands(ours, backend), Journal()) as desk:
+        with opened(ours, stage_commands(ours, backend), EventLog()) as application:
             found = candidate(recording)
-            (again,) = desk.tools.ledger.admit([found] if found else [], desk.tools.wall())
-            _hand_over(kept, desk.tools.folder(again.id))
+            (again,) = application.context.ledger.admit(
+                [found] if found else [], application.context.unix_time()
+            )
+            _hand_over(kept, application.context.folder(again.id))
             # The same bytes as before: after PREPARE, the job goes straight on to ALIGN.
-            desk.tools.ledger.set_digest(again.id, artefacts.read_prepared(kept).sha256)
-            return work(desk, [again])
+            application.context.ledger.set_digest(again.id, artefacts.read_prepared(kept).sha256)
+            return work(application, [again])
 
 
 def _job(config: Config, which: str) -> Job:

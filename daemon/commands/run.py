@@ -19,8 +19,8 @@ from daemon.files.faults import explain
 from daemon.ledger.ledger import Ledger
 from daemon.models import hardware
 from daemon.outbox.summary import table
-from daemon.reporting.event_log import Journal, open_logs
-from daemon.reporting.notifier import Notifier, tellers
+from daemon.reporting.event_log import EventLog, open_logs
+from daemon.reporting.notifier import Notifier, channels
 from daemon.supervisor.application import opened, stage_commands
 
 _LAST_WORDS = 2.0  # seconds for the notices that still wait when we stop
@@ -38,13 +38,13 @@ def _run(arguments: argparse.Namespace) -> int:
     backend = hardware.choose(config.transcribe.backend)
     by_hand = arguments.once or arguments.job is not None or sys.stderr.isatty()
     open_logs(config.paths.logs, echo=arguments.verbose or by_hand)
-    notifier = Notifier(tellers(config.notify), config.paths.outbox, _complain)
-    journal = Journal(notifier.hear)
+    notifier = Notifier(channels(config.notify), config.paths.outbox, _complain)
+    event_log = EventLog(notifier.on_event)
     commands = stage_commands(config, backend)
-    with _not_now(), _said(notifier), opened(config, commands, journal) as desk:
+    with _not_now(), _said(notifier), opened(config, commands, event_log) as application:
         if arguments.job is not None:
-            _check_job(desk.tools.ledger, arguments.job)
-        journal.tell(
+            _check_job(application.context.ledger, arguments.job)
+        event_log.info(
             "started",
             f"dropscribe {__version__} started: {backend.name} on {backend.device}"
             f" ({backend.why}), model {config.transcribe.model}; inbox {config.paths.inbox}",
@@ -53,12 +53,12 @@ def _run(arguments: argparse.Namespace) -> int:
             why=backend.why,
             model=config.transcribe.model,
         )
-        with desk.stopped_by(_STOPPING):
-            desk.watch(drain=arguments.once, only=arguments.job)
+        with application.stopped_by(_STOPPING):
+            application.watch(drain=arguments.once, only=arguments.job)
         own = time.process_time()
-        journal.tell("stopped", f"stopped; the daemon itself used {own:.1f} s", cpu_seconds=own)
+        event_log.info("stopped", f"stopped; the daemon itself used {own:.1f} s", cpu_seconds=own)
         if arguments.job is not None:
-            return _report(desk.tools.ledger, config, arguments.job)
+            return _report(application.context.ledger, config, arguments.job)
     return OK
 
 
@@ -82,7 +82,7 @@ def _said(notifier: Notifier) -> Iterator[None]:
 
 
 def _complain(line: str) -> None:
-    Journal().warn("untold", line)
+    EventLog().warning("notification_failed", line)
 
 
 def _check_job(ledger: Ledger, number: int) -> None:

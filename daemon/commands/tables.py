@@ -8,7 +8,7 @@ from typing import TextIO
 
 from daemon.domain.job import TERMINAL
 from daemon.ledger.ledger import Ledger
-from daemon.processes.attempt import Run
+from daemon.processes.attempt import Attempt
 
 _WIDTH = 24
 
@@ -21,7 +21,7 @@ class ProgressBar:
         self._names = names
         self._shown = ""
 
-    def show(self, runs: Sequence[Run], ledger: Ledger) -> None:
+    def show(self, runs: Sequence[Attempt], ledger: Ledger) -> None:
         if not self._stream.isatty():
             return
         finished = sum(count for stage, count in ledger.counts().items() if stage in TERMINAL)
@@ -43,7 +43,7 @@ class ProgressBar:
             self._shown = line
 
 
-def _bar(run: Run) -> str:
+def _bar(run: Attempt) -> str:
     share = min(1.0, run.done / run.total) if run.total else 0.0
     filled = round(share * _WIDTH)
     return f"{run.job.name} {run.stage} [{'█' * filled}{'·' * (_WIDTH - filled)}] {share:.0%}"

@@ -20,8 +20,8 @@ from daemon.errors import FAILED, INTERRUPTED, OK, UsageError
 from daemon.inbox.scan import candidate
 from daemon.models import hardware
 from daemon.outbox.summary import table
-from daemon.reporting.event_log import Journal, open_logs
-from daemon.supervisor.application import Desk, opened, stage_commands
+from daemon.reporting.event_log import EventLog, open_logs
+from daemon.supervisor.application import Application, opened, stage_commands
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,31 +48,34 @@ def _run(arguments: argparse.Namespace) -> int:
         ours = one_shot(_as_asked(config, arguments), arguments.output_dir, Path(temporary))
         backend = hardware.choose(ours.transcribe.backend)
         open_logs(ours.paths.logs, echo=False)
-        with opened(ours, stage_commands(ours, backend), Journal()) as desk:
+        with opened(ours, stage_commands(ours, backend), EventLog()) as application:
             # Named by hand: a symbolic link is meant, as it is not in the inbox.
             found = [candidate(file.resolve()) for file in arguments.files]
             present = [one for one in found if one is not None]
-            return work(desk, desk.tools.ledger.admit(present, desk.tools.wall()))
+            return work(
+                application,
+                application.context.ledger.admit(present, application.context.unix_time()),
+            )
 
 
-def work(desk: Desk, jobs: Sequence[Job]) -> int:
+def work(application: Application, jobs: Sequence[Job]) -> int:
     """Finish `jobs` with a progress bar, and print how each ended; returns the exit code."""
-    tools = desk.tools
+    context = application.context
     bar = ProgressBar(sys.stderr, {job.id: job.name for job in jobs})
-    with desk.stopped_by((signal.SIGINT, signal.SIGTERM)):
-        desk.drain(lambda: bar.show(tools.lanes.runs, tools.ledger))
+    with application.stopped_by((signal.SIGINT, signal.SIGTERM)):
+        application.drain(lambda: bar.show(context.attempts.running, context.ledger))
     bar.close()
-    ended = [job for one in jobs if (job := tools.ledger.job(one.id)) is not None]
+    ended = [job for one in jobs if (job := context.ledger.job(one.id)) is not None]
     for job in ended:
-        _report(job, desk)
+        _report(job, application)
     if all(job.next is Stage.DONE for job in ended):
         return OK
     return FAILED if any(job.next is Stage.FAILED for job in ended) else INTERRUPTED
 
 
-def _report(job: Job, desk: Desk) -> None:
+def _report(job: Job, application: Application) -> None:
     if job.next is Stage.DONE:
-        print(table(job.name, desk.tools.config.paths.outbox, job.stem or "") + "\n")
+        print(table(job.name, application.context.config.paths.outbox, job.stem or "") + "\n")
     elif job.failure is not None:
         print(f"dropscribe: {job.name}: {job.failure.message}", file=sys.stderr)
 

@@ -25,17 +25,17 @@ _HOPELESS = 3  # killers, without more segments finished than killed, that show 
 
 
 @dataclass(slots=True)
-class Tried:
+class AlignmentHistory:
     """What earlier children left behind. `finished` holds (words, reason) by segment id."""
 
     finished: dict[int, tuple[tuple[Word, ...], str]] = field(default_factory=dict)
     begun: set[int] = field(default_factory=set)
-    killers: set[int] = field(default_factory=set)
+    crashing: set[int] = field(default_factory=set)
     useful: int = 0  # children that finished a segment, or found out which one kills
 
     @property
     def suspects(self) -> set[int]:
-        return self.begun - self.finished.keys() - self.killers
+        return self.begun - self.finished.keys() - self.crashing
 
     @property
     def words(self) -> dict[int, tuple[Word, ...]]:
@@ -43,13 +43,13 @@ class Tried:
 
     def allowed(self, attempts: int) -> int:
         """How many failed children the job may cost: more while each one brings it further."""
-        hopeless = len(self.killers) > max(_HOPELESS, len(self.finished))
+        hopeless = len(self.crashing) > max(_HOPELESS, len(self.finished))
         return attempts if hopeless else attempts + self.useful
 
 
-def read(folder: Path) -> Tried:
+def read(folder: Path) -> AlignmentHistory:
     """Replay the log; a line that a dying process left half-written is no line."""
-    tried = Tried()
+    tried = AlignmentHistory()
     for block in _children(folder / NAME):
         _replay(tried, block)
     return tried
@@ -76,8 +76,8 @@ def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
                     yield line
 
 
-def _replay(tried: Tried, block: Sequence[Mapping[str, Any]]) -> None:
-    finished_before, killers_before = len(tried.finished), len(tried.killers)
+def _replay(tried: AlignmentHistory, block: Sequence[Mapping[str, Any]]) -> None:
+    finished_before, killers_before = len(tried.finished), len(tried.crashing)
     last: list[int] = []
     for line in block:
         with contextlib.suppress(ValueError, KeyError, TypeError):
@@ -88,8 +88,8 @@ def _replay(tried: Tried, block: Sequence[Mapping[str, Any]]) -> None:
                 words = tuple(Word.from_json(word) for word in line["words"])
                 tried.finished[int(line["id"])] = (words, str(line["reason"]))
     if len(last) == 1:
-        tried.killers |= set(last) - tried.finished.keys()
-    tried.useful += len(tried.finished) > finished_before or len(tried.killers) > killers_before
+        tried.crashing |= set(last) - tried.finished.keys()
+    tried.useful += len(tried.finished) > finished_before or len(tried.crashing) > killers_before
 
 
 class AlignedLog:

@@ -32,7 +32,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Doorbell:
+class MoreInput:
     """More input is there for a job that was already requested.
 
     `complete`: all of it is; `alone`: and no transcription needs the processor any more.
@@ -78,19 +78,19 @@ class Receipt:
 Message = Ready | Progress | Receipt
 
 
-def request_line(request: Request | Doorbell) -> bytes:
+def request_line(request: Request | MoreInput) -> bytes:
     match request:
         case Request(folder, nonce):
             return _line({"job": str(folder), "nonce": nonce})
-        case Doorbell(nonce, complete, alone):
+        case MoreInput(nonce, complete, alone):
             return _line({"nonce": nonce, "complete": complete, "alone": alone})
 
 
-def parse_request(line: bytes) -> Request | Doorbell:
+def parse_request(line: bytes) -> Request | MoreInput:
     data = json.loads(line)
     if "job" in data:
         return Request(Path(data["job"]), str(data["nonce"]))
-    return Doorbell(str(data["nonce"]), bool(data["complete"]), bool(data["alone"]))
+    return MoreInput(str(data["nonce"]), bool(data["complete"]), bool(data["alone"]))
 
 
 def message_line(message: Message) -> bytes:

@@ -8,21 +8,21 @@ from pathlib import Path
 
 from daemon.domain.job import Candidate, printable
 from daemon.inbox.finder_info import Busy, Dataless, Readiness, Ready, readiness
-from daemon.inbox.icloud import Downloads
-from daemon.reporting.event_log import Journal
+from daemon.inbox.icloud import ICloudDownloads
+from daemon.reporting.event_log import EventLog
 
 
-class Patience:
+class CompletenessCheck:
     """How long a candidate must be left alone, on top of having settled."""
 
     def __init__(
         self,
-        journal: Journal,
-        downloads: Downloads,
+        event_log: EventLog,
+        downloads: ICloudDownloads,
         clock: Callable[[], float],
         look: Callable[[Path], Readiness] = lambda path: readiness(path, path.lstat()),
     ) -> None:
-        self._journal = journal
+        self._event_log = event_log
         self._downloads = downloads
         self._clock = clock
         self._look = look
@@ -51,4 +51,4 @@ class Patience:
     def _say(self, path: Path, reason: str) -> None:
         if path not in self._said:
             self._said.add(path)
-            self._journal.tell("waiting", f"{printable(path.name)}: {reason}", reason=reason)
+            self._event_log.info("waiting", f"{printable(path.name)}: {reason}", reason=reason)

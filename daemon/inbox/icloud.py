@@ -17,7 +17,7 @@ def read_one_byte(path: Path) -> Sequence[str]:
     return ("/usr/bin/head", "-c", "1", str(path))
 
 
-class Downloads:
+class ICloudDownloads:
     """At most `limit` files asked for at a time, each for at most `seconds`."""
 
     def __init__(

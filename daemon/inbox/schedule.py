@@ -8,7 +8,7 @@ _GAP = 0.2  # seconds between two scans, however often the bell rings
 _SHARE = 10  # … and never more than a tenth of our time, however large the inbox
 
 
-class ScanClock:
+class ScanSchedule:
     """All times are monotonic seconds."""
 
     def __init__(self, now: float, rescan_seconds: float) -> None:
@@ -16,7 +16,7 @@ class ScanClock:
         self._at = now
         self._not_before = now
 
-    def ring(self, now: float) -> None:
+    def request(self, now: float) -> None:
         """Something happened, or may have."""
         self._at = now
 

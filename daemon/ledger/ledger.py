@@ -9,7 +9,7 @@ from pathlib import Path
 
 from daemon.domain.job import Candidate, Failure, FailureKind, Job, Stage, StageRecord
 from daemon.ledger.inbox_scan import LedgerScan
-from daemon.ledger.queries import LedgerReader
+from daemon.ledger.queries import LedgerQueries
 from daemon.ledger.schema import (
     JOB_COLUMNS,
     RECOVER,
@@ -26,7 +26,7 @@ class CorruptLedgerError(Exception):
     """The database file is damaged, or another version of dropscribe wrote it."""
 
 
-class Ledger(LedgerReader):
+class Ledger(LedgerQueries):
     """All jobs. The supervisor holds the one writing instance; others open it read-only."""
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
@@ -124,7 +124,7 @@ class Ledger(LedgerReader):
                 "UPDATE stages SET started_at = ? WHERE job = ? AND stage = ?", (now, job, stage)
             )
 
-    def give_back(self, job: int, stage: Stage) -> None:
+    def uncount_start(self, job: int, stage: Stage) -> None:
         """Uncount a start that we ended ourselves: a deliberate stop, a fault of the machine."""
         with self._transaction() as db:
             db.execute(
@@ -161,7 +161,7 @@ class Ledger(LedgerReader):
         with self._transaction() as db:
             db.execute("UPDATE jobs SET next = ?, finished_at = ? WHERE id = ?", (stage, now, job))
 
-    def condemn(self, job: int, failure: Failure) -> None:
+    def mark_failed(self, job: int, failure: Failure) -> None:
         """Decide that this job fails; its source still has to be quarantined."""
         with self._transaction() as db:
             db.execute(

@@ -13,7 +13,7 @@ from daemon.ledger.schema import JOB_COLUMNS, TERMINAL_SQL, job_of
 _PAGE = 100  # rows read at a time, so that the queue may change while it is walked through
 
 
-class LedgerReader:
+class LedgerQueries:
     """Questions to a ledger that is open already."""
 
     def __init__(self, db: sqlite3.Connection) -> None:

@@ -1,6 +1,6 @@
 """The two JSON documents of a delivery, built from the stages' artefacts. Pure.
 
-Their schemas are shipped in bundled/schemas/ and documented in the README.
+Their schemas are shipped in bundled/schemas/.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from daemon.outbox.rendition import rendition
 _REPORTED = (Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN, Stage.PUBLISH)
 
 
-class Courier:
+class Publisher:
     """Renders, publishes and files away. Every step may be repeated after a crash."""
 
     def __init__(self, config: Config, ledger: Ledger, jobs: Path) -> None:

@@ -10,7 +10,7 @@ from daemon.config.settings import Config
 from daemon.domain.job import Job, Stage, StageRecord
 from daemon.handoff.protocol import Progress, Usage
 from daemon.processes import outcome
-from daemon.processes.outcome import Verdict
+from daemon.processes.outcome import Outcome
 from daemon.processes.process_tree import Vitals
 from daemon.processes.worker import Worker
 
@@ -23,7 +23,7 @@ _AUDIO_FACTOR = {Stage.PREPARE: 0.0, Stage.TRANSCRIBE: 60.0, Stage.ALIGN: 10.0}
 
 
 @dataclass(frozen=True, slots=True)
-class RunLimits:
+class AttemptLimits:
     """What an attempt may use. Seconds are monotonic; bytes count the whole process tree."""
 
     stall_seconds: float
@@ -31,7 +31,7 @@ class RunLimits:
     memory_bytes: int
 
     @classmethod
-    def of(cls, config: Config, stage: Stage, audio_seconds: float) -> RunLimits:
+    def of(cls, config: Config, stage: Stage, audio_seconds: float) -> AttemptLimits:
         """As configured; where no memory limit is, three quarters of the machine's."""
         stall = config.align if stage is Stage.ALIGN else config.limits
         memory = {
@@ -46,14 +46,14 @@ class RunLimits:
 
 
 @dataclass(slots=True)
-class Run:
+class Attempt:
     """A start that was counted in the ledger and whose end we are waiting for."""
 
     job: Job
     stage: Stage
     nonce: str
     worker: Worker
-    limits: RunLimits
+    limits: AttemptLimits
     begun: float  # monotonic
     heard: float  # monotonic time of the last real progress
     waiting: bool = False  # for a worker or for another stage: no limit applies
@@ -65,7 +65,7 @@ class Run:
     cpu_seconds: float = 0.0
     usage: Usage = field(default_factory=Usage)
 
-    def hear(self, progress: Progress, now: float) -> None:
+    def on_progress(self, progress: Progress, now: float) -> None:
         """Only a change is progress: a loop that reports the same point for ever has stalled."""
         if self.waiting and self.stage is Stage.TRANSCRIBE:
             self.input_complete(now)  # the worker took it up beside another file
@@ -78,7 +78,7 @@ class Run:
         self.waiting = False
         self.begun = self.heard = now
 
-    def check(self, now: float, vitals: Vitals | None) -> Verdict | None:
+    def check(self, now: float, vitals: Vitals | None) -> Outcome | None:
         """The verdict to stop it with; None while all is well."""
         if vitals is not None:
             self.peak_bytes = max(self.peak_bytes, vitals.memory_bytes)
@@ -102,7 +102,7 @@ class Run:
             max(self.usage.peak_rss_bytes, self.peak_bytes),
         )
 
-    def record(self, found: Verdict, ended_at: float) -> StageRecord:
+    def record(self, found: Outcome, ended_at: float) -> StageRecord:
         """How it went, for the ledger. `ended_at` is Unix time."""
         cost = self.cost()
         return StageRecord(

@@ -27,7 +27,7 @@ _SIGNALS: dict[int, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Outcome:
     """`kind` None: it succeeded. `exit` is the short form for timing.json."""
 
     kind: FailureKind | None = None
@@ -35,66 +35,66 @@ class Verdict:
     exit: str = "ok"
 
 
-def succeeded() -> Verdict:
-    return Verdict()
+def succeeded() -> Outcome:
+    return Outcome()
 
 
-def failed(kind: FailureKind, message: str) -> Verdict:
-    return Verdict(kind, message, str(kind))
+def failed(kind: FailureKind, message: str) -> Outcome:
+    return Outcome(kind, message, str(kind))
 
 
-def died(stage: Stage, code: int | None) -> Verdict:
+def died(stage: Stage, code: int | None) -> Outcome:
     """The process ended without a receipt. `code` None: not even SIGKILL ended it."""
     doing = _DOING[stage]
     if code is None:
-        return Verdict(FailureKind.CRASHED, f"{doing} hangs in the system", "stuck")
+        return Outcome(FailureKind.CRASHED, f"{doing} hangs in the system", "stuck")
     if code < 0:
         how = _SIGNALS.get(-code, f"was ended by signal {-code}")
-        return Verdict(FailureKind.CRASHED, f"{doing} {how}", f"signal {-code}")
+        return Outcome(FailureKind.CRASHED, f"{doing} {how}", f"signal {-code}")
     how = "ended without a result" if code == 0 else f"ended with exit code {code}"
-    return Verdict(FailureKind.CRASHED, f"{doing} {how}", f"exit {code}")
+    return Outcome(FailureKind.CRASHED, f"{doing} {how}", f"exit {code}")
 
 
-def unable_to_start(stage: Stage, code: int | None, log: Path) -> Verdict:
+def unable_to_start(stage: Stage, code: int | None, log: Path) -> Outcome:
     """The process ended before it had imported what it needs: the installation is broken."""
     message = (
         f"{died(stage, code).message} before it could begin: run `dropscribe doctor`; see {log}"
     )
-    return Verdict(FailureKind.ENVIRONMENT, message, "unable to start")
+    return Outcome(FailureKind.ENVIRONMENT, message, "unable to start")
 
 
-def invalid(stage: Stage, problem: str) -> Verdict:
+def invalid(stage: Stage, problem: str) -> Outcome:
     """There was a receipt, but the artefact does not stand up."""
     message = f"{_DOING[stage]} reported success, but {problem}"
-    return Verdict(FailureKind.CRASHED, message, "invalid result")
+    return Outcome(FailureKind.CRASHED, message, "invalid result")
 
 
-def stalled(stage: Stage, seconds: float) -> Verdict:
+def stalled(stage: Stage, seconds: float) -> Outcome:
     message = f"{_DOING[stage]} was stopped after {seconds:g} s without progress"
-    return Verdict(FailureKind.TIMED_OUT, message, "stalled")
+    return Outcome(FailureKind.TIMED_OUT, message, "stalled")
 
 
-def overdue(stage: Stage, seconds: float) -> Verdict:
+def overdue(stage: Stage, seconds: float) -> Outcome:
     message = f"{_DOING[stage]} was stopped: it took longer than {seconds:.0f} s"
-    return Verdict(FailureKind.TIMED_OUT, message, "overdue")
+    return Outcome(FailureKind.TIMED_OUT, message, "overdue")
 
 
-def too_large(stage: Stage, used: int, limit: int) -> Verdict:
+def too_large(stage: Stage, used: int, limit: int) -> Outcome:
     message = f"{_DOING[stage]} was stopped at {_mb(used)} of memory (limit {_mb(limit)})"
-    return Verdict(FailureKind.MEMORY, message, "memory limit")
+    return Outcome(FailureKind.MEMORY, message, "memory limit")
 
 
-def flooded(stage: Stage) -> Verdict:
+def flooded(stage: Stage) -> Outcome:
     message = f"{_DOING[stage]} was stopped: it flooded its output with noise"
-    return Verdict(FailureKind.CRASHED, message, "flooded")
+    return Outcome(FailureKind.CRASHED, message, "flooded")
 
 
-def interrupted(stage: Stage, times: int) -> Verdict:
+def interrupted(stage: Stage, times: int) -> Outcome:
     message = (
         f"the daemon itself was killed {times} times during this file's {_DOING[stage]};"
         " retry it when the cause is found"
     )
-    return Verdict(FailureKind.INTERRUPTED, message, "interrupted")
+    return Outcome(FailureKind.INTERRUPTED, message, "interrupted")
 
 
 def _mb(size: int) -> str:

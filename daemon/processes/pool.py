@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.domain.job import Stage
-from daemon.processes.worker import Ended, Said, Worker
+from daemon.processes.worker import Worker, WorkerExited, WorkerMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +22,14 @@ class Command:
     environment: Mapping[str, str]
 
 
-class Workers:
+class WorkerPool:
     """Every method is called from the supervisor's loop only; starting raises OSError."""
 
     def __init__(
         self,
         commands: Mapping[Stage, Command],
         folder: Path,
-        post: Callable[[Said | Ended], None],
+        post: Callable[[WorkerMessage | WorkerExited], None],
     ) -> None:
         self._commands = commands
         self._folder = folder  # for what a process says before it has a job
@@ -37,7 +37,7 @@ class Workers:
         self._ready: dict[Stage, Worker] = {}
         self._used = 0.0  # monotonic
 
-    def warm(self, stage: Stage, now: float) -> Worker:
+    def prewarm(self, stage: Stage, now: float) -> Worker:
         """Have a process of `stage` ready."""
         self._used = now
         worker = self._ready.get(stage)
@@ -49,7 +49,7 @@ class Workers:
     def take(self, stage: Stage, log: Path, now: float) -> Worker:
         """A process for one attempt: the resident one, the spare, or a new one logging to `log`."""
         if stage is Stage.TRANSCRIBE:
-            return self.warm(stage, now)
+            return self.prewarm(stage, now)
         spare = self._ready.pop(stage, None)
         if spare is not None and spare.exit_code() is None:
             return spare

@@ -20,8 +20,8 @@ from typing import IO
 
 from daemon.handoff.protocol import (
     MAX_LINE,
-    Doorbell,
     Message,
+    MoreInput,
     Progress,
     Ready,
     Request,
@@ -36,7 +36,7 @@ _KILL_SECONDS = 10.0  # how long a killed process may take to die (crash reports
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class WorkerMessage:
     """A stage process said something."""
 
     worker: Worker
@@ -44,7 +44,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class WorkerExited:
     """A stage process closed its stdout: it is dead, or about to be."""
 
     worker: Worker
@@ -58,7 +58,7 @@ class Worker:
         command: Sequence[str],
         environment: Mapping[str, str],
         log: Path,
-        post: Callable[[Said | Ended], None],
+        post: Callable[[WorkerMessage | WorkerExited], None],
     ) -> None:
         self.flooding = False
         self.ready = False  # its imports are over
@@ -88,7 +88,7 @@ class Worker:
     def pid(self) -> int:
         return self._process.pid
 
-    def ask(self, request: Request | Doorbell) -> None:
+    def ask(self, request: Request | MoreInput) -> None:
         """Send one line, without ever waiting for the child to read it.
 
         A dead child's broken pipe is no error here: its end is an event. A full pipe means that it
@@ -139,8 +139,8 @@ class Worker:
                 if time.monotonic() - heard < _PROGRESS_SECONDS:
                     continue
                 heard = time.monotonic()
-            self._post(Said(self, message))
-        self._post(Ended(self))
+            self._post(WorkerMessage(self, message))
+        self._post(WorkerExited(self))
 
 
 def _lines(stream: IO[bytes]) -> Iterable[bytes]:

@@ -1,6 +1,6 @@
 """The two faces of the log: one clear line per event for people, one JSON object for programs.
 
-No line holds what was said in a recording. events.jsonl's fields are documented in the README.
+No line holds what was said in a recording. events.jsonl's fields: README.md of this folder.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LINE = "{time:YYYY-MM-DD HH:mm:ss} {level: <7} {message}"
 
 
 def open_logs(folder: Path, echo: bool) -> None:
-    """Send the journal to `folder`, and to stderr as well if `echo`. Files are mode 0600.
+    """Send the event log to `folder`, and to stderr as well if `echo`. Files are mode 0600.
 
     Where there can be no files, stderr has to do: the log must not stop the work.
     """
@@ -84,22 +84,22 @@ def _event_line(record: Record) -> str:
 Listener = Callable[[str, str, str, Mapping[str, object]], None]
 
 
-class Journal:
-    """What happened, told once and written twice.
+class EventLog:
+    """What happened: one call, two log files.
 
-    `listener` hears every event as well: its name, its message, the file's name ("" if it is about
-    no file), and its fields.
+    `listener` is called with every event as well: its name, its message, the file's name ("" if
+    it is about no file), and its fields.
     """
 
     def __init__(self, listener: Listener = lambda event, message, name, facts: None) -> None:
         self._listener = listener
 
-    def tell(self, event: str, message: str, job: Job | None = None, **facts: object) -> None:
+    def info(self, event: str, message: str, job: Job | None = None, **facts: object) -> None:
         """`event` is one of the documented names; `facts` are its fields (JSON values)."""
         self._write("INFO", event, message, job, facts)
 
-    def warn(self, event: str, message: str, job: Job | None = None, **facts: object) -> None:
-        """As `tell`, for what a person should look at."""
+    def warning(self, event: str, message: str, job: Job | None = None, **facts: object) -> None:
+        """As `info`, for what a person should look at."""
         self._write("WARNING", event, message, job, facts)
 
     def unexpected(self, message: str) -> None:

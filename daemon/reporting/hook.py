@@ -24,7 +24,7 @@ class Hook:
         self._argv = argv
         self._seconds = seconds
 
-    def tell(self, notice: bytes, stop: threading.Event) -> None:
+    def send(self, notice: bytes, stop: threading.Event) -> None:
         """Run it once. Raises OSError if it cannot start, fails, takes too long, or at `stop`.
 
         Input and output are files: a pipe could fill, or be kept open by a grandchild.

@@ -1,6 +1,6 @@
 """Telling others how a file fared: a macOS notification, a hook command, a webhook.
 
-One thread does the telling, behind a queue. A job neither waits for it nor fails by it; what could
+One thread sends them, behind a queue. A job neither waits for it nor fails by it; what could
 not be told is logged. What is still unsaid when the daemon is killed is lost: the outbox is the
 record, a notification is a courtesy.
 """
@@ -20,8 +20,8 @@ from daemon.config.settings import Notify
 from daemon.reporting.hook import Hook
 from daemon.reporting.webhook import Webhook
 
-TOLD = frozenset({"done", "failed", "paused"})
-_LAST_SECONDS = 2.0  # for a teller that is told to stop: more than a hook's grace
+NOTIFIED_EVENTS = frozenset({"done", "failed", "paused"})
+_LAST_SECONDS = 2.0  # for a channel that is told to stop: more than a hook's grace
 _WAITING = 1000  # notices; what comes while so many wait is dropped
 
 
@@ -42,10 +42,10 @@ class Notice:
         return json.dumps({**self.facts, **fields}, allow_nan=False).encode()
 
 
-class Teller(Protocol):
-    """One way to tell. Raises OSError with a reason if it could not; `stop` means hurry up."""
+class Channel(Protocol):
+    """One way to send a notice. Raises OSError with a reason; `stop` means hurry up."""
 
-    def tell(self, notice: bytes, stop: threading.Event) -> None: ...
+    def send(self, notice: bytes, stop: threading.Event) -> None: ...
 
 
 class MacNotification:
@@ -60,17 +60,17 @@ class MacNotification:
     def __init__(self, osascript: str = "osascript") -> None:
         self._command = [osascript, *(part for line in self._SCRIPT for part in ("-e", line))]
 
-    def tell(self, notice: bytes, stop: threading.Event) -> None:
+    def send(self, notice: bytes, stop: threading.Event) -> None:
         said = json.loads(notice)
         # The title comes first and begins with a letter, so no name can pass for an option.
         title = f"dropscribe: {said['event']}"
         text = f"{said['file']}: {said['message']}" if said["file"] else said["message"]
-        Hook([*self._command, title, text], seconds=10.0).tell(b"", stop)
+        Hook([*self._command, title, text], seconds=10.0).send(b"", stop)
 
 
-def tellers(notify: Notify, platform: str = sys.platform) -> tuple[Teller, ...]:
+def channels(notify: Notify, platform: str = sys.platform) -> tuple[Channel, ...]:
     """Every way that the configuration asks for."""
-    chosen: list[Teller] = []
+    chosen: list[Channel] = []
     if notify.macos and platform == "darwin":
         chosen.append(MacNotification())
     if notify.hook:
@@ -81,26 +81,26 @@ def tellers(notify: Notify, platform: str = sys.platform) -> tuple[Teller, ...]:
 
 
 class Notifier:
-    """Passes on what the journal says of files and of pauses, in a thread of its own."""
+    """Passes on what the event log says of files and of pauses, in a thread of its own."""
 
     def __init__(
         self,
-        tellers: Sequence[Teller],
+        channels: Sequence[Channel],
         outbox: Path,
         complain: Callable[[str], None],
     ) -> None:
-        self._tellers = tellers
+        self._channels = channels
         self._outbox = outbox
         self._complain = complain  # called from the thread with one line for the log
         self._queue: queue.Queue[Notice | None] = queue.Queue()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
-        if tellers:
+        if channels:
             self._thread.start()
 
-    def hear(self, event: str, message: str, name: str, facts: Mapping[str, object]) -> None:
-        """Take note of an event of the journal, if it is one to tell, and return at once."""
-        if event in TOLD and self._tellers and self._queue.qsize() < _WAITING:
+    def on_event(self, event: str, message: str, name: str, facts: Mapping[str, object]) -> None:
+        """Queue a notice of this event, if it is one to be sent, and return at once."""
+        if event in NOTIFIED_EVENTS and self._channels and self._queue.qsize() < _WAITING:
             facts = {**facts, "outbox": str(self._outbox)}
             self._queue.put(Notice(event, name, message, facts))
 
@@ -114,8 +114,8 @@ class Notifier:
 
     def _run(self) -> None:
         while (notice := self._queue.get()) is not None and not self._stop.is_set():
-            for teller in self._tellers:
+            for channel in self._channels:
                 try:
-                    teller.tell(notice.to_json(), self._stop)
+                    channel.send(notice.to_json(), self._stop)
                 except (OSError, ValueError) as error:
                     self._complain(f"could not tell about {notice.file or 'the queue'}: {error}")

@@ -13,7 +13,7 @@ from daemon import __version__
 from daemon.domain.transcript import Json
 from daemon.files.atomic import write_json
 from daemon.files.state_folder import STATUS
-from daemon.processes.attempt import Run
+from daemon.processes.attempt import Attempt
 
 _MIN_SECONDS = 1.0  # between two writes
 
@@ -33,13 +33,15 @@ class StatusFile:
         self._at = -math.inf
         self._stale = False
 
-    def write(self, state: str, reason: str, watcher: str, runs: Iterable[Run], now: float) -> None:
+    def write(
+        self, state: str, reason: str, watcher: str, running: Iterable[Attempt], now: float
+    ) -> None:
         """`now` is monotonic. Raises OSError."""
         content: Json = {
             "state": state,
             "reason": reason,
             "watcher": watcher,
-            "working_on": [_run(run) for run in runs],
+            "working_on": [_run(attempt) for attempt in running],
         }
         self._stale = self._stale or content != self._content
         self._content = content
@@ -57,14 +59,14 @@ class StatusFile:
         write_json(self._path, self._base | self._content | {"updated": _now()})
 
 
-def _run(run: Run) -> Json:
+def _run(attempt: Attempt) -> Json:
     return {
-        "job": run.job.id,
-        "name": run.job.name,
-        "stage": run.stage,
-        "pid": run.worker.pid,
-        "done_seconds": round(run.done, 1),
-        "total_seconds": round(run.total, 1),
+        "job": attempt.job.id,
+        "name": attempt.job.name,
+        "stage": attempt.stage,
+        "pid": attempt.worker.pid,
+        "done_seconds": round(attempt.done, 1),
+        "total_seconds": round(attempt.total, 1),
     }
 
 

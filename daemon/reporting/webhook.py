@@ -23,7 +23,7 @@ class Webhook:
     def __init__(self, url: str) -> None:
         self._url = url
 
-    def tell(self, notice: bytes, stop: threading.Event) -> None:
+    def send(self, notice: bytes, stop: threading.Event) -> None:
         """POST `notice`. Raises OSError when the last try has failed; `stop` ends the pauses."""
         for pause in PAUSES:
             try:

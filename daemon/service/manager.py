@@ -80,18 +80,18 @@ def service_for(spec: AgentSpec, host: Host) -> Service:
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class DaemonRun:
     """One run of the daemon, as it says of itself in status.json."""
 
     pid: int
     started: str
 
 
-def current_life(state: Path) -> Life | None:
+def current_life(state: Path) -> DaemonRun | None:
     """The run that is alive now, None if there is none."""
     try:
         status = json.loads((state / STATUS).read_bytes())
-        life = Life(int(status["pid"]), str(status["started"]))
+        life = DaemonRun(int(status["pid"]), str(status["started"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return life if psutil.pid_exists(life.pid) else None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from daemon.alignment.batches import batches
 from daemon.domain.transcript import Alignment, AlignmentStatus, Json, Segment
 from daemon.handoff import alignment_log, artefacts
-from daemon.handoff.alignment_log import AlignedLog, Tried
+from daemon.handoff.alignment_log import AlignedLog, AlignmentHistory
 from daemon.models import registry
 from daemon.stages.serve import Channel, Handler, serve
 
@@ -113,7 +113,7 @@ class _SegmentStream:
 
 def _align(
     aligner: Aligner, threads: Threads, audio: FloatArray, stream: _SegmentStream, channel: Channel
-) -> Tried:
+) -> AlignmentHistory:
     """Align what no earlier child has: in batches, and the suspects last, one by one."""
     from daemon.asr.recognizer import SAMPLE_RATE  # noqa: PLC0415
 
@@ -154,12 +154,12 @@ def _own_times(folder: Path, reason: str) -> Alignment:
     return Alignment(AlignmentStatus.PARTIAL, reason, "", words)
 
 
-def _result(tried: Tried, model: str) -> Alignment:
+def _result(tried: AlignmentHistory, model: str) -> Alignment:
     missing = {id_: reason for id_, (words, reason) in tried.finished.items() if reason}
-    missing |= dict.fromkeys(tried.killers, _KILLER)
+    missing |= dict.fromkeys(tried.crashing, _KILLER)
     if not missing:
         return Alignment(AlignmentStatus.COMPLETE, "", model, tried.words)
-    total = len(tried.finished) + len(tried.killers)
+    total = len(tried.finished) + len(tried.crashing)
     named = [f"{id_} ({reason})" for id_, reason in sorted(missing.items())[:_NAMED]]
     more = ", …" if len(missing) > _NAMED else ""
     reason = f"{len(missing)} of {total} segments have no word times: {', '.join(named)}{more}"

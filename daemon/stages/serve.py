@@ -21,8 +21,8 @@ from daemon.errors import DropscribeError
 from daemon.files import faults
 from daemon.handoff import artefacts
 from daemon.handoff.protocol import (
-    Doorbell,
     Message,
+    MoreInput,
     Progress,
     Ready,
     Receipt,
@@ -76,8 +76,8 @@ class Channel:
             while not self.complete:
                 self._hear(self._server.waiting.get_nowait())
 
-    def _hear(self, event: Request | Doorbell) -> bool:
-        if not isinstance(event, Doorbell) or event.nonce != self.request.nonce:
+    def _hear(self, event: Request | MoreInput) -> bool:
+        if not isinstance(event, MoreInput) or event.nonce != self.request.nonce:
             return False
         self.complete, self.alone = event.complete, event.alone
         return True
@@ -106,7 +106,7 @@ class Server:
     """The requests that wait, those that are open, and the way back to the daemon."""
 
     def __init__(self, protocol: int) -> None:
-        self.waiting: queue.SimpleQueue[Request | Doorbell] = queue.SimpleQueue()
+        self.waiting: queue.SimpleQueue[Request | MoreInput] = queue.SimpleQueue()
         self._protocol = protocol
         self._open: list[Channel] = []
 
@@ -165,7 +165,7 @@ def _outcome(handler: Handler, channel: Channel) -> tuple[FailureKind | None, st
     return None, ""
 
 
-def _read_requests(requests: queue.SimpleQueue[Request | Doorbell]) -> None:
+def _read_requests(requests: queue.SimpleQueue[Request | MoreInput]) -> None:
     """Runs in a thread, so that the end of stdin ends the process even amid a computation."""
     for line in sys.stdin.buffer:
         requests.put(parse_request(line))

@@ -10,8 +10,8 @@ from daemon.domain.job import Candidate, Failure, FailureKind, Identity, Job, St
 from daemon.inbox.scan import Settling, look_into
 from daemon.ledger.cancellations import Cancellations
 from daemon.ledger.inbox_scan import LedgerScan
-from daemon.supervisor.context import Tools
-from daemon.supervisor.transitions import Outcomes
+from daemon.supervisor.context import Context
+from daemon.supervisor.transitions import Transitions
 
 _MENTIONED = 20  # names a scan
 _AT_ONCE = 20_000  # files a scan: more than that wait for the next one, so that memory is bounded
@@ -21,28 +21,28 @@ _CANCELLABLE = {Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN, Stage.PUBLISH}
 _Kept = tuple[int, int, int]  # what a rename keeps: inode, size and modification time
 
 
-class Intake:
+class Admission:
     """Decides which files become jobs, and notices when a job's file moved, changed or left."""
 
     def __init__(
         self,
         inbox: Path,
-        tools: Tools,
-        outcomes: Outcomes,
+        context: Context,
+        transitions: Transitions,
         unsettled: set[int],
         looking: Callable[[], None],
         patience: Callable[[Candidate], float],
     ) -> None:
         self._inbox = inbox
-        self._extensions = tools.config.watch.extensions
-        self._ledger = tools.ledger
-        self._journal = tools.journal
-        self._mounts = tools.mounts
-        self._outcomes = outcomes
-        self._cancelled = Cancellations(tools.config.paths.state)
+        self._extensions = context.config.watch.extensions
+        self._ledger = context.ledger
+        self._event_log = context.event_log
+        self._mounts = context.mounts
+        self._transitions = transitions
+        self._cancelled = Cancellations(context.config.paths.state)
         self._unsettled = unsettled  # shared: jobs that wait for their file to be still again
         self._looking = looking  # called before each look: later events need another one
-        watch = tools.config.watch
+        watch = context.config.watch
         self._settling = Settling(watch.settle_seconds, watch.empty_seconds, patience)
         self._passed_over: set[str] = set()
         self._looked_for: set[int] = set()  # unsettled jobs at the last scan
@@ -57,7 +57,7 @@ class Intake:
         """When a scan can find the next file settled (monotonic), or a job's file again."""
         return -math.inf if self._unsettled - self._looked_for else self._settling.due()
 
-    def scan(self, now: float, wall: float) -> bool:
+    def scan(self, now: float, unix_time: float) -> bool:
         """Look once; True if something new is settling. Raises OSError if the inbox is gone."""
         self._mounts.check([self._inbox])
         self._looking()
@@ -69,8 +69,8 @@ class Intake:
         fresh = seen.fresh(_AT_ONCE)
         absent = seen.absent(self._inbox, _AT_ONCE)
         settled = self._settling.look([*fresh, *self._unread(seen, fresh)], now)
-        self._admit(settled, {_kept(job.identity): job for job in absent}, wall)
-        self._drop_the_gone(absent, {_kept(one.identity) for one in fresh}, wall)
+        self._admit(settled, {_kept(job.identity): job for job in absent}, unix_time)
+        self._drop_the_gone(absent, {_kept(one.identity) for one in fresh}, unix_time)
         self._mention(look.ignored)
         return self.settling > before
 
@@ -82,7 +82,7 @@ class Intake:
         return [one for one in found if one.path not in changed]
 
     def _admit(
-        self, settled: Iterable[Candidate], absent: Mapping[_Kept, Job], wall: float
+        self, settled: Iterable[Candidate], absent: Mapping[_Kept, Job], unix_time: float
     ) -> None:
         fresh: list[Candidate] = []
         for candidate in settled:
@@ -95,22 +95,24 @@ class Intake:
                 self._unsettled.discard(job.id)
                 self._ledger.relocate(job.id, candidate)
             # else: its delivery has begun and is finished first; then this is a new recording
-        for job in self._ledger.admit(fresh, wall):
-            self._journal.tell(
+        for job in self._ledger.admit(fresh, unix_time):
+            self._event_log.info(
                 "queued", f"queued ({_size(job.identity)})", job, bytes=job.identity.size
             )
 
     def _renew(self, job: Job, candidate: Candidate) -> None:
-        self._outcomes.abandon(job)
+        self._transitions.abandon(job)
         self._unsettled.discard(job.id)
         if candidate.refusal is not None:
             failure = Failure(Stage.PREPARE, FailureKind.BAD_INPUT, candidate.refusal)
-            self._ledger.condemn(job.id, failure)
+            self._ledger.mark_failed(job.id, failure)
         elif candidate.identity != job.identity:
             self._ledger.renew(job.id, candidate)
-            self._journal.tell("changed", "the file changed or was renamed: reading it again", job)
+            self._event_log.info(
+                "changed", "the file changed or was renamed: reading it again", job
+            )
 
-    def _drop_the_gone(self, absent: Iterable[Job], settling: set[_Kept], wall: float) -> None:
+    def _drop_the_gone(self, absent: Iterable[Job], settling: set[_Kept], unix_time: float) -> None:
         """Two scans must miss a file: a rename can hide it from one for a moment."""
         missing = [
             job
@@ -120,24 +122,24 @@ class Intake:
         ]
         for job in missing:
             if job.id in self._missing:
-                self._give_up(job, wall)
+                self._give_up(job, unix_time)
         self._missing = {job.id for job in missing}
 
-    def _give_up(self, job: Job, wall: float) -> None:
+    def _give_up(self, job: Job, unix_time: float) -> None:
         self._unsettled.discard(job.id)
         if job.next is Stage.PREPARE:
-            self._outcomes.abandon(job)
-            self._ledger.finish(job.id, Stage.GONE, wall)
-            self._journal.tell("gone", "left the inbox before it was read", job)
+            self._transitions.abandon(job)
+            self._ledger.finish(job.id, Stage.GONE, unix_time)
+            self._event_log.info("gone", "left the inbox before it was read", job)
 
     def _give_up_what_is_cancelled(self) -> None:
         for number in self._cancelled.asked():
             job = self._ledger.job(number)
             if job is not None and job.next in _CANCELLABLE and job.stem is None:
-                self._outcomes.abandon(job)
+                self._transitions.abandon(job)
                 self._unsettled.discard(job.id)
                 failure = Failure(job.next, FailureKind.CANCELLED, "it was cancelled")
-                self._ledger.condemn(job.id, failure)
+                self._ledger.mark_failed(job.id, failure)
             self._cancelled.settle(number)
 
     @property
@@ -150,7 +152,7 @@ class Intake:
         current = set(names)
         for name in sorted(current - self._passed_over)[:_MENTIONED]:
             shown = printable(name)
-            self._journal.tell("ignored", f"{shown} is no audio or video file: left alone")
+            self._event_log.info("ignored", f"{shown} is no audio or video file: left alone")
         self._passed_over = current
 
 

@@ -15,30 +15,30 @@ from daemon.domain.job import Stage
 from daemon.files.lock import Lock
 from daemon.files.state_folder import JOBS
 from daemon.files.volumes import Mounts
-from daemon.inbox.completeness import Patience
-from daemon.inbox.icloud import Downloads
+from daemon.inbox.completeness import CompletenessCheck
+from daemon.inbox.icloud import ICloudDownloads
 from daemon.inbox.watcher import Watcher
 from daemon.models import hardware, registry
 from daemon.models.hardware import Backend
-from daemon.outbox.publisher import Courier
-from daemon.processes.attempts import Lanes
+from daemon.outbox.publisher import Publisher
+from daemon.processes.attempts import Attempts
 from daemon.processes.pool import Command
-from daemon.reporting.event_log import Journal
+from daemon.reporting.event_log import EventLog
 from daemon.reporting.status_file import StatusFile
-from daemon.supervisor.admission import Intake
-from daemon.supervisor.context import Tools
+from daemon.supervisor.admission import Admission
+from daemon.supervisor.context import Context
 from daemon.supervisor.crash_recovery import (
     open_ledger,
     sweep_folders,
     sweep_jobs,
     sweep_orphans,
 )
-from daemon.supervisor.events import Event, Knock, Stop
+from daemon.supervisor.events import Event, InboxChanged, StopRequested
 from daemon.supervisor.loop import Supervisor
 from daemon.supervisor.pause import Pause
-from daemon.supervisor.power import Awake, stay_awake_command
-from daemon.supervisor.scheduler import Starts
-from daemon.supervisor.transitions import Outcomes
+from daemon.supervisor.power import SleepInhibitor, stay_awake_command
+from daemon.supervisor.scheduler import Scheduler
+from daemon.supervisor.transitions import Transitions
 
 Commands = Mapping[Stage, Command]
 
@@ -71,53 +71,55 @@ def stage_commands(config: Config, backend: Backend) -> Commands:
 
 
 @contextmanager
-def opened(config: Config, commands: Commands, journal: Journal) -> Iterator[Desk]:
+def opened(config: Config, commands: Commands, event_log: EventLog) -> Iterator[Application]:
     """Everything but the loop, with the lock held. Raises TemporaryError if it is not free."""
     os.umask(0o077)  # recordings and transcripts are their owner's business
     jobs = config.paths.state / JOBS
     jobs.mkdir(parents=True, exist_ok=True)
     with Lock(config.paths.state):
         sweep_orphans(config.paths.state)
-        with contextlib.closing(open_ledger(config.paths, journal)) as ledger:
+        with contextlib.closing(open_ledger(config.paths, event_log)) as ledger:
             sweep_jobs(jobs, ledger)
             events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-            lanes = Lanes(commands, jobs, events.put, config.limits.grace_seconds)
-            courier = Courier(config, ledger, jobs)
-            pause = Pause(journal)
+            attempts = Attempts(commands, jobs, events.put, config.limits.grace_seconds)
+            publisher = Publisher(config, ledger, jobs)
+            pause = Pause(event_log)
             mounts = Mounts(config.paths.state)
-            yield Desk(Tools(config, ledger, lanes, courier, journal, pause, mounts, jobs), events)
+            yield Application(
+                Context(config, ledger, attempts, publisher, event_log, pause, mounts, jobs), events
+            )
 
 
-class Desk:
+class Application:
     """The collaborators and the queue that ties them together."""
 
-    def __init__(self, tools: Tools, events: queue.SimpleQueue[Event]) -> None:
-        self.tools = tools
+    def __init__(self, context: Context, events: queue.SimpleQueue[Event]) -> None:
+        self.context = context
         self.events = events
 
     def watch(self, drain: bool, only: int | None = None) -> None:
         """The daemon: watch the inbox and work, until stopped or (`drain`) until all is done."""
-        tools, config = self.tools, self.tools.config
-        _make_folders(config.paths, tools.mounts)
+        context, config = self.context, self.context.config
+        _make_folders(config.paths, context.mounts)
         bell = _Bell(self.events)
         unsettled: set[int] = set()
-        outcomes = Outcomes(tools, unsettled if only is None else None)
-        intake = watcher = None
+        transitions = Transitions(context, unsettled if only is None else None)
+        admission = watcher = None
         inbox = config.paths.inbox.resolve()
-        downloads = Downloads()
+        downloads = ICloudDownloads()
         if only is None:
-            patience = Patience(tools.journal, downloads, tools.clock)
-            intake = Intake(inbox, tools, outcomes, unsettled, bell.answered, patience)
+            patience = CompletenessCheck(context.event_log, downloads, context.clock)
+            admission = Admission(inbox, context, transitions, unsettled, bell.answered, patience)
             watcher = Watcher(inbox, bell.ring) if config.watch.events else None
         supervisor = Supervisor(
-            tools,
+            context,
             self.events,
-            Starts(tools, outcomes, only),
-            outcomes,
-            intake,
+            Scheduler(context, transitions, only),
+            transitions,
+            admission,
             watcher,
             StatusFile(config.paths.state),
-            Awake(stay_awake_command() if config.limits.keep_awake else ()),
+            SleepInhibitor(stay_awake_command() if config.limits.keep_awake else ()),
             drain=drain or only is not None,
         )
         with contextlib.closing(downloads):
@@ -125,16 +127,20 @@ class Desk:
 
     def drain(self, on_turn: Callable[[], None]) -> None:
         """Finish the jobs that were admitted by hand; nothing is watched."""
-        _make_folders(self.tools.config.paths, self.tools.mounts)
-        outcomes = Outcomes(self.tools, None)
-        starts = Starts(self.tools, outcomes)
-        Supervisor(self.tools, self.events, starts, outcomes, drain=True, on_turn=on_turn).run()
+        _make_folders(self.context.config.paths, self.context.mounts)
+        transitions = Transitions(self.context, None)
+        scheduler = Scheduler(self.context, transitions)
+        Supervisor(
+            self.context, self.events, scheduler, transitions, drain=True, on_turn=on_turn
+        ).run()
 
     @contextmanager
     def stopped_by(self, signals: Iterable[signal.Signals]) -> Iterator[None]:
         """Signals become events of the loop; a handler does nothing but post."""
         before = {
-            number: signal.signal(number, lambda received, _: self.events.put(Stop(received)))
+            number: signal.signal(
+                number, lambda received, _: self.events.put(StopRequested(received))
+            )
             for number in signals
         }
         try:
@@ -154,7 +160,7 @@ class _Bell:
     def ring(self) -> None:
         if not self._rung:
             self._rung = True
-            self._events.put(Knock())
+            self._events.put(InboxChanged())
 
     def answered(self) -> None:
         self._rung = False

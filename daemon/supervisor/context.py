@@ -10,26 +10,26 @@ from pathlib import Path
 from daemon.config.settings import Config
 from daemon.files.volumes import Mounts
 from daemon.ledger.ledger import Ledger
-from daemon.outbox.publisher import Courier
-from daemon.processes.attempts import Lanes
-from daemon.reporting.event_log import Journal
+from daemon.outbox.publisher import Publisher
+from daemon.processes.attempts import Attempts
+from daemon.reporting.event_log import EventLog
 from daemon.supervisor.pause import Pause
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
-    """Everything that a decision may need. `clock` is monotonic, `wall` is Unix time."""
+class Context:
+    """Everything that a decision may need. `clock` is monotonic, `unix_time` is Unix time."""
 
     config: Config
     ledger: Ledger
-    lanes: Lanes
-    courier: Courier
-    journal: Journal
+    attempts: Attempts
+    publisher: Publisher
+    event_log: EventLog
     pause: Pause
     mounts: Mounts
     jobs: Path  # the folder of job folders
     clock: Callable[[], float] = time.monotonic
-    wall: Callable[[], float] = time.time
+    unix_time: Callable[[], float] = time.time
 
     def folder(self, job: int) -> Path:
         return self.jobs / str(job)

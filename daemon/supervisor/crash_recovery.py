@@ -21,30 +21,32 @@ from daemon.files.state_folder import JOBS, LEDGER
 from daemon.handoff import artefacts
 from daemon.ledger.ledger import CorruptLedgerError, Ledger
 from daemon.ledger.schema import Delivered
-from daemon.reporting.event_log import Journal
+from daemon.reporting.event_log import EventLog
 
 
-def open_ledger(paths: Paths, journal: Journal) -> Ledger:
+def open_ledger(paths: Paths, event_log: EventLog) -> Ledger:
     """The ledger. A damaged one is set aside; a new one learns from the outbox what is done.
 
     Raises TemporaryError if the disk does not let us have it now.
     """
     try:
-        return _opened_ledger(paths, journal)
+        return _opened_ledger(paths, event_log)
     except (OSError, sqlite3.OperationalError) as error:
         raise TemporaryError(explain(error)) from error
 
 
-def _opened_ledger(paths: Paths, journal: Journal) -> Ledger:
+def _opened_ledger(paths: Paths, event_log: EventLog) -> Ledger:
     try:
         ledger = Ledger(paths.state / LEDGER)
     except CorruptLedgerError as error:
         _set_aside(paths.state)
-        journal.warn("ledger_replaced", f"the queue's database was damaged ({error}): set aside")
+        event_log.warning(
+            "ledger_replaced", f"the queue's database was damaged ({error}): set aside"
+        )
         ledger = Ledger(paths.state / LEDGER)
     if ledger.is_new and (known := ledger.recover(_delivered(paths), time.time())):
         message = f"a new queue: it knows the {known} recordings whose results are in the outbox"
-        journal.tell("recovered", message, recordings=known)
+        event_log.info("recovered", message, recordings=known)
     return ledger
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from daemon.processes.worker import Ended, Said
+from daemon.processes.worker import WorkerExited, WorkerMessage
 
 
 @dataclass(frozen=True, slots=True)
-class Knock:
+class InboxChanged:
     """Something happened in the inbox, or may have."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class StopRequested:
     """Somebody wants us to end: the number of the signal that said so."""
 
     signal: int
 
 
-Event = Knock | Stop | Said | Ended
+Event = InboxChanged | StopRequested | WorkerMessage | WorkerExited

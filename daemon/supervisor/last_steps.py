@@ -9,17 +9,17 @@ from daemon.domain.job import Job, Stage, printable
 from daemon.files.recording import is_unchanged
 from daemon.handoff.artefacts import InvalidArtefactError
 from daemon.outbox import summary
-from daemon.supervisor.context import Tools
+from daemon.supervisor.context import Context
 
 
-def archive(tools: Tools, job: Job) -> None:
+def archive(context: Context, job: Job) -> None:
     """File a delivered recording away, if it can be moved. Raises OSError."""
-    if not tools.courier.archive(job):
+    if not context.publisher.archive(job):
         message = "the recording may not be moved (is it locked?): it stays in the inbox"
-        tools.journal.warn("kept", message, job)
+        context.event_log.warning("kept", message, job)
 
 
-class Finishing:
+class LastSteps:
     """Each step may be repeated after a crash.
 
     `used_up` tells whether a stage may not be tried again, and draws the consequence; `unsettled`
@@ -27,41 +27,41 @@ class Finishing:
     """
 
     def __init__(
-        self, tools: Tools, used_up: Callable[[Job, Stage], bool], unsettled: set[int] | None
+        self, context: Context, used_up: Callable[[Job, Stage], bool], unsettled: set[int] | None
     ) -> None:
-        self._tools = tools
+        self._context = context
         self._used_up = used_up
         self._unsettled = unsettled
         self._sought: set[int] = set()  # jobs whose missing file the next scans look for
 
     def publish(self, job: Job) -> None:
         """Deliver the results, then file the recording away. Raises OSError: pause, then again."""
-        tools = self._tools
+        context = self._context
         if self._is_stale(job):
-            tools.ledger.advance(job.id, Stage.PREPARE)
+            context.ledger.advance(job.id, Stage.PREPARE)
             return
         if self._has_to_be_sought(job) or self._used_up(job, Stage.PUBLISH):
             return
-        tools.ledger.begin(job.id, Stage.PUBLISH, tools.wall())
+        context.ledger.begin(job.id, Stage.PUBLISH, context.unix_time())
         try:
-            delivery, paths = tools.courier.publish(job, tools.wall)
+            delivery, paths = context.publisher.publish(job, context.unix_time)
             if self._has_to_be_sought(job):  # it left in the meantime
-                tools.ledger.give_back(job.id, Stage.PUBLISH)
+                context.ledger.uncount_start(job.id, Stage.PUBLISH)
                 return
-            archive(tools, job)
+            archive(context, job)
         except InvalidArtefactError:
-            tools.ledger.give_back(job.id, Stage.PUBLISH)
-            tools.ledger.advance(job.id, Stage.PREPARE)  # somebody tidied the state folder
+            context.ledger.uncount_start(job.id, Stage.PUBLISH)
+            context.ledger.advance(job.id, Stage.PREPARE)  # somebody tidied the state folder
             return
         except OSError:
-            tools.ledger.give_back(job.id, Stage.PUBLISH)
+            context.ledger.uncount_start(job.id, Stage.PUBLISH)
             raise
-        tools.ledger.finish(job.id, Stage.DONE, tools.wall())
+        context.ledger.finish(job.id, Stage.DONE, context.unix_time())
         self._sought.discard(job.id)
-        tools.courier.clear(job)
-        tools.pause.end("work")
-        facts = summary.facts(delivery, paths, tools.wall())
-        tools.journal.tell("done", summary.line(delivery, facts), job, **facts)
+        context.publisher.clear(job)
+        context.pause.end("work")
+        facts = summary.facts(delivery, paths, context.unix_time())
+        context.event_log.info("done", summary.line(delivery, facts), job, **facts)
 
     def _is_stale(self, job: Job) -> bool:
         """Whether the file changed after we read it; if so, it has to settle again.
@@ -90,13 +90,13 @@ class Finishing:
 
     def quarantine(self, job: Job) -> None:
         """Move the recording to failed/, with the reason beside it. Raises OSError."""
-        tools = self._tools
-        report = tools.courier.quarantine(job)
-        tools.ledger.finish(job.id, Stage.FAILED, tools.wall())
-        tools.courier.clear(job)
+        context = self._context
+        report = context.publisher.quarantine(job)
+        context.ledger.finish(job.id, Stage.FAILED, context.unix_time())
+        context.publisher.clear(job)
         reason = job.failure.message if job.failure else ""
         kind = job.failure.kind if job.failure else ""
-        tools.journal.warn(
+        context.event_log.warning(
             "failed",
             f"failed: {reason}. See {printable(report.name)}",
             job,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daemon.reporting.event_log import Journal
+from daemon.reporting.event_log import EventLog
 
 RETRY_SECONDS = 15.0
 
@@ -14,8 +14,8 @@ class Pause:
     "machine" (its disk, its battery) before each start.
     """
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    def __init__(self, event_log: EventLog) -> None:
+        self._event_log = event_log
         self._reasons: dict[str, str] = {}
         self.until = 0.0
 
@@ -32,9 +32,9 @@ class Pause:
         self.until = now + RETRY_SECONDS
         if self._reasons.get(topic) != reason:
             self._reasons[topic] = reason
-            self._journal.warn("paused", f"paused: {reason}", reason=reason)
+            self._event_log.warning("paused", f"paused: {reason}", reason=reason)
 
     def end(self, topic: str) -> None:
         """Something that the fault prevented has worked."""
         if reason := self._reasons.pop(topic, None):
-            self._journal.tell("resumed", f"resumed; it was: {reason}")
+            self._event_log.info("resumed", f"resumed; it was: {reason}")

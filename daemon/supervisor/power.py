@@ -20,7 +20,7 @@ def stay_awake_command() -> Sequence[str]:
     return ("/usr/bin/caffeinate", "-i", "-w", str(os.getpid()))
 
 
-class Awake:
+class SleepInhibitor:
     """Keeps the machine from idle sleep while, and only while, `hold(True)` was the last word."""
 
     def __init__(self, command: Sequence[str]) -> None:

@@ -7,24 +7,24 @@ from daemon.domain.transcript import Alignment, AlignmentStatus
 from daemon.handoff import alignment_log, artefacts
 from daemon.outbox import summary
 from daemon.processes import outcome
-from daemon.processes.attempt import Run
-from daemon.processes.outcome import Verdict
+from daemon.processes.attempt import Attempt
+from daemon.processes.outcome import Outcome
 from daemon.supervisor.backoff import Backoff
-from daemon.supervisor.context import Tools
+from daemon.supervisor.context import Context
 from daemon.supervisor.last_steps import archive
 
 
-class Outcomes:
+class Transitions:
     """Draws the consequences of stages' ends.
 
     `unsettled` is shared with the intake: a job in it waits until its file is still again. None:
     there is no inbox to watch, so a file that changes under us fails.
     """
 
-    def __init__(self, tools: Tools, unsettled: set[int] | None) -> None:
-        self._tools = tools
+    def __init__(self, context: Context, unsettled: set[int] | None) -> None:
+        self._context = context
         self.unsettled = unsettled
-        self._backoff = Backoff(tools.config.limits.retry_seconds)
+        self._backoff = Backoff(context.config.limits.retry_seconds)
 
     # Before a start
 
@@ -38,11 +38,11 @@ class Outcomes:
 
     def used_up(self, job: Job, stage: Stage) -> bool:
         """Whether the stage may not be tried again; if so, the consequence is drawn."""
-        record = self._tools.ledger.record(job.id, stage)
-        if record.interruptions() >= self._tools.config.limits.max_interruptions:
+        record = self._context.ledger.record(job.id, stage)
+        if record.interruptions() >= self._context.config.limits.max_interruptions:
             found = outcome.interrupted(stage, record.interruptions())
         elif record.failures >= self._attempts(job, stage):
-            found = Verdict(FailureKind.CRASHED, record.reason, record.exit)
+            found = Outcome(FailureKind.CRASHED, record.reason, record.exit)
         else:
             return False
         self._give_up(job, stage, found)
@@ -50,65 +50,65 @@ class Outcomes:
 
     def _attempts(self, job: Job, stage: Stage) -> int:
         """How many failures a stage is allowed."""
-        config = self._tools.config
+        config = self._context.config
         if stage is not Stage.ALIGN:
             return config.limits.max_attempts
-        return alignment_log.read(self._tools.folder(job.id)).allowed(config.align.attempts)
+        return alignment_log.read(self._context.folder(job.id)).allowed(config.align.attempts)
 
     # After an end
 
-    def conclude(self, run: Run, found: Verdict, now: float) -> None:
+    def apply_outcome(self, attempt: Attempt, found: Outcome, now: float) -> None:
         """One attempt ended: store it, and decide."""
-        tools, job = self._tools, run.job
+        context, job = self._context, attempt.job
         match found.kind:
             case None:
-                self._succeeded(run, found)
-                tools.pause.end("work")
+                self._succeeded(attempt, found)
+                context.pause.end("work")
             case FailureKind.ENVIRONMENT:
-                tools.ledger.give_back(job.id, run.stage)
+                context.ledger.uncount_start(job.id, attempt.stage)
                 self.abandon(job)  # an aligner must not wait for as long as the pause takes
-                tools.pause.begin("work", found.message, now)
+                context.pause.begin("work", found.message, now)
             case FailureKind.CHANGED | FailureKind.VANISHED if self.unsettled is not None:
-                tools.ledger.give_back(job.id, run.stage)
+                context.ledger.uncount_start(job.id, attempt.stage)
                 self.unsettled.add(job.id)
             case FailureKind.BAD_INPUT | FailureKind.CHANGED | FailureKind.VANISHED:
-                tools.ledger.end(job.id, run.record(found, tools.wall()), None)
-                self._give_up(job, run.stage, found)
+                context.ledger.end(job.id, attempt.record(found, context.unix_time()), None)
+                self._give_up(job, attempt.stage, found)
             case _:
-                self._failed(run, found, now)
+                self._failed(attempt, found, now)
 
     def abandon(self, job: Job) -> None:
         """End whatever runs for a job; none of it counts."""
-        for run in self._tools.lanes.stop(job.id):
-            self.give_back(run)
+        for attempt in self._context.attempts.stop(job.id):
+            self.uncount_start(attempt)
 
-    def give_back(self, run: Run) -> None:
+    def uncount_start(self, attempt: Attempt) -> None:
         """We ended this run ourselves: it does not count."""
-        self._tools.ledger.give_back(run.job.id, run.stage)
+        self._context.ledger.uncount_start(attempt.job.id, attempt.stage)
 
-    def _succeeded(self, run: Run, found: Verdict) -> None:
-        tools, job = self._tools, run.job
+    def _succeeded(self, attempt: Attempt, found: Outcome) -> None:
+        context, job = self._context, attempt.job
         following = {
             Stage.PREPARE: self._after_prepare,
             Stage.TRANSCRIBE: self._after_transcribe,
             Stage.ALIGN: self._after_align,
-        }[run.stage](job)
-        tools.ledger.end(job.id, run.record(found, tools.wall()), following)
+        }[attempt.stage](job)
+        context.ledger.end(job.id, attempt.record(found, context.unix_time()), following)
         if following is Stage.DONE:
-            tools.ledger.finish(job.id, Stage.DONE, tools.wall())
-            tools.courier.clear(job)
+            context.ledger.finish(job.id, Stage.DONE, context.unix_time())
+            context.publisher.clear(job)
 
     def _after_prepare(self, job: Job) -> Stage:
         """To TRANSCRIBE, unless these very bytes have been there before."""
-        tools, folder = self._tools, self._tools.folder(job.id)
+        context, folder = self._context, self._context.folder(job.id)
         prepared = artefacts.read_prepared(folder)
         if self._delivered_before(job, prepared.sha256):
-            archive(tools, job)
-            tools.journal.tell("unchanged", "the same recording was delivered before", job)
+            archive(context, job)
+            context.event_log.info("unchanged", "the same recording was delivered before", job)
             return Stage.DONE
         for warning in prepared.warnings:
-            tools.journal.warn("damaged", warning, job)
-        tools.journal.tell(
+            context.event_log.warning("damaged", warning, job)
+        context.event_log.info(
             "prepared",
             f"decoded {summary.clock(prepared.duration)} of audio"
             f" ({prepared.codec} in {prepared.container.split(',')[0]})",
@@ -116,24 +116,24 @@ class Outcomes:
             audio_seconds=prepared.duration,
             speech_seconds=round(sum(end - start for start, end in prepared.speech), 3),
         )
-        if tools.ledger.digest(job.id) != prepared.sha256:
+        if context.ledger.digest(job.id) != prepared.sha256:
             (folder / artefacts.TRANSCRIPT).unlink(missing_ok=True)  # first, in case we die here
-            tools.ledger.set_digest(job.id, prepared.sha256)
+            context.ledger.set_digest(job.id, prepared.sha256)
             return Stage.TRANSCRIBE
         return Stage.ALIGN if artefacts.is_whole(folder, Stage.TRANSCRIBE) else Stage.TRANSCRIBE
 
     def _delivered_before(self, job: Job, sha256: str) -> bool:
         """Whether the results are there already: it was kept, or an earlier ledger was lost."""
-        kept = self._tools.config.output.source == "keep"
-        if kept and self._tools.ledger.delivered(job.source, sha256) is not None:
+        kept = self._context.config.output.source == "keep"
+        if kept and self._context.ledger.delivered(job.source, sha256) is not None:
             return True
-        stem = self._tools.ledger.recovered(job.source.with_name(job.name), sha256)
-        return stem is not None and self._tools.courier.is_delivered(stem)
+        stem = self._context.ledger.recovered(job.source.with_name(job.name), sha256)
+        return stem is not None and self._context.publisher.is_delivered(stem)
 
     def _after_transcribe(self, job: Job) -> Stage:
-        tools = self._tools
-        recognition = artefacts.read_recognition(tools.folder(job.id))
-        tools.journal.tell(
+        context = self._context
+        recognition = artefacts.read_recognition(context.folder(job.id))
+        context.event_log.info(
             "transcribed",
             f"transcribed: {len(recognition.segments)} segments,"
             f" language {recognition.language} ({recognition.language_probability:.0%})",
@@ -141,61 +141,65 @@ class Outcomes:
             segments=len(recognition.segments),
             language=recognition.language,
         )
-        if not tools.config.align.enabled or not recognition.segments:
+        if not context.config.align.enabled or not recognition.segments:
             self.abandon(job)
             return Stage.PUBLISH
-        if tools.lanes.ring(job.id, complete=True, now=tools.clock()):
-            tools.ledger.restart_clock(job.id, Stage.ALIGN, tools.wall())
+        if context.attempts.send_more_input(job.id, complete=True, now=context.clock()):
+            context.ledger.restart_clock(job.id, Stage.ALIGN, context.unix_time())
         return Stage.ALIGN
 
     def _after_align(self, job: Job) -> Stage:
-        alignment = artefacts.read_alignment(self._tools.folder(job.id))
+        alignment = artefacts.read_alignment(self._context.folder(job.id))
         words = sum(map(len, alignment.words.values()))
-        tell = self._tools.journal.tell
+        tell = self._context.event_log.info
         if alignment.status is not AlignmentStatus.COMPLETE:
-            tell = self._tools.journal.warn
+            tell = self._context.event_log.warning
         reason = f": {alignment.reason}" if alignment.reason else ""
         message = f"aligned: {words} words, {alignment.status}{reason}"
         tell("aligned", message, job, words=words, status=alignment.status)
         return Stage.PUBLISH
 
-    def _failed(self, run: Run, found: Verdict, now: float) -> None:
-        tools, job = self._tools, run.job
-        tools.ledger.end(job.id, run.record(found, tools.wall()), None)
-        failures = tools.ledger.record(job.id, run.stage).failures
-        if failures >= self._attempts(job, run.stage):
-            self._give_up(job, run.stage, found)
+    def _failed(self, attempt: Attempt, found: Outcome, now: float) -> None:
+        context, job = self._context, attempt.job
+        context.ledger.end(job.id, attempt.record(found, context.unix_time()), None)
+        failures = context.ledger.record(job.id, attempt.stage).failures
+        if failures >= self._attempts(job, attempt.stage):
+            self._give_up(job, attempt.stage, found)
             return
-        if run.stage is Stage.TRANSCRIBE:
+        if attempt.stage is Stage.TRANSCRIBE:
             self.abandon(job)  # its aligner waits for what will not come
         wait = 0.0
-        if run.stage is not Stage.ALIGN:
+        if attempt.stage is not Stage.ALIGN:
             wait = self._backoff.wait(job.id, failures, now)
-        tools.journal.warn(
-            "retrying", f"{found.message}; trying again", job, stage=run.stage, wait_seconds=wait
+        context.event_log.warning(
+            "retrying",
+            f"{found.message}; trying again",
+            job,
+            stage=attempt.stage,
+            wait_seconds=wait,
         )
 
-    def _give_up(self, job: Job, stage: Stage, found: Verdict) -> None:
+    def _give_up(self, job: Job, stage: Stage, found: Outcome) -> None:
         """The file fails; or, if only its words' times are at stake, goes on without them."""
-        tools = self._tools
+        context = self._context
         if stage is Stage.ALIGN:
-            current = tools.ledger.job(job.id)
+            current = context.ledger.job(job.id)
             if current is not None and current.next is stage:  # else: when its input is whole
                 self._go_on_without_words(job, found)
             return
         self.abandon(job)
         kind = found.kind or FailureKind.CRASHED
-        tools.ledger.condemn(job.id, Failure(stage, kind, found.message))
+        context.ledger.mark_failed(job.id, Failure(stage, kind, found.message))
 
-    def _go_on_without_words(self, job: Job, found: Verdict) -> None:
-        tools, folder = self._tools, self._tools.folder(job.id)
-        attempts = tools.ledger.record(job.id, Stage.ALIGN).failures
+    def _go_on_without_words(self, job: Job, found: Outcome) -> None:
+        context, folder = self._context, self._context.folder(job.id)
+        attempts = context.ledger.record(job.id, Stage.ALIGN).failures
         reason = found.message + (f" ({attempts} attempts)" if attempts > 1 else "")
         words = alignment_log.read(folder).words
         status = AlignmentStatus.PARTIAL if words else AlignmentStatus.FAILED
         alignment = Alignment(status, reason, "", words)
         artefacts.write_artefact(folder / artefacts.ALIGNMENT, "", alignment.to_json())
-        tools.journal.warn(
+        context.event_log.warning(
             "unaligned", f"delivering segments without word times: {reason}", job, reason=reason
         )
-        tools.ledger.advance(job.id, Stage.PUBLISH)
+        context.ledger.advance(job.id, Stage.PUBLISH)

@@ -195,8 +195,3 @@ def test_logs_show_the_end_of_what_was_written(
 def test_logs_of_a_daemon_that_never_ran_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(DropscribeError, match="dropscribe install"):
         run_logs(tmp_path)
-
-
-def test_the_verbs_are_those_of_the_readme() -> None:
-    names = [verb.name for verb in VERBS]
-    assert names == ["install", "uninstall", "start", "stop", "restart", "logs"]

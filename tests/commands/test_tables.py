@@ -14,7 +14,7 @@ from daemon.commands.tables import ProgressBar
 from daemon.domain.job import Candidate, Identity, Stage
 from daemon.handoff.protocol import Progress
 from daemon.ledger.ledger import Ledger
-from daemon.processes.attempt import Run, RunLimits
+from daemon.processes.attempt import Attempt, AttemptLimits
 from daemon.processes.worker import Worker
 
 
@@ -32,12 +32,14 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         yield opened
 
 
-def _run(ledger: Ledger) -> Run:
+def _run(ledger: Ledger) -> Attempt:
     job = ledger.job(1)
     assert job is not None
     worker = cast(Worker, object())  # never asked for anything
-    run = Run(job, Stage.TRANSCRIBE, "abc", worker, RunLimits(1, 1, 1), begun=0.0, heard=0.0)
-    run.hear(Progress("abc", 30.0, 60.0), 1.0)
+    run = Attempt(
+        job, Stage.TRANSCRIBE, "abc", worker, AttemptLimits(1, 1, 1), begun=0.0, heard=0.0
+    )
+    run.on_progress(Progress("abc", 30.0, 60.0), 1.0)
     return run
 
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from daemon.domain.job import Stage
-from daemon.processes.attempts import Lanes
+from daemon.processes.attempts import Attempts
 from tests.kit.daemon_process import Tables
 from tests.kit.fake_commands import fake_commands
 from tests.kit.pipeline import run_one
@@ -82,9 +82,9 @@ def test_an_aligner_that_fails_early_does_not_end_the_transcription(tmp_path: Pa
     begun: set[str] = set()
     turns_after = 0
 
-    def look(lanes: Lanes) -> None:
+    def look(attempts: Attempts) -> None:
         nonlocal turns_after
-        aligning = lanes.of(Stage.ALIGN)
+        aligning = attempts.of(Stage.ALIGN)
         begun.update(run.nonce for run in aligning)
         turns_after += len(begun) == 2 and not aligning
         if turns_after > 5:

@@ -10,7 +10,7 @@ from contextlib import closing
 import psutil
 import pytest
 
-from daemon.reporting.event_log import Journal, open_logs
+from daemon.reporting.event_log import EventLog, open_logs
 from tests.faults.conftest import MakeDaemon
 from tests.kit.daemon_process import wait_until
 from tests.kit.fault_daemon import FaultDaemon
@@ -71,9 +71,9 @@ def test_logs_are_rotated_and_few_are_kept_f112(
 ) -> None:
     monkeypatch.setattr("daemon.reporting.event_log._ROTATION", "20 KB")
     open_logs(daemon.config.paths.logs, echo=False)
-    journal = Journal()
+    event_log = EventLog()
     for number in range(3000):
-        journal.tell("test", f"line {number} of a flood")
+        event_log.info("test", f"line {number} of a flood")
     logs = list(daemon.config.paths.logs.iterdir())
     assert len(logs) <= 2 * 8
     assert sum(log.stat().st_size for log in logs) < 16 * 30_000

@@ -9,13 +9,13 @@ import pytest
 
 from daemon.domain.transcript import Word, WordSource
 from daemon.handoff import alignment_log
-from daemon.handoff.alignment_log import AlignedLog, Tried
+from daemon.handoff.alignment_log import AlignedLog, AlignmentHistory
 from tests.kit.daemon_process import DaemonProcess, running
 
 WORDS = (Word("one", 0.0, 0.5, 0.9, WordSource.ALIGNED),)
 
 
-def _tried(folder: Path, *children: list[list[int] | int]) -> Tried:
+def _tried(folder: Path, *children: list[list[int] | int]) -> AlignmentHistory:
     """What is known after `children`: a list begins segments together, a number finishes one."""
     with (folder / alignment_log.NAME).open("w") as file:
         for child in children:
@@ -29,7 +29,7 @@ def _tried(folder: Path, *children: list[list[int] | int]) -> Tried:
 
 
 def test_before_the_first_child_nothing_is_known(tmp_path: Path) -> None:
-    assert alignment_log.read(tmp_path) == Tried()
+    assert alignment_log.read(tmp_path) == AlignmentHistory()
 
 
 def test_what_was_begun_together_is_suspected_and_what_was_begun_alone_is_guilty(
@@ -37,7 +37,7 @@ def test_what_was_begun_together_is_suspected_and_what_was_begun_alone_is_guilty
 ) -> None:
     tried = _tried(tmp_path, [[1, 2], 1, 2, [3, 4, 5], 3], [[4], 4, [5]])
     assert set(tried.finished) == {1, 2, 3, 4}
-    assert tried.killers == {5}
+    assert tried.crashing == {5}
     assert tried.suspects == set()
     assert tried.words[3] == WORDS
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from daemon.domain.job import FailureKind
 from daemon.handoff.protocol import (
-    Doorbell,
     Message,
+    MoreInput,
     Progress,
     Ready,
     Receipt,
@@ -42,9 +42,9 @@ def test_what_a_stage_says_is_heard_as_it_was_meant(message: Message) -> None:
 
 @pytest.mark.parametrize(
     "event",
-    [Request(Path("/state/jobs/1"), "ab"), Doorbell("ab", True, True), Doorbell("ab", False)],
+    [Request(Path("/state/jobs/1"), "ab"), MoreInput("ab", True, True), MoreInput("ab", False)],
 )
-def test_what_the_daemon_asks_is_understood(event: Request | Doorbell) -> None:
+def test_what_the_daemon_asks_is_understood(event: Request | MoreInput) -> None:
     assert parse_request(request_line(event)) == event
 
 

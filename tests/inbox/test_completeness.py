@@ -10,20 +10,20 @@ import psutil
 import pytest
 
 from daemon.domain.job import Candidate, Identity
-from daemon.inbox.completeness import Patience
+from daemon.inbox.completeness import CompletenessCheck
 from daemon.inbox.finder_info import Busy, Dataless, Readiness, Ready
-from daemon.inbox.icloud import Downloads
+from daemon.inbox.icloud import ICloudDownloads
 from daemon.inbox.scan import Settling
-from daemon.reporting.event_log import Journal
+from daemon.reporting.event_log import EventLog
 
 WAITING = Busy("it is still being copied")
 DOUBTFUL = Busy("it looks as if it were still being copied", patience=600.0)
 FILE = Candidate(Path("/inbox/a.wav"), Identity(size=3, mtime_ns=4, ctime_ns=5, inode=2))
-Make = Callable[..., Patience]
+Make = Callable[..., CompletenessCheck]
 
 
 class Told:
-    """What the journal was told, in order."""
+    """The event log's messages, in order."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
@@ -40,11 +40,13 @@ def told() -> Told:
 
 @pytest.fixture
 def make(told: Told) -> Iterator[Make]:
-    downloads = Downloads(command=lambda _path: ("sleep", "60"))
+    downloads = ICloudDownloads(command=lambda _path: ("sleep", "60"))
 
-    def patience(*found: Readiness) -> Patience:
+    def patience(*found: Readiness) -> CompletenessCheck:
         answers = list(found)
-        return Patience(Journal(told), downloads, lambda: 0.0, lambda _path: answers.pop(0))
+        return CompletenessCheck(
+            EventLog(told), downloads, lambda: 0.0, lambda _path: answers.pop(0)
+        )
 
     yield patience
     downloads.close()
@@ -86,7 +88,7 @@ def test_nobody_is_asked_about_what_is_refused_anyway(make: Make) -> None:
 
 
 def test_a_file_that_just_left_is_no_trouble(tmp_path: Path, told: Told) -> None:
-    patience = Patience(Journal(told), Downloads(), lambda: 0.0)
+    patience = CompletenessCheck(EventLog(told), ICloudDownloads(), lambda: 0.0)
     assert patience(Candidate(tmp_path / "gone.wav", FILE.identity)) == 0.0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from daemon.inbox.icloud import Downloads, read_one_byte
+from daemon.inbox.icloud import ICloudDownloads, read_one_byte
 
 NOW = 100.0
 
@@ -25,25 +25,25 @@ def readers() -> list[str]:
 
 
 @pytest.fixture
-def downloads() -> Iterator[Downloads]:
-    downloads = Downloads(limit=2, seconds=10.0, command=endless)
+def downloads() -> Iterator[ICloudDownloads]:
+    downloads = ICloudDownloads(limit=2, seconds=10.0, command=endless)
     yield downloads
     downloads.close()
 
 
-def test_asking_again_does_not_start_another_reader(downloads: Downloads) -> None:
+def test_asking_again_does_not_start_another_reader(downloads: ICloudDownloads) -> None:
     for _ in range(3):
         downloads.ask(Path("/a"), NOW)
     assert readers() == ["/a"]
 
 
-def test_no_more_than_the_limit_are_asked_for_at_a_time(downloads: Downloads) -> None:
+def test_no_more_than_the_limit_are_asked_for_at_a_time(downloads: ICloudDownloads) -> None:
     for name in ("/a", "/b", "/c"):
         downloads.ask(Path(name), NOW)
     assert readers() == ["/a", "/b"]
 
 
-def test_a_reader_that_takes_too_long_is_ended_and_makes_room(downloads: Downloads) -> None:
+def test_a_reader_that_takes_too_long_is_ended_and_makes_room(downloads: ICloudDownloads) -> None:
     downloads.ask(Path("/a"), NOW)
     downloads.ask(Path("/b"), NOW + 5)
     while "/c" not in readers():
@@ -51,7 +51,7 @@ def test_a_reader_that_takes_too_long_is_ended_and_makes_room(downloads: Downloa
     assert readers() == ["/b", "/c"]
 
 
-def test_closing_leaves_no_process(downloads: Downloads) -> None:
+def test_closing_leaves_no_process(downloads: ICloudDownloads) -> None:
     downloads.ask(Path("/a"), NOW)
     downloads.close()
     assert readers() == []
@@ -61,7 +61,7 @@ def test_the_real_reader_ends_by_itself_once_the_content_is_here(tmp_path: Path)
     file = tmp_path / "-n a.wav"
     file.write_bytes(b"RIFF")
     program, *arguments = read_one_byte(file)
-    downloads = Downloads(command=lambda _path: (Path(program).name, *arguments))
+    downloads = ICloudDownloads(command=lambda _path: (Path(program).name, *arguments))
     downloads.ask(file, NOW)
     (reader,) = psutil.Process().children()
     while reader.status() != psutil.STATUS_ZOMBIE:

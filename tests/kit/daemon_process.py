@@ -181,7 +181,7 @@ class DaemonProcess:
         runs = json.loads(path.read_bytes())["working_on"] if path.exists() else []
         return {run["stage"]: run["done_seconds"] for run in runs}
 
-    # The journal
+    # The event log
 
     def events(self, kind: str | None = None) -> list[Json]:
         path = self.config.paths.logs / "events.jsonl"

@@ -12,8 +12,8 @@ from typing import Any
 from daemon.config.settings import Config
 from daemon.domain.job import Job, Stage, StageRecord
 from daemon.inbox.scan import candidate
-from daemon.processes.attempts import Lanes
-from daemon.reporting.event_log import Journal, open_logs
+from daemon.processes.attempts import Attempts
+from daemon.reporting.event_log import EventLog, open_logs
 from daemon.supervisor.application import Commands, opened
 from tests.kit.daemon_process import Tables, configured
 
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Ended:
+class JobEnd:
     """What became of a recording."""
 
     config: Config
@@ -53,8 +53,8 @@ def run_one(
     root: Path,
     commands: Commands,
     tables: Tables | None = None,
-    on_turn: Callable[[Lanes], None] = lambda _: None,
-) -> Ended:
+    on_turn: Callable[[Attempts], None] = lambda _: None,
+) -> JobEnd:
     """One recording from the inbox to its end."""
     config = configured(root, tables or {})
     config.paths.inbox.mkdir(parents=True)
@@ -63,15 +63,15 @@ def run_one(
     open_logs(config.paths.logs, echo=False)
     mask = os.umask(0o077)
     try:
-        with opened(config, commands, Journal()) as desk:
+        with opened(config, commands, EventLog()) as application:
             found = candidate(source)
             assert found is not None
-            (job,) = desk.tools.ledger.admit([found], desk.tools.wall())
-            desk.drain(lambda: on_turn(desk.tools.lanes))
-            ended = desk.tools.ledger.job(job.id)
+            (job,) = application.context.ledger.admit([found], application.context.unix_time())
+            application.drain(lambda: on_turn(application.context.attempts))
+            ended = application.context.ledger.job(job.id)
             assert ended is not None
-            records = {stage: desk.tools.ledger.record(job.id, stage) for stage in Stage}
+            records = {stage: application.context.ledger.record(job.id, stage) for stage in Stage}
     finally:
         os.umask(mask)
     lines = (config.paths.logs / "events.jsonl").read_bytes().splitlines()
-    return Ended(config, ended, records, [json.loads(line) for line in lines])
+    return JobEnd(config, ended, records, [json.loads(line) for line in lines])

@@ -29,13 +29,13 @@ from tests.kit.recognition import DEMO, audio_of, speech_in
 class RememberingEngine(Engine):
     """Does not encode the same chunk twice."""
 
-    def listen(self, chunks: Sequence[FloatArray]) -> list[KeysValues]:
+    def encode(self, chunks: Sequence[FloatArray]) -> list[KeysValues]:
         if not hasattr(self, "_heard"):
             self._heard: dict[bytes, list[KeysValues]] = {}
         for chunk in chunks:
             key = chunk[:1000].tobytes()
             if key not in self._heard:
-                self._heard[key] = super().listen([chunk])
+                self._heard[key] = super().encode([chunk])
                 mx.eval(self._heard[key])
         layers = zip(*(self._heard[chunk[:1000].tobytes()] for chunk in chunks), strict=True)
         return [

@@ -12,8 +12,8 @@ from pathlib import Path
 from daemon.domain.job import FailureKind, Identity
 from daemon.handoff.artefacts import JobRequest
 from daemon.handoff.protocol import (
-    Doorbell,
     Message,
+    MoreInput,
     Progress,
     Receipt,
     Request,
@@ -30,7 +30,7 @@ class StageProcess:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def ask(self, request: Request | Doorbell) -> None:
+    def ask(self, request: Request | MoreInput) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(request_line(request))
         self.process.stdin.flush()

@@ -106,7 +106,7 @@ def test_costs_of_all_attempts_add_up(ledger: Ledger) -> None:
 def test_a_start_that_is_given_back_was_none(ledger: Ledger) -> None:
     job = _admit(ledger)
     ledger.begin(job.id, Stage.ALIGN, 1.0)
-    ledger.give_back(job.id, Stage.ALIGN)
+    ledger.uncount_start(job.id, Stage.ALIGN)
     assert ledger.record(job.id, Stage.ALIGN).starts == 0
 
 
@@ -151,7 +151,7 @@ def test_questions_for_status(ledger: Ledger) -> None:
     first, second = ledger.admit([ONE, TWO], 1.0)
     assert ledger.anything_active()
     ledger.finish(first.id, Stage.DONE, 2.0)
-    ledger.condemn(second.id, Failure(Stage.PREPARE, FailureKind.CRASHED, "it broke"))
+    ledger.mark_failed(second.id, Failure(Stage.PREPARE, FailureKind.CRASHED, "it broke"))
     ledger.finish(second.id, Stage.FAILED, 3.0)
     assert not ledger.anything_active()
     assert ledger.counts() == {Stage.DONE: 1, Stage.FAILED: 1}

@@ -16,7 +16,7 @@ from daemon.domain.job import Stage
 from daemon.files.atomic import sha256_of
 from daemon.inbox.scan import candidate
 from daemon.ledger.ledger import Ledger
-from daemon.outbox.publisher import Courier
+from daemon.outbox.publisher import Publisher
 from daemon.rendering.formats import FORMATS
 from tests.kit import schemas
 from tests.kit.daemon_process import configured
@@ -122,7 +122,7 @@ def test_a_recording_that_was_touched_is_archived_and_a_changed_one_stays(
         ledger.set_digest(job.id, sha256_of(source))
         source.write_bytes(content)
         os.utime(source, (1, 1))
-        assert Courier(config, ledger, tmp_path).archive(job)
+        assert Publisher(config, ledger, tmp_path).archive(job)
     assert (config.paths.done / "memo.wav").exists() == archived
     assert source.exists() == (not archived)
 

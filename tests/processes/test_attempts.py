@@ -11,41 +11,41 @@ import pytest
 
 from daemon.domain.job import FailureKind, Identity, Job, Stage
 from daemon.handoff.artefacts import JobRequest
-from daemon.handoff.protocol import Doorbell
-from daemon.processes.attempt import Run, RunLimits
-from daemon.processes.attempts import Concluded, Lanes
-from daemon.processes.worker import Ended, Said
+from daemon.handoff.protocol import MoreInput
+from daemon.processes.attempt import Attempt, AttemptLimits
+from daemon.processes.attempts import Attempts, Concluded
+from daemon.processes.worker import WorkerExited, WorkerMessage
 from tests.kit.daemon_process import wait_until
 from tests.kit.fake_commands import fake_commands
 
-LIMITS = RunLimits(3600.0, 3600.0, 10**10)
+LIMITS = AttemptLimits(3600.0, 3600.0, 10**10)
 Make = Callable[..., "Floor"]
 
 
 class Floor:
-    """Lanes, their events, and job folders for them to work in."""
+    """Attempts, their events, and job folders for them to work in."""
 
     def __init__(self, root: Path, **ways: str) -> None:
         self._root = root
-        self.events: queue.SimpleQueue[Said | Ended] = queue.SimpleQueue()
-        self.lanes = Lanes(fake_commands(**ways), root, self.events.put, 0.2)
+        self.events: queue.SimpleQueue[WorkerMessage | WorkerExited] = queue.SimpleQueue()
+        self.attempts = Attempts(fake_commands(**ways), root, self.events.put, 0.2)
 
-    def start(self, number: int, stage: Stage) -> Run:
+    def start(self, number: int, stage: Stage) -> Attempt:
         source = self._root / f"{number}.wav"
         source.write_bytes(b"a recording")
         job = Job(number, source, Identity.of(source.stat()), stage, 0.0)
         (self._root / str(number)).mkdir(exist_ok=True)
         request = JobRequest(source, job.identity, None, (), None, 10**9, 3600.0)
         request.write(self._root / str(number))
-        run = self.lanes.start(job, stage, LIMITS, 0.0)
+        attempt = self.attempts.start(job, stage, LIMITS, 0.0)
         if stage is Stage.ALIGN:
-            self.lanes.ring(number, complete=True, now=0.0)
-        return run
+            self.attempts.send_more_input(number, complete=True, now=0.0)
+        return attempt
 
     def conclusion(self) -> Concluded:
         """Hear events until one of them ends a run."""
         while True:
-            if concluded := self.lanes.hear(self.events.get(timeout=60), 1.0):
+            if concluded := self.attempts.on_event(self.events.get(timeout=60), 1.0):
                 (one,) = concluded
                 return one
 
@@ -60,17 +60,17 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
     yield build
     for floor in floors:
-        floor.lanes.stop_all()
+        floor.attempts.stop_all()
 
 
 def test_a_receipt_with_a_valid_result_is_success(make: Make) -> None:
     floor = make()
-    run = floor.start(1, Stage.PREPARE)
+    attempt = floor.start(1, Stage.PREPARE)
     concluded, found = floor.conclusion()
-    assert concluded is run
+    assert concluded is attempt
     assert found.kind is None
-    assert floor.lanes.runs == []
-    assert run.worker.exit_code() is not None
+    assert floor.attempts.running == []
+    assert attempt.worker.exit_code() is not None
 
 
 def test_the_transcriber_is_resident_and_an_aligner_is_spent(make: Make) -> None:
@@ -89,11 +89,11 @@ def test_the_transcriber_is_resident_and_an_aligner_is_spent(make: Make) -> None
 
 def test_a_spare_is_used_first(make: Make) -> None:
     floor = make()
-    floor.lanes.warm([Stage.TRANSCRIBE, Stage.ALIGN], 0.0)
-    assert floor.lanes.idle_since() == 0.0
+    floor.attempts.prewarm([Stage.TRANSCRIBE, Stage.ALIGN], 0.0)
+    assert floor.attempts.idle_since() == 0.0
     heard = {floor.events.get(timeout=60).worker.pid for _ in range(2)}
-    run = floor.start(1, Stage.ALIGN)
-    assert run.worker.pid in heard
+    attempt = floor.start(1, Stage.ALIGN)
+    assert attempt.worker.pid in heard
 
 
 def test_a_dead_transcriber_is_replaced(make: Make) -> None:
@@ -110,9 +110,9 @@ def test_a_dead_transcriber_is_replaced(make: Make) -> None:
 def test_what_a_dead_process_said_last_still_counts(make: Make) -> None:
     """It is seen dead before its receipt is heard."""
     floor = make(align="crash_after_receipt")
-    run = floor.start(1, Stage.ALIGN)
-    wait_until(lambda: run.worker.exit_code() is not None, "it was dead")
-    assert floor.lanes.check(1.0) == []
+    attempt = floor.start(1, Stage.ALIGN)
+    wait_until(lambda: attempt.worker.exit_code() is not None, "it was dead")
+    assert floor.attempts.check(1.0) == []
     _, found = floor.conclusion()
     assert found.kind is None
 
@@ -120,51 +120,51 @@ def test_what_a_dead_process_said_last_still_counts(make: Make) -> None:
 def test_a_death_that_nobody_tells_of_is_found_by_looking(make: Make) -> None:
     """Somebody else holds its stdout open, so that its end is no event."""
     floor = make(align="unseen_grandchild")
-    run = floor.start(1, Stage.ALIGN)
-    wait_until(lambda: run.worker.exit_code() is not None, "it was dead")
-    assert floor.lanes.check(1.0) == []
-    ((concluded, found),) = floor.lanes.check(1.5)
-    assert concluded is run
+    attempt = floor.start(1, Stage.ALIGN)
+    wait_until(lambda: attempt.worker.exit_code() is not None, "it was dead")
+    assert floor.attempts.check(1.0) == []
+    ((concluded, found),) = floor.attempts.check(1.5)
+    assert concluded is attempt
     assert found.exit == "exit 9"
 
 
 def test_a_run_that_breaks_a_limit_is_ended(make: Make) -> None:
     floor = make(align="hang")
-    run = floor.start(1, Stage.ALIGN)
-    run.limits = replace(LIMITS, stall_seconds=5.0)
-    assert floor.lanes.check(4.0) == []
-    ((_, found),) = floor.lanes.check(6.0)
+    attempt = floor.start(1, Stage.ALIGN)
+    attempt.limits = replace(LIMITS, stall_seconds=5.0)
+    assert floor.attempts.check(4.0) == []
+    ((_, found),) = floor.attempts.check(6.0)
     assert found.kind is FailureKind.TIMED_OUT
-    assert run.worker.exit_code() is not None
+    assert attempt.worker.exit_code() is not None
 
 
 def test_a_delay_of_ours_is_nobodys_fault(make: Make) -> None:
     floor = make(align="hang")
     floor.start(1, Stage.ALIGN).limits = replace(LIMITS, stall_seconds=5.0)
-    floor.lanes.excuse(100.0)
-    assert floor.lanes.check(104.0) == []
+    floor.attempts.reset_stall_clocks(100.0)
+    assert floor.attempts.check(104.0) == []
 
 
 def test_a_job_can_be_stopped_without_a_verdict(make: Make) -> None:
     floor = make(align="hang")
-    run = floor.start(1, Stage.ALIGN)
+    attempt = floor.start(1, Stage.ALIGN)
     floor.start(2, Stage.ALIGN)
-    assert floor.lanes.stop(1) == [run]
-    assert [left.job.id for left in floor.lanes.runs] == [2]
-    assert run.worker.exit_code() is not None
+    assert floor.attempts.stop(1) == [attempt]
+    assert [left.job.id for left in floor.attempts.running] == [2]
+    assert attempt.worker.exit_code() is not None
 
 
 def test_idle_processes_are_let_go(make: Make) -> None:
     floor = make()
     worker = floor.start(1, Stage.TRANSCRIBE).worker
-    assert floor.lanes.idle_since() is None
+    assert floor.attempts.idle_since() is None
     floor.conclusion()
-    assert floor.lanes.idle_since() == 1.0
-    floor.lanes.retire(10.0, idle_seconds=10.0)
+    assert floor.attempts.idle_since() == 1.0
+    floor.attempts.stop_idle(10.0, idle_seconds=10.0)
     assert worker.exit_code() is None
-    floor.lanes.retire(11.0, idle_seconds=10.0)
+    floor.attempts.stop_idle(11.0, idle_seconds=10.0)
     assert worker.exit_code() is not None
-    assert floor.lanes.idle_since() is None
+    assert floor.attempts.idle_since() is None
 
 
 def test_an_aligner_learns_whether_a_transcription_needs_the_processor_beside_it(
@@ -173,10 +173,10 @@ def test_an_aligner_learns_whether_a_transcription_needs_the_processor_beside_it
     floor = make(transcribe=f"gate:{tmp_path / 'gate'}", align=f"gate:{tmp_path / 'never'}")
     floor.start(1, Stage.TRANSCRIBE)
     aligning = floor.start(2, Stage.ALIGN)
-    asked: list[Doorbell] = []
+    asked: list[MoreInput] = []
     monkeypatch.setattr(aligning.worker, "ask", asked.append)
-    floor.lanes.ring(2, complete=True, now=0.0)
+    floor.attempts.send_more_input(2, complete=True, now=0.0)
     (tmp_path / "gate").touch()
     floor.conclusion()
-    floor.lanes.ring(2, complete=True, now=0.0)
+    floor.attempts.send_more_input(2, complete=True, now=0.0)
     assert [(one.complete, one.alone) for one in asked] == [(True, False), (True, True)]

@@ -8,7 +8,7 @@ import pytest
 
 from daemon.domain.job import FailureKind, Stage
 from daemon.processes import outcome
-from daemon.processes.outcome import Verdict
+from daemon.processes.outcome import Outcome
 
 
 @pytest.mark.parametrize(
@@ -55,10 +55,10 @@ from daemon.processes.outcome import Verdict
         ),
     ],
 )
-def test_a_person_understands_how_it_ended(found: Verdict, message: str, exit_: str) -> None:
+def test_a_person_understands_how_it_ended(found: Outcome, message: str, exit_: str) -> None:
     assert (found.message, found.exit) == (message, exit_)
     assert found.kind in {FailureKind.CRASHED, FailureKind.TIMED_OUT, FailureKind.MEMORY}
 
 
 def test_success_needs_no_words() -> None:
-    assert outcome.succeeded() == Verdict(None, "", "ok")
+    assert outcome.succeeded() == Outcome(None, "", "ok")

@@ -10,12 +10,12 @@ import psutil
 import pytest
 
 from daemon.domain.job import Stage
-from daemon.handoff.protocol import Doorbell, Progress, Ready, Receipt, Request
-from daemon.processes.worker import Ended, Said, Worker
+from daemon.handoff.protocol import MoreInput, Progress, Ready, Receipt, Request
+from daemon.processes.worker import Worker, WorkerExited, WorkerMessage
 from tests.kit.daemon_process import wait_until
 from tests.kit.fake_commands import fake_commands
 
-Events = queue.SimpleQueue[Said | Ended]
+Events = queue.SimpleQueue[WorkerMessage | WorkerExited]
 Start = Callable[[str], Worker]
 
 
@@ -42,10 +42,10 @@ def start(tmp_path: Path, events: Events) -> Iterator[Start]:
 
 def _ask(worker: Worker, folder: Path) -> None:
     worker.ask(Request(folder, "abc"))
-    worker.ask(Doorbell("abc", complete=True))
+    worker.ask(MoreInput("abc", complete=True))
 
 
-def _heard(events: Events) -> Said | Ended:
+def _heard(events: Events) -> WorkerMessage | WorkerExited:
     return events.get(timeout=60)
 
 
@@ -53,14 +53,14 @@ def test_what_a_process_says_becomes_events_and_its_end_is_the_last(
     start: Start, events: Events, tmp_path: Path
 ) -> None:
     worker = start("ok")
-    assert _heard(events) == Said(worker, Ready())
+    assert _heard(events) == WorkerMessage(worker, Ready())
     _ask(worker, tmp_path)
     said = _heard(events)
-    assert isinstance(said, Said)
+    assert isinstance(said, WorkerMessage)
     assert isinstance(said.message, Receipt)
     assert worker.exit_code() is None
     worker.end(5.0)
-    assert _heard(events) == Ended(worker)
+    assert _heard(events) == WorkerExited(worker)
 
 
 @pytest.mark.parametrize(("way", "code"), [("segv", -11), ("abort", -6), ("kill", -9), ("fail", 7)])
@@ -70,7 +70,7 @@ def test_how_a_process_died_is_not_lost(
     worker = start(way)
     _heard(events)
     _ask(worker, tmp_path)
-    assert _heard(events) == Ended(worker)
+    assert _heard(events) == WorkerExited(worker)
     assert worker.end(1.0) == code
 
 
@@ -93,7 +93,7 @@ def test_a_flood_is_noticed_and_not_kept(start: Start, events: Events, tmp_path:
     _ask(worker, tmp_path)
     wait_until(lambda: worker.flooding, "the flood was noticed")
     worker.end(0.2)
-    assert _heard(events) == Ended(worker)
+    assert _heard(events) == WorkerExited(worker)
     assert events.empty()
 
 
@@ -104,7 +104,7 @@ def test_progress_that_comes_too_fast_does_not_fill_our_queue(
     _heard(events)
     _ask(worker, tmp_path)
     said = _heard(events)
-    assert isinstance(said, Said)
+    assert isinstance(said, WorkerMessage)
     assert isinstance(said.message, Progress)
     worker.end(0.2)
 
@@ -141,7 +141,7 @@ def test_a_process_that_does_not_read_does_not_hold_us(
     _heard(events)
     _ask(worker, tmp_path)
     for _ in range(5000):
-        worker.ask(Doorbell("abc", complete=False))
+        worker.ask(MoreInput("abc", complete=False))
 
 
 def test_a_program_that_is_not_there_is_an_error(tmp_path: Path, events: Events) -> None:

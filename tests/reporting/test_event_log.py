@@ -13,7 +13,7 @@ import pytest
 from loguru import logger
 
 from daemon.domain.job import Identity, Job, Stage
-from daemon.reporting.event_log import Journal, open_logs
+from daemon.reporting.event_log import EventLog, open_logs
 
 JOB = Job(7, Path("/in/a\nb.wav"), Identity(1, 2, 3, 4), Stage.PREPARE, 0.0)
 
@@ -30,7 +30,7 @@ def _events(folder: Path) -> list[dict[str, Any]]:
 
 def test_an_event_is_told_twice(tmp_path: Path) -> None:
     open_logs(tmp_path, echo=False)
-    Journal().tell("queued", "queued {now} <b>", JOB, bytes=5)
+    EventLog().info("queued", "queued {now} <b>", JOB, bytes=5)
     (event,) = _events(tmp_path)
     assert event.pop("time")
     assert event == {
@@ -47,14 +47,14 @@ def test_an_event_is_told_twice(tmp_path: Path) -> None:
 
 def test_warnings_stand_out(tmp_path: Path) -> None:
     open_logs(tmp_path, echo=False)
-    Journal().warn("paused", "the disk is full")
+    EventLog().warning("paused", "the disk is full")
     assert _events(tmp_path)[0]["level"] == "warning"
     assert " WARNING " in (tmp_path / "daemon.log").read_text()
 
 
 def test_logs_are_private_even_under_a_lax_umask(tmp_path: Path) -> None:
     open_logs(tmp_path / "logs", echo=False)
-    Journal().tell("started", "started")
+    EventLog().info("started", "started")
     for path in (tmp_path / "logs").iterdir():
         assert path.stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "logs").stat().st_mode & 0o777 == 0o700
@@ -64,9 +64,9 @@ def test_the_console_hears_it_only_if_asked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     open_logs(tmp_path, echo=False)
-    Journal().tell("started", "silently")
+    EventLog().info("started", "silently")
     open_logs(tmp_path, echo=True)
-    Journal().tell("started", "aloud")
+    EventLog().info("started", "aloud")
     said = capsys.readouterr().err
     assert "aloud" in said
     assert "silently" not in said
@@ -96,13 +96,13 @@ def test_every_event_is_documented() -> None:
     sources = [path.read_text(encoding="utf-8") for path in (root / "daemon").rglob("*.py")]
     told = {name for text in sources for name in re.findall(r"(?:tell|warn)\(\s*\"(\w+)\"", text)}
     assert {"queued", "done", "failed"} <= told
-    readme = (root / "README.md").read_text(encoding="utf-8")
+    readme = (root / "daemon" / "reporting" / "README.md").read_text(encoding="utf-8")
     assert {name for name in told if f"`{name}`" not in readme} == set()
 
 
 def test_logs_rotate_before_they_grow_large(tmp_path: Path) -> None:
     open_logs(tmp_path, echo=False)
     for _ in range(11):
-        Journal().tell("started", "x" * 1_000_000)
+        EventLog().info("started", "x" * 1_000_000)
     assert len(list(tmp_path.glob("daemon*.log"))) == 2
     assert all(path.stat().st_size <= 10_500_000 for path in tmp_path.iterdir())

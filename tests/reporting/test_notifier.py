@@ -16,7 +16,7 @@ import pytest
 from daemon.config.file import save
 from daemon.config.settings import Config, Notify, Paths
 from daemon.reporting.hook import Hook
-from daemon.reporting.notifier import MacNotification, Notice, Notifier, tellers
+from daemon.reporting.notifier import MacNotification, Notice, Notifier, channels
 from daemon.reporting.webhook import Webhook
 
 AUDIO = Path(__file__).parents[1] / "audio"
@@ -25,13 +25,13 @@ DONE = ("done", "done in 3 s", "meeting.m4a", {"outputs": ["meeting.txt"], "job"
 
 
 class Ears:
-    """A teller that remembers, or does what the test asks."""
+    """A channel that remembers, or does what the test asks."""
 
     def __init__(self, act: Callable[[threading.Event], object] = lambda _: None) -> None:
         self.heard: list[dict[str, object]] = []
         self._act = act
 
-    def tell(self, notice: bytes, stop: threading.Event) -> None:
+    def send(self, notice: bytes, stop: threading.Event) -> None:
         self._act(stop)
         self.heard.append(json.loads(notice))
 
@@ -43,8 +43,8 @@ def fail(_: threading.Event) -> None:
 def test_a_notice_is_told_to_everybody_in_order() -> None:
     first, second, complaints = Ears(), Ears(), list[str]()
     notifier = Notifier([first, second], OUTBOX, complaints.append)
-    notifier.hear(*DONE)
-    notifier.hear("paused", "the disk is full", "", {})
+    notifier.on_event(*DONE)
+    notifier.on_event("paused", "the disk is full", "", {})
     notifier.close(30)
     assert [notice["event"] for notice in first.heard] == ["done", "paused"]
     assert first.heard == second.heard
@@ -54,7 +54,7 @@ def test_a_notice_is_told_to_everybody_in_order() -> None:
 def test_the_fields_of_a_notice_are_those_of_the_readme() -> None:
     ears = Ears()
     notifier = Notifier([ears], OUTBOX, lambda _: None)
-    notifier.hear(*DONE)
+    notifier.on_event(*DONE)
     notifier.close(30)
     assert ears.heard == [
         {
@@ -72,7 +72,7 @@ def test_the_fields_of_a_notice_are_those_of_the_readme() -> None:
 def test_the_rest_of_the_journal_is_not_told(event: str) -> None:
     ears = Ears()
     notifier = Notifier([ears], OUTBOX, lambda _: None)
-    notifier.hear(event, "…", "a.wav", {})
+    notifier.on_event(event, "…", "a.wav", {})
     notifier.close(30)
     assert ears.heard == []
 
@@ -80,8 +80,8 @@ def test_the_rest_of_the_journal_is_not_told(event: str) -> None:
 def test_a_fact_that_is_no_json_is_logged_and_the_next_notice_is_told() -> None:
     ears, complaints = Ears(), list[str]()
     notifier = Notifier([ears], OUTBOX, complaints.append)
-    notifier.hear("done", "", "a.wav", {"speed": float("nan")})
-    notifier.hear(*DONE)
+    notifier.on_event("done", "", "a.wav", {"speed": float("nan")})
+    notifier.on_event(*DONE)
     notifier.close(30)
     assert len(complaints) == 1
     assert len(ears.heard) == 1
@@ -90,18 +90,18 @@ def test_a_fact_that_is_no_json_is_logged_and_the_next_notice_is_told() -> None:
 def test_one_that_fails_is_logged_and_the_others_still_hear() -> None:
     ears, complaints = Ears(), list[str]()
     notifier = Notifier([Ears(fail), ears], OUTBOX, complaints.append)
-    notifier.hear(*DONE)
-    notifier.hear(*DONE)
+    notifier.on_event(*DONE)
+    notifier.on_event(*DONE)
     notifier.close(30)
     assert complaints == ["could not tell about meeting.m4a: the line is dead"] * 2
     assert len(ears.heard) == 2
 
 
-def test_a_teller_that_hangs_holds_up_nobody_and_is_told_to_stop() -> None:
+def test_a_channel_that_hangs_holds_up_nobody_and_is_told_to_stop() -> None:
     ears = Ears(threading.Event.wait)
     notifier = Notifier([ears], OUTBOX, lambda _: None)
     for _ in range(2000):
-        notifier.hear(*DONE)
+        notifier.on_event(*DONE)
     notifier.close(0.01)
     assert len(ears.heard) == 1
 
@@ -109,17 +109,17 @@ def test_a_teller_that_hangs_holds_up_nobody_and_is_told_to_stop() -> None:
 def test_with_nobody_to_tell_there_is_no_thread() -> None:
     before = threading.active_count()
     notifier = Notifier([], OUTBOX, lambda _: None)
-    notifier.hear(*DONE)
+    notifier.on_event(*DONE)
     assert threading.active_count() == before
     notifier.close(1)
 
 
 def test_the_configuration_decides_who_is_told() -> None:
     everything = Notify(macos=True, hook=("/bin/true",), webhook="https://example.org/")
-    kinds = [type(teller) for teller in tellers(everything, "darwin")]
+    kinds = [type(channel) for channel in channels(everything, "darwin")]
     assert kinds == [MacNotification, Hook, Webhook]
-    assert [type(teller) for teller in tellers(everything, "linux")] == [Hook, Webhook]
-    assert tellers(Notify(), "darwin") == ()
+    assert [type(channel) for channel in channels(everything, "linux")] == [Hook, Webhook]
+    assert channels(Notify(), "darwin") == ()
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_a_hostile_name_reaches_macos_as_text_and_never_as_script(
 ) -> None:
     name = '-e do shell script "rm -rf ~" & "\\".wav'
     notice = Notice("failed", name, "not audio", {})
-    MacNotification(str(osascript)).tell(notice.to_json(), threading.Event())
+    MacNotification(str(osascript)).send(notice.to_json(), threading.Event())
     arguments = json.loads((tmp_path / "got").read_text())
     script, shown = arguments[:6], arguments[6:]
     assert script[::2] == ["-e", "-e", "-e"]
@@ -149,7 +149,7 @@ def test_a_hostile_name_reaches_macos_as_text_and_never_as_script(
 
 def test_a_notice_about_the_queue_names_no_file(osascript: Path, tmp_path: Path) -> None:
     notice = Notice("paused", "", "the disk is full", {})
-    MacNotification(str(osascript)).tell(notice.to_json(), threading.Event())
+    MacNotification(str(osascript)).send(notice.to_json(), threading.Event())
     assert json.loads((tmp_path / "got").read_text())[6:] == [
         "dropscribe: paused",
         "the disk is full",

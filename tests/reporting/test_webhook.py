@@ -73,7 +73,7 @@ def pauses() -> Pauses:
 
 
 def test_the_message_arrives_as_json(server: Server, pauses: Pauses) -> None:
-    Webhook(server.url).tell(b'{"event": "done"}', pauses)
+    Webhook(server.url).send(b'{"event": "done"}', pauses)
     assert server.bodies == [{"event": "done"}]
     assert server.headers[0]["Content-Type"] == "application/json"
 
@@ -82,7 +82,7 @@ def test_a_server_that_is_away_for_a_moment_gets_it_in_the_end(
     server: Server, pauses: Pauses
 ) -> None:
     server.codes = [503, 429]
-    Webhook(server.url).tell(b"{}", pauses)
+    Webhook(server.url).send(b"{}", pauses)
     assert len(server.bodies) == 3
     assert pauses.seconds == [1.0, 5.0]
 
@@ -90,14 +90,14 @@ def test_a_server_that_is_away_for_a_moment_gets_it_in_the_end(
 def test_three_failures_are_enough(server: Server, pauses: Pauses) -> None:
     server.codes = [500] * 9
     with pytest.raises(OSError, match=r"127\.0\.0\.1 answered 500"):
-        Webhook(server.url).tell(b"{}", pauses)
+        Webhook(server.url).send(b"{}", pauses)
     assert len(server.bodies) == 3
 
 
 def test_a_refusal_is_not_repeated(server: Server, pauses: Pauses) -> None:
     server.codes = [404] * 9
     with pytest.raises(OSError, match="answered 404"):
-        Webhook(server.url).tell(b"{}", pauses)
+        Webhook(server.url).send(b"{}", pauses)
     assert len(server.bodies) == 1
     assert pauses.seconds == []
 
@@ -107,7 +107,7 @@ def test_nobody_listening_is_an_error_that_keeps_the_secret(pauses: Pauses) -> N
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.raises(OSError, match="refused") as caught:
-        Webhook(f"http://127.0.0.1:{port}/?token=secret").tell(b"{}", pauses)
+        Webhook(f"http://127.0.0.1:{port}/?token=secret").send(b"{}", pauses)
     assert "secret" not in str(caught.value)
     assert len(pauses.seconds) == 2
 
@@ -125,5 +125,5 @@ def test_an_answer_that_is_no_http_is_an_error_and_not_a_crash(pauses: Pauses) -
         thread = threading.Thread(target=babble)
         thread.start()
         with pytest.raises(OSError, match=r"127\.0\.0\.1: "):
-            Webhook(f"http://127.0.0.1:{listener.getsockname()[1]}/").tell(b"{}", pauses)
+            Webhook(f"http://127.0.0.1:{listener.getsockname()[1]}/").send(b"{}", pauses)
         thread.join()

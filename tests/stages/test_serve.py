@@ -9,7 +9,7 @@ import pytest
 
 from daemon.domain.job import FailureKind
 from daemon.handoff import artefacts
-from daemon.handoff.protocol import Doorbell, Progress, Ready, Receipt
+from daemon.handoff.protocol import MoreInput, Progress, Ready, Receipt
 from tests.kit.fake_commands import FAKES
 from tests.kit.stage_process import StageProcess, failed, request_for, stage
 
@@ -82,9 +82,9 @@ def test_a_stage_can_wait_until_its_input_is_whole(
     serving: StageProcess, source: Path, tmp_path: Path
 ) -> None:
     serving.ask(request_for(source, tmp_path / "1", language="waits"))
-    serving.ask(Doorbell("another", complete=True))
-    serving.ask(Doorbell("abc", complete=False))
-    serving.ask(Doorbell("abc", complete=True))
+    serving.ask(MoreInput("another", complete=True))
+    serving.ask(MoreInput("abc", complete=False))
+    serving.ask(MoreInput("abc", complete=True))
     assert serving.receipt().kind is None
 
 
@@ -92,9 +92,9 @@ def test_a_stage_hears_amid_its_work_that_it_is_alone(
     serving: StageProcess, source: Path, tmp_path: Path
 ) -> None:
     serving.ask(request_for(source, tmp_path / "1", language="listens"))
-    serving.ask(Doorbell("another", complete=True, alone=True))
-    serving.ask(Doorbell("abc", complete=False))
-    serving.ask(Doorbell("abc", complete=True, alone=True))
+    serving.ask(MoreInput("another", complete=True, alone=True))
+    serving.ask(MoreInput("abc", complete=False))
+    serving.ask(MoreInput("abc", complete=True, alone=True))
     assert serving.receipt().kind is None
 
 

@@ -15,7 +15,7 @@ import pytest
 from daemon.config.settings import Paths
 from daemon.domain.job import Candidate, Identity, Stage
 from daemon.ledger.ledger import Ledger
-from daemon.reporting.event_log import Journal
+from daemon.reporting.event_log import EventLog
 from daemon.supervisor import crash_recovery
 from tests.kit.daemon_process import configured, wait_until
 
@@ -83,7 +83,7 @@ def test_large_files_of_jobs_that_ended_are_removed(paths: Paths) -> None:
 def test_a_damaged_ledger_is_set_aside_and_a_new_one_made(paths: Paths) -> None:
     ledger = paths.state / crash_recovery.LEDGER
     ledger.write_bytes(b"this is no database" * 500)
-    with closing(crash_recovery.open_ledger(paths, Journal())) as opened:
+    with closing(crash_recovery.open_ledger(paths, EventLog())) as opened:
         assert opened.active() == []
     aside = [path.name for path in paths.state.iterdir() if "corrupt" in path.name]
     assert any(name.startswith("ledger.db.corrupt-") for name in aside)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from daemon.reporting.event_log import Journal
+from daemon.reporting.event_log import EventLog
 from daemon.supervisor.pause import RETRY_SECONDS, Pause
 
 
-class _Heard(Journal):
+class _Heard(EventLog):
     """A journal that keeps what it is told."""
 
     def __init__(self) -> None:
         super().__init__()
         self.events: list[str] = []
 
-    def tell(self, event: str, message: str, *_: object, **__: object) -> None:
+    def info(self, event: str, message: str, *_: object, **__: object) -> None:
         self.events.append(message)
 
-    warn = tell
+    warning = info
 
 
 def test_a_pause_holds_for_a_while_and_is_told_once() -> None:

@@ -8,7 +8,7 @@ import sys
 import psutil
 import pytest
 
-from daemon.supervisor.power import Awake, on_battery, stay_awake_command
+from daemon.supervisor.power import SleepInhibitor, on_battery, stay_awake_command
 
 STAND_IN = ("sleep", "60")
 
@@ -18,39 +18,39 @@ def children() -> list[psutil.Process]:
 
 
 def test_one_process_holds_it_awake_however_often_we_ask_and_none_when_idle() -> None:
-    awake = Awake(STAND_IN)
-    awake.hold(True)
-    awake.hold(True)
+    sleep_inhibitor = SleepInhibitor(STAND_IN)
+    sleep_inhibitor.hold(True)
+    sleep_inhibitor.hold(True)
     assert len(children()) == 1
-    awake.hold(False)
-    awake.hold(False)
+    sleep_inhibitor.hold(False)
+    sleep_inhibitor.hold(False)
     assert children() == []
 
 
 def test_a_holder_that_somebody_ended_is_replaced() -> None:
-    awake = Awake(STAND_IN)
-    awake.hold(True)
+    sleep_inhibitor = SleepInhibitor(STAND_IN)
+    sleep_inhibitor.hold(True)
     (first,) = children()
     first.kill()
     while first.status() != psutil.STATUS_ZOMBIE:
         pass
-    awake.hold(True)
+    sleep_inhibitor.hold(True)
     (second,) = children()
     assert second.pid != first.pid
-    awake.hold(False)
+    sleep_inhibitor.hold(False)
 
 
 def test_where_there_is_nothing_to_run_nothing_is_run() -> None:
-    awake = Awake(())
-    awake.hold(True)
+    sleep_inhibitor = SleepInhibitor(())
+    sleep_inhibitor.hold(True)
     assert children() == []
 
 
 def test_a_command_that_cannot_be_started_fails_nothing() -> None:
-    awake = Awake(("/nowhere/caffeinate",))
-    awake.hold(True)
-    awake.hold(True)
-    awake.hold(False)
+    sleep_inhibitor = SleepInhibitor(("/nowhere/caffeinate",))
+    sleep_inhibitor.hold(True)
+    sleep_inhibitor.hold(True)
+    sleep_inhibitor.hold(False)
 
 
 def test_the_assertion_ends_with_the_daemon_even_if_that_is_killed(

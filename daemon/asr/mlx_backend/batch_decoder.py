@@ -82,7 +82,7 @@ class BatchDecoder(Generic[TaskT]):
         self._shrink()
 
     def _insert(self, tasks: Sequence[TaskT]) -> None:
-        cross = self._engine.listen([task.samples for task in tasks])
+        cross = self._engine.encode([task.samples for task in tasks])
         prompts = [
             task.prompt(partial(self._languages, cross, index)) for index, task in enumerate(tasks)
         ]

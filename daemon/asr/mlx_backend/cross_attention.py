@@ -50,7 +50,7 @@ class CrossAttentionListener:
         """Hidden states (1, t, d), and what to attend to before the softmax, (heads, t, a)."""
         decoder = self._model.decoder
         mel = log_mel([samples], self._model.dimensions.n_mels).astype(self._model.dtype)
-        cross = decoder.remember(self._model.encoder(mel))
+        cross = decoder.keys_values(self._model.encoder(mel))
         x = decoder.token_embedding(mx.array([tokens]))
         x = x + decoder.positional_embedding[: len(tokens)]
         attended: list[mx.array] = []
@@ -61,7 +61,7 @@ class CrossAttentionListener:
             if heads := self._heads.get(layer):
                 scores = block.cross_attn.scores(asking, cross[layer])
                 attended.append(scores[0, mx.array(heads)])
-            x = block.think(x + block.cross_attn(asking, cross[layer]))
+            x = block.mlp(x + block.cross_attn(asking, cross[layer]))
         return decoder.ln(x), mx.concatenate(attended)
 
     def _cut(self, tokens: list[int], starts: FloatArray, probable: FloatArray) -> list[Piece]:

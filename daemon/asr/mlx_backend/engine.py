@@ -1,4 +1,4 @@
-"""What runs on the device: listening to chunks, beginning transcripts, and one step of all rows."""
+"""What runs on the device: encoding chunks, beginning transcripts, and one step of all rows."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Engine:
         context = self._model.dimensions.n_text_ctx
         return min(context // 2, context - prompt)
 
-    def listen(self, chunks: Sequence[FloatArray]) -> list[KeysValues]:
+    def encode(self, chunks: Sequence[FloatArray]) -> list[KeysValues]:
         """Encode chunks of audio, 16 kHz mono; each layer's keys and values of them."""
         mel = log_mel(chunks, self._model.dimensions.n_mels).astype(self._model.dtype)
-        return self._model.decoder.remember(self._encode(mel))
+        return self._model.decoder.keys_values(self._encode(mel))
 
     def language_probabilities(self, cross: Sequence[KeysValues]) -> dict[str, float]:
         """How probable each language is in what one row hears."""
@@ -89,14 +89,14 @@ class Engine:
         """Logits (b, 2, vocabulary) after the start of transcript and after the prompt's end."""
         own: list[KeysValues] = []
 
-        def remember(_: int, k: mx.array, v: mx.array) -> KeysValues:
+        def cache_update(_: int, k: mx.array, v: mx.array) -> KeysValues:
             own.append((k, v))
             return k, v
 
         start = list(prompts[0]).index(self._vocabulary.sot)
         tokens = mx.array(np.array(prompts, np.int32))
         decoder = self._model.decoder
-        hidden = decoder(tokens, mx.arange(tokens.shape[1])[None], remember, "causal", cross)
+        hidden = decoder(tokens, mx.arange(tokens.shape[1])[None], cache_update, "causal", cross)
         return decoder.logits(hidden[:, mx.array([start, tokens.shape[1] - 1])]), own
 
     def _step(
@@ -135,7 +135,7 @@ class Engine:
         known = list(own)
         column = position[:, None, None, None]
 
-        def remember(layer: int, k: mx.array, v: mx.array) -> KeysValues:
+        def cache_update(layer: int, k: mx.array, v: mx.array) -> KeysValues:
             keys, values = known[layer]
             known[layer] = (
                 mx.put_along_axis(keys, column, k, axis=2),
@@ -145,7 +145,7 @@ class Engine:
 
         mask = mx.arange(own[0][0].shape[2]) <= position[:, None]
         hidden = self._model.decoder(
-            tokens[:, None], position[:, None], remember, mask[:, None, None], cross
+            tokens[:, None], position[:, None], cache_update, mask[:, None, None], cross
         )
         return self._model.decoder.logits(hidden[:, 0]), known
 

@@ -18,7 +18,7 @@ from mlx import nn
 from daemon.asr.checkpoint import Dimensions
 
 KeysValues = tuple[mx.array, mx.array]  # each (b, h, positions, e)
-Remember = Callable[[int, mx.array, mx.array], KeysValues]
+CacheUpdate = Callable[[int, mx.array, mx.array], KeysValues]
 
 
 class SelfAttention(nn.Module):
@@ -45,7 +45,7 @@ class CrossAttention(nn.Module):
         self.kv = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
 
-    def remember(self, audio: mx.array) -> KeysValues:
+    def keys_values(self, audio: mx.array) -> KeysValues:
         """(b, a, d) → keys and values, contiguous, so that no later step moves them."""
         k, v = mx.split(self.kv(audio), 2, axis=-1)
         return mx.contiguous(_heads(k, self.heads)), mx.contiguous(_heads(v, self.heads))
@@ -68,12 +68,12 @@ class EncoderBlock(nn.Module):
         self.mlp2 = nn.Linear(4 * width, width)
         self.mlp_ln = nn.LayerNorm(width)
 
-    def think(self, x: mx.array) -> mx.array:
+    def mlp(self, x: mx.array) -> mx.array:
         return x + self.mlp2(nn.gelu(self.mlp1(self.mlp_ln(x))))
 
     def __call__(self, x: mx.array) -> mx.array:
         q, k, v = self.attn.project(self.attn_ln(x))
-        return self.think(x + self.attn.attend(q, (k, v), None))
+        return self.mlp(x + self.attn.attend(q, (k, v), None))
 
 
 class DecoderBlock(EncoderBlock):
@@ -85,14 +85,14 @@ class DecoderBlock(EncoderBlock):
     def step(
         self,
         x: mx.array,
-        remember: Callable[[mx.array, mx.array], KeysValues],
+        cache_update: Callable[[mx.array, mx.array], KeysValues],
         mask: mx.array | str | None,
         cross: KeysValues,
     ) -> mx.array:
         q, k, v = self.attn.project(self.attn_ln(x))
-        x = x + self.attn.attend(q, remember(k, v), mask)
+        x = x + self.attn.attend(q, cache_update(k, v), mask)
         x = x + self.cross_attn(self.cross_attn_ln(x), cross)
-        return self.think(x)
+        return self.mlp(x)
 
 
 class AudioEncoder(nn.Module):
@@ -123,25 +123,25 @@ class TextDecoder(nn.Module):
         self.blocks = [DecoderBlock(width, heads) for _ in range(dimensions.n_text_layer)]
         self.ln = nn.LayerNorm(width)
 
-    def remember(self, audio: mx.array) -> list[KeysValues]:
+    def keys_values(self, audio: mx.array) -> list[KeysValues]:
         """Every layer's keys and values of the audio, once per chunk."""
-        return [block.cross_attn.remember(audio) for block in self.blocks]
+        return [block.cross_attn.keys_values(audio) for block in self.blocks]
 
     def __call__(
         self,
         tokens: mx.array,
         positions: mx.array,
-        remember: Remember,
+        cache_update: CacheUpdate,
         mask: mx.array | str | None,
         cross: Sequence[KeysValues],
     ) -> mx.array:
         """Tokens (b, t) at `positions`, broadcastable to (b, t), → hidden states (b, t, d).
 
-        `remember` stores a layer's new keys and values, and returns all that it knows.
+        `cache_update` stores a layer's new keys and values, and returns all that it knows.
         """
         x = self.token_embedding(tokens) + self.positional_embedding[positions]
         for layer, block in enumerate(self.blocks):
-            x = block.step(x, _bind(remember, layer), mask, cross[layer])
+            x = block.step(x, _bind(cache_update, layer), mask, cross[layer])
         return self.ln(x)
 
     def logits(self, hidden: mx.array) -> mx.array:
@@ -163,8 +163,8 @@ class Whisper(nn.Module):
         return self.encoder.conv1.weight.dtype
 
 
-def _bind(remember: Remember, layer: int) -> Callable[[mx.array, mx.array], KeysValues]:
-    return lambda k, v: remember(layer, k, v)
+def _bind(cache_update: CacheUpdate, layer: int) -> Callable[[mx.array, mx.array], KeysValues]:
+    return lambda k, v: cache_update(layer, k, v)
 
 
 def _heads(x: mx.array, heads: int) -> mx.array:

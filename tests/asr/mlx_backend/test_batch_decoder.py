@@ -34,9 +34,9 @@ class CountingEngine(Engine):
 
     listened = 0
 
-    def listen(self, chunks: Sequence[FloatArray]) -> list[KeysValues]:
+    def encode(self, chunks: Sequence[FloatArray]) -> list[KeysValues]:
         self.listened += len(chunks)
-        return super().listen(chunks)
+        return super().encode(chunks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,5 +180,5 @@ def test_a_batch_fits_half_of_the_memory(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_silence_is_no_reason_to_draw_noise(engine: CountingEngine) -> None:
     quiet = np.zeros(16_000, np.float32)
-    rows = engine.begin(engine.listen([quiet]), [[50258, 50259, 50359]], [0.0], [(0, 0)])
+    rows = engine.begin(engine.encode([quiet]), [[50258, 50259, 50359]], [0.0], [(0, 0)])
     assert 0 <= rows.scalars["no_speech"].item() <= 1

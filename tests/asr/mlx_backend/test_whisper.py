@@ -64,13 +64,15 @@ def test_every_layout_gives_the_logits_of_mlx_whisper(checkpoint: Path) -> None:
     tokens = mx.array([_tokens(Vocabulary(ours.dimensions))])
     own: list[KeysValues] = []
 
-    def remember(_: int, k: mx.array, v: mx.array) -> KeysValues:
+    def cache_update(_: int, k: mx.array, v: mx.array) -> KeysValues:
         own.append((k, v))
         return k, v
 
     heard = ours.encoder(mel)
     positions = mx.arange(tokens.shape[1])[None]
-    hidden = ours.decoder(tokens, positions, remember, "causal", ours.decoder.remember(heard))
+    hidden = ours.decoder(
+        tokens, positions, cache_update, "causal", ours.decoder.keys_values(heard)
+    )
     np.testing.assert_allclose(np.array(heard), np.array(theirs.encoder(mel)), atol=2e-4)
     expected = theirs.decoder(tokens, theirs.encoder(mel))[0]
     np.testing.assert_allclose(np.array(ours.decoder.logits(hidden)), np.array(expected), atol=2e-3)
@@ -83,7 +85,7 @@ def test_steps_give_what_one_pass_over_the_whole_transcript_gives(tmp_path: Path
     engine = Engine(model, vocabulary)
     audio = audio_of("memo-10s")
     prompts = [vocabulary.prompt(language, None) for language in ("en", "de")]
-    rows = engine.begin(engine.listen([audio, audio[:80_000]]), prompts, [0.0, 0.0], [(0, 0)] * 2)
+    rows = engine.begin(engine.encode([audio, audio[:80_000]]), prompts, [0.0, 0.0], [(0, 0)] * 2)
     transcript = [np.array(rows.scalars["last"])]
     for _ in range(70):  # further than the first block of keys and values reaches
         rows.grow(len(transcript) + len(prompts[0]) + 1)

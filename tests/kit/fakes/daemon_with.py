@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from daemon.config import file as config_file
-from daemon.reporting.event_log import Journal, open_logs
+from daemon.reporting.event_log import EventLog, open_logs
 from daemon.supervisor.application import opened
 from tests.kit.fake_commands import fake_commands
 
@@ -22,11 +22,11 @@ def main(ways: str, _: str, path: str, verb: str, *options: str) -> int:
     assert verb == "run"
     config = config_file.load(Path(path))
     open_logs(config.paths.logs, echo=True)
-    journal = Journal()
-    with opened(config, fake_commands(**json.loads(ways)), journal) as desk:
-        journal.tell("started", "started with fake stages")
-        with desk.stopped_by((signal.SIGTERM, signal.SIGINT)):
-            desk.watch(drain="--once" in options)
+    event_log = EventLog()
+    with opened(config, fake_commands(**json.loads(ways)), event_log) as application:
+        event_log.info("started", "started with fake stages")
+        with application.stopped_by((signal.SIGTERM, signal.SIGINT)):
+            application.watch(drain="--once" in options)
     return 0
 
 
