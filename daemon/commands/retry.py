@@ -12,7 +12,7 @@ from daemon.commands.verb import Verb
 from daemon.config import file as config_file
 from daemon.domain.job import printable
 from daemon.errors import FAILED, OK, DropscribeError
-from daemon.files.atomic import move_without_clobbering
+from daemon.files.moving import move_without_clobbering
 from daemon.files.state_folder import REPORT_SUFFIX
 
 
@@ -30,13 +30,12 @@ def _run(arguments: argparse.Namespace) -> int:
         chosen = reports
     else:
         chosen = [one for one in reports if one.names & set(map(_plain, arguments.which))]
-    for report in chosen:
-        _retry(report, config.paths.inbox)
+    taken = [report for report in chosen if not _retry(report, config.paths.inbox)]
     known = {name for report in chosen for name in report.names}
     missed = [one for one in arguments.which if _plain(one) not in known]
     for one in missed:
         print(f"dropscribe: {printable(one)}: no such failed file in {config.paths.failed}")
-    return FAILED if missed else OK
+    return FAILED if missed or taken else OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +67,21 @@ def _plain(which: str) -> str:
     return which.removeprefix("#")
 
 
-def _retry(report: _Report, inbox: Path) -> None:
-    """Moving the file is all: the daemon finds it as if it had been dropped anew."""
+def _retry(report: _Report, inbox: Path) -> bool:
+    """Moving the file is all: the daemon finds it as if it had been dropped anew.
+
+    False if the inbox holds another file of that name, which has to go first.
+    """
+    name = printable(report.file.name)
     if os.path.lexists(report.file):
-        move_without_clobbering(report.file, inbox / report.file.name)
-        print(f"{printable(report.file.name)}: back in the inbox")
+        try:
+            move_without_clobbering(report.file, inbox / report.file.name)
+        except FileExistsError:
+            print(f"dropscribe: {name}: the inbox holds another file of that name: move that first")
+            return False
+        print(f"{name}: back in the inbox")
     report.path.unlink(missing_ok=True)
+    return True
 
 
 VERB = Verb("retry", "put failed recordings back into the inbox", _arguments, _run)

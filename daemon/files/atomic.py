@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import hashlib
 import json
 import os
 import secrets
-import shutil
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
+from daemon.files.renaming import UNSUPPORTED
 from daemon.files.state_folder import TEMP_PREFIX
-
-_NOT_SUPPORTED = {errno.ENOTSUP, errno.ENOTTY, errno.EINVAL}
 
 
 def sync(fd: int) -> None:
@@ -29,7 +26,7 @@ def sync(fd: int) -> None:
         try:
             fcntl.fcntl(fd, full)
         except OSError as error:
-            if error.errno not in _NOT_SUPPORTED:
+            if error.errno not in UNSUPPORTED:
                 raise
         else:
             return
@@ -42,7 +39,7 @@ def sync_folder(folder: Path) -> None:
     try:
         sync(fd)
     except OSError as error:
-        if error.errno not in _NOT_SUPPORTED:  # some network volumes refuse fsync on folders
+        if error.errno not in UNSUPPORTED:  # some network volumes refuse fsync on folders
             raise
     finally:
         os.close(fd)
@@ -87,63 +84,6 @@ def json_bytes(data: Any) -> bytes:  # noqa: ANN401 - whatever JSON can hold
         return (json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode()
     except UnicodeEncodeError:
         return (json.dumps(data, indent=1, allow_nan=False) + "\n").encode()
-
-
-def rename_without_clobbering(source: Path, target: Path) -> None:
-    """Give `source`, a file that we wrote, the name `target`.
-
-    Raises FileExistsError where `target` exists: os.replace would overwrite a user's file.
-    """
-    try:
-        os.link(source, target, follow_symlinks=False)
-    except OSError as error:
-        if error.errno not in _NOT_SUPPORTED | {errno.EPERM, errno.EMLINK}:
-            raise
-        _rename_where_links_are_unknown(source, target)
-        return
-    source.unlink()
-
-
-def _rename_where_links_are_unknown(source: Path, target: Path) -> None:
-    """exFAT and some network volumes have no hard links: reserve the name, then rename over it."""
-    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    source.replace(target)
-
-
-def move_without_clobbering(source: Path, target: Path) -> None:
-    """Move anything, a folder or a link included, to a name that is free.
-
-    Within a volume this is one rename; across volumes a synced copy, then the original's removal.
-    Raises FileExistsError where `target` exists.
-    """
-    if os.path.lexists(target):
-        raise FileExistsError(errno.EEXIST, "already exists", str(target))
-    try:
-        source.rename(target)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        _copy_across_volumes(source, target)
-    sync_folder(target.parent)
-    with contextlib.suppress(FileNotFoundError):
-        sync_folder(source.parent)
-
-
-def _copy_across_volumes(source: Path, target: Path) -> None:
-    if source.is_symlink() or not source.is_file():
-        shutil.move(source, target)
-        return
-    temporary = target.parent / f"{TEMP_PREFIX}{secrets.token_hex(8)}.tmp"
-    try:
-        shutil.copy2(source, temporary, follow_symlinks=False)
-        with temporary.open("rb") as copy:
-            sync(copy.fileno())
-        if temporary.stat().st_size != source.stat().st_size:
-            raise OSError(errno.EIO, "the copy is not whole", str(source))
-        rename_without_clobbering(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
-    source.unlink()
 
 
 def sweep_temporaries(folder: Path) -> int:

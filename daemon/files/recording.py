@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from io import BufferedReader
 from pathlib import Path
 
@@ -20,6 +22,21 @@ def open_recording(path: Path) -> BufferedReader:
     return os.fdopen(os.open(path, flags), "rb")
 
 
+def read_small(path: Path, limit: int) -> bytes:
+    """What the regular file at `path` holds, if that is at most `limit` bytes. Raises OSError.
+
+    For files in folders where others may write: they can plant pipes, links and giants.
+    """
+    with open_recording(path) as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "this is no regular file", str(path))
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"it is larger than {limit} bytes", str(path))
+    return data
+
+
 def is_unchanged(path: Path, identity: Identity) -> bool:
     """Whether the very file that was settled is still there, not even touched."""
     with contextlib.suppress(FileNotFoundError):
@@ -27,22 +44,24 @@ def is_unchanged(path: Path, identity: Identity) -> bool:
     return False
 
 
-def holds_the_bytes(path: Path, identity: Identity, sha256: str | None) -> bool:
-    """Whether the file that was read is there with the bytes that were read, touched or not.
+def still_holds(path: Path, identity: Identity, sha256: str | None) -> Identity | None:
+    """The identity, as it is now, of the file that was read; None if its bytes may be others.
 
-    Raises OSError.
+    A file whose times were touched is read again. Raises OSError.
     """
-    if is_unchanged(path, identity):
-        return True
-    with contextlib.suppress(FileNotFoundError):
-        if _is_same_file(os.lstat(path), identity):
-            with open_recording(path) as file:
-                same = _is_same_file(os.fstat(file.fileno()), identity)
-                return same and sha256_of_open(file) == sha256
-    return False
+    try:
+        now = Identity.of(os.lstat(path))
+        if is_same_file(now, identity):
+            return now
+        if (now.inode, now.size) != (identity.inode, identity.size) or sha256 is None:
+            return None
+        with open_recording(path) as file:
+            is_same = Identity.of(os.fstat(file.fileno())) == now and sha256_of_open(file) == sha256
+    except (FileNotFoundError, PermissionError):
+        return None
+    return now if is_same else None
 
 
-def _is_same_file(found: os.stat_result, identity: Identity) -> bool:
-    """Whatever its times are now."""
-    now = Identity.of(found)
-    return (now.inode, now.size) == (identity.inode, identity.size)
+def is_same_file(one: Identity, other: Identity) -> bool:
+    """Whatever their change times are: a rename or a new mode sets those."""
+    return (one.inode, one.size, one.mtime_ns) == (other.inode, other.size, other.mtime_ns)

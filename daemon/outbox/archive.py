@@ -1,38 +1,63 @@
-"""Moving recordings to done/ and failed/: never over another file, whatever they are called."""
+"""Moving recordings to done/ and failed/: the file that was read, and never over another file."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import os
-from itertools import count
+import stat
 from pathlib import Path
 
-from daemon.domain.job import printable
-from daemon.files.atomic import move_without_clobbering
+from daemon.domain.job import Identity
+from daemon.domain.names import fitting, plain_name
+from daemon.files.atomic import sync_folder
+from daemon.files.moving import ReplacedError, claimed, copied, rename_numbered
+from daemon.files.recording import is_same_file
+from daemon.files.renaming import UNSPEAKABLE
 from daemon.files.state_folder import REPORT_SUFFIX
-from daemon.outbox.placing import fitting
 
-_MAX_NAME_BYTES = 255
-# What a file system says to a name that it cannot hold: too long, or not the UTF-8 that it wants.
-_UNSPEAKABLE = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
 _IMMOVABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
-def file_away(source: Path, folder: Path) -> Path | None:
+class StaysError(Exception):
+    """The recording stays in the inbox; the message is the reason, for a person."""
+
+
+def file_away(source: Path, identity: Identity, folder: Path) -> Path | None:
     """Move `source` into `folder` as NAME.EXT, or `NAME (2).EXT`, …; return the new path.
 
-    None if the recording may not be moved (it is locked, or its folder is read-only) although
-    `folder` would take it: it stays where it is. Raises OSError if `folder` is what is wrong.
+    None if it is gone, or if another file has taken its place: that one is a recording of its own.
+    Raises StaysError if it cannot be moved although `folder` is well, and OSError if it is not.
     """
+    if not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+    if folder.samefile(source.parent):  # they may have different paths: bind mounts, letter case
+        raise StaysError(f"{folder} is the inbox itself, under another name")
     try:
-        return _move(source, folder, source.stem, source.suffix)
+        moved = _rename_away(source, identity, folder)
+    except FileNotFoundError:
+        return None
     except OSError as error:
         if error.errno in _IMMOVABLE and os.access(folder, os.W_OK | os.X_OK):
-            return None
-        if error.errno not in _UNSPEAKABLE:
+            raise StaysError("it may not be moved (is it locked?)") from error
+        if error.errno != errno.EXDEV:
             raise
-    return _move(source, folder, fitting(printable(source.stem), ""), printable(source.suffix)[:20])
+        moved = _copy_away(source, identity, folder)
+    sync_folder(folder)
+    sync_folder(source.parent)
+    return moved
+
+
+def remove(source: Path, identity: Identity) -> None:
+    """Delete the recording that was read, and no other that has taken its place."""
+    try:
+        with claimed(source, source.parent) as held:
+            if is_same_file(Identity.of(held.lstat()), identity):
+                held.unlink()
+    except FileNotFoundError:
+        return
+    except PermissionError as error:
+        raise StaysError("it may not be deleted (is it locked?)") from error
 
 
 def report_of(file: Path) -> Path:
@@ -43,20 +68,38 @@ def report_of(file: Path) -> Path:
     return file.with_name(name + REPORT_SUFFIX)
 
 
-def _move(source: Path, folder: Path, stem: str, suffix: str) -> Path:
-    for number in count(1):
-        mark = f" ({number})" if number > 1 else ""
-        target = folder / f"{_cut(stem, mark + suffix)}{mark}{suffix}"
-        try:
-            move_without_clobbering(source, target)
-        except FileExistsError:
-            continue
-        return target
-    raise AssertionError("counting does not end")
+def _rename_away(source: Path, identity: Identity, folder: Path) -> Path | None:
+    """The claim lies in `folder`: what is wrong with that shows before the recording is touched."""
+    with claimed(source, folder) as held:
+        is_meant = is_same_file(Identity.of(held.lstat()), identity)
+        return _named(held, folder, source.name) if is_meant else None
 
 
-def _cut(stem: str, ending: str) -> str:
-    """`stem`, shortened at a character if it would not fit before `ending`."""
-    room = _MAX_NAME_BYTES - len(os.fsencode(ending))
-    raw = os.fsencode(stem)
-    return stem if len(raw) <= room else raw[:room].decode("utf-8", "ignore")
+def _copy_away(source: Path, identity: Identity, folder: Path) -> Path | None:
+    """To another volume. It is claimed when its copy is whole, and removed when that has a name."""
+    try:
+        if not stat.S_ISREG(source.lstat().st_mode):
+            raise StaysError("it is no file, and cannot be moved to another volume")
+        with copied(source, identity, folder) as copy, claimed(source, source.parent) as held:
+            if not is_same_file(Identity.of(held.lstat()), identity):
+                return None
+            target = _named(copy, folder, source.name)
+            sync_folder(folder)
+            held.unlink()
+            return target
+    except (FileNotFoundError, ReplacedError):
+        return None
+    except PermissionError as error:
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise
+        raise StaysError("it may not be moved (is it locked?)") from error
+
+
+def _named(file: Path, folder: Path, name: str) -> Path:
+    """Give `file` its name in `folder` or, if the volume cannot hold that, a plain one."""
+    try:
+        return rename_numbered(file, folder, name)
+    except OSError as error:
+        if error.errno not in UNSPEAKABLE:
+            raise
+    return rename_numbered(file, folder, plain_name(name))

@@ -2,76 +2,103 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import math
 import os
+import time
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from daemon.domain.job import printable
-from daemon.files.atomic import rename_without_clobbering, sync_folder, write_temporary
+from daemon.domain.names import free_number, with_number
+from daemon.files.atomic import sync_folder, write_temporary
+from daemon.files.recording import read_small
+from daemon.files.renaming import UNSPEAKABLE, rename_without_clobbering
+from daemon.files.state_folder import TIMING_SUFFIX
+from daemon.rendering.formats import FORMATS
 
 JSON = "json"  # the commit mark: it appears last
 RESERVED = {"index"}  # index.html is the list of all recordings
-_MAX_NAME_BYTES = 230  # leaves room for " (999)" and ".timing.json" within the usual 255
+_SUFFIXES = {TIMING_SUFFIX, *(form.suffix for form in FORMATS.values())}
+_LONG_ENDINGS = tuple(f".{suffix}" for suffix in _SUFFIXES if "." in suffix)
+# What reading says of a name where no file of ours is: a link, a folder, a pipe, a larger file.
+_SOMEBODY_ELSES = {errno.ELOOP, errno.EISDIR, errno.EINVAL, errno.EFBIG, errno.ENXIO, errno.EACCES}
 
 
 class TakenError(Exception):
     """A name of this output set belongs to another file."""
 
 
-def stem_of(source: Path) -> str:
-    """The outputs' stem for a source: only the last suffix goes, so dotted stems stay whole.
+class StemIndex:
+    """Which output names an outbox holds, so that choosing one costs the same among a million.
 
-    Characters that forge lines or directions, and bytes that are no text, come out escaped.
+    Names are compared as case-insensitive, normalisation-insensitive volumes do (APFS). The folder
+    is listed again when somebody else changed it; not more than a twentieth of the time, since
+    only the comparison across letter cases is at stake: `publish` never writes over a file.
     """
-    return _safe(source.name.removesuffix(source.suffix))
+
+    _SHARE = 20
+
+    def __init__(self, outbox: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._outbox = outbox
+        self._clock = clock
+        self._stems: set[int] = set()  # hashes: a hundred thousand names must not cost a hundred MB
+        self._changed_at = -1  # the folder's modification time when it was listed, in nanoseconds
+        self._not_before = -math.inf
+
+    def free_stem(self, stem: str, is_reserved: Callable[[str], bool]) -> str:
+        """`stem`, or `stem (2)`, …, of which there is no output. Raises OSError."""
+        self._refresh()
+
+        def is_taken(number: int) -> bool:
+            folded = folded_name(with_number(stem, number, ""))
+            return hash(folded) in self._stems or is_reserved(folded)
+
+        return with_number(stem, free_number(is_taken), "")
+
+    def add(self, stem: str) -> None:
+        """We put an output set of that stem there ourselves."""
+        self._stems.add(hash(folded_name(stem)))
+        with contextlib.suppress(OSError):
+            self._changed_at = self._outbox.stat().st_mtime_ns
+
+    def _refresh(self) -> None:
+        changed_at = self._outbox.stat().st_mtime_ns
+        begun = self._clock()
+        if changed_at == self._changed_at or begun < self._not_before:
+            return
+        self._changed_at = changed_at
+        with os.scandir(self._outbox) as entries:
+            stems = (stem for entry in entries for stem in _stems(entry.name))
+            self._stems = {hash(folded_name(stem)) for stem in stems}
+        now = self._clock()
+        self._not_before = now + (now - begun) * self._SHARE
 
 
-def named(template: str, fields: Mapping[str, str]) -> str:
-    """The stem that `output.name` asks for; whatever the values hold, a name inside the outbox.
-
-    `template` is valid: the configuration has seen to it.
-    """
-    return _safe(template.format_map(fields))
+def folded_name(name: str) -> str:
+    """Equal for names that a Mac takes for one."""
+    return unicodedata.normalize("NFD", name).casefold()
 
 
-def _safe(stem: str) -> str:
-    flat = printable(stem).replace("\\", "_").replace("/", "_")
-    return fitting(flat, "").lstrip(".").strip(" ") or "recording"
-
-
-def fitting(name: str, suffix: str) -> str:
-    """`name`, cut at a character so that with `suffix` it fits into a file name."""
-    room = _MAX_NAME_BYTES - len(suffix.encode())
-    return os.fsencode(name)[:room].decode("utf-8", "ignore")
-
-
-def free_stem(outbox: Path, stem: str, suffixes: Iterable[str], reserved: Iterable[str]) -> str:
-    """`stem`, or `stem (2)`, … : the first for which no output name is taken.
-
-    Names are compared as case-insensitive, normalisation-insensitive volumes do (APFS).
-    """
-    taken = {_folded(path.name) for path in outbox.iterdir()}
-    held = {_folded(one) for one in reserved}
-    wanted = list(suffixes)
-    number = 1
-    while True:
-        candidate = stem if number == 1 else f"{stem} ({number})"
-        names = {_folded(f"{candidate}.{suffix}") for suffix in wanted}
-        if not names & taken and _folded(candidate) not in held:
-            return candidate
-        number += 1
+def _stems(name: str) -> Iterator[str]:
+    """Of a name in the outbox, without the endings that outputs have."""
+    base = name.rpartition(".")[0]
+    yield base
+    for ending in _LONG_ENDINGS:
+        if name.lower().endswith(ending):
+            yield name[: -len(ending)]
 
 
 def publish(outbox: Path, stem: str, files: Mapping[str, bytes]) -> list[Path]:
     """Put a whole output set into the outbox, the JSON last; return the paths.
 
     Repeating it after a crash is harmless: a file that is there with our bytes is ours. Raises
-    TakenError, leaving none of this call's files behind, if a name belongs to somebody else.
+    TakenError if a name belongs to somebody else, and OSError with an errno in UNSPEAKABLE if the
+    volume cannot hold one; both leave none of this set behind.
     """
     order = sorted(files, key=lambda suffix: suffix == JSON)
     paths = {suffix: outbox / f"{stem}.{suffix}" for suffix in order}
-    appeared: list[Path] = []
     try:
         for suffix in order:
             if _is_ours(paths[suffix], files[suffix]):
@@ -79,13 +106,22 @@ def publish(outbox: Path, stem: str, files: Mapping[str, bytes]) -> list[Path]:
             if suffix == JSON:
                 sync_folder(outbox)  # the mark must not survive a power cut that its set did not
             place(files[suffix], paths[suffix])
-            appeared.append(paths[suffix])
     except FileExistsError as error:
-        for path in appeared:
-            path.unlink(missing_ok=True)
+        _withdraw(paths, files)
         raise TakenError(str(error.filename2 or error.filename)) from error
+    except OSError as error:
+        if error.errno in UNSPEAKABLE:
+            _withdraw(paths, files)
+        raise
     sync_folder(outbox)
     return list(paths.values())
+
+
+def _withdraw(paths: Mapping[str, Path], files: Mapping[str, bytes]) -> None:
+    for suffix, path in paths.items():
+        with contextlib.suppress(OSError):
+            if _is_ours(path, files[suffix]):
+                path.unlink()
 
 
 def place(data: bytes, path: Path) -> None:
@@ -99,10 +135,10 @@ def place(data: bytes, path: Path) -> None:
 
 def _is_ours(path: Path, data: bytes) -> bool:
     try:
-        return not path.is_symlink() and path.read_bytes() == data
+        return read_small(path, len(data)) == data
     except FileNotFoundError:
         return False
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFD", name).casefold()
+    except OSError as error:
+        if error.errno in _SOMEBODY_ELSES:
+            return False
+        raise

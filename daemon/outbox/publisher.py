@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterable
@@ -14,14 +13,16 @@ import psutil
 
 from daemon.config.settings import Config
 from daemon.domain.job import Job, Stage
-from daemon.domain.transcript import Alignment, AlignmentStatus, Segment
+from daemon.domain.names import named, plain, plain_name, stem_of
+from daemon.domain.transcript import Alignment, AlignmentStatus, Json, Segment
 from daemon.files.atomic import json_bytes, write_json, write_temporary
-from daemon.files.recording import holds_the_bytes
+from daemon.files.recording import still_holds
+from daemon.files.renaming import UNSPEAKABLE
 from daemon.files.state_folder import TIMING_SUFFIX
 from daemon.handoff import artefacts
 from daemon.ledger.ledger import Ledger
 from daemon.outbox import documents, placing
-from daemon.outbox.archive import file_away, report_of
+from daemon.outbox.archive import StaysError, file_away, remove, report_of
 from daemon.outbox.documents import Delivery
 from daemon.outbox.rendition import rendition
 
@@ -35,61 +36,84 @@ class Publisher:
         self._config = config
         self._ledger = ledger
         self._jobs = jobs
+        self._stems = placing.StemIndex(config.paths.outbox)
 
     def publish(self, job: Job, wall: Callable[[], float]) -> tuple[Delivery, list[Path]]:
         """Put the job's outputs into the outbox. Raises OSError if it cannot take them."""
         folder = self._jobs / str(job.id)
         delivery = self._delivery(job, folder)
         files = self._rendered(delivery, folder / artefacts.OUTPUTS, wall)
-        target = self._config.paths.outbox
-        stem = job.stem
+        stem, wanted = job.stem, named(self._config.output.name, delivery.name_fields)
         while True:
             if stem is None:
-                stem = placing.free_stem(
-                    target,
-                    placing.named(self._config.output.name, delivery.name_fields),
-                    files,
-                    self._ledger.reserved_stems(besides=job.id) | placing.RESERVED,
-                )
+                stem = self._free_stem(job, wanted)
                 self._ledger.reserve(job.id, stem)
             try:
-                return delivery, placing.publish(target, stem, files)
+                paths = placing.publish(self._config.paths.outbox, stem, files)
             except placing.TakenError:
-                stem = None  # somebody took the name since we chose it: choose again
+                pass  # somebody took the name since we chose it: choose again
+            except OSError as error:
+                if error.errno not in UNSPEAKABLE or wanted == plain(wanted):
+                    raise
+                wanted = plain(wanted)
+            else:
+                self._stems.add(stem)
+                return delivery, paths
+            self._stems.add(stem)
+            stem = None
+
+    def _free_stem(self, job: Job, wanted: str) -> str:
+        reserved = self._ledger.reserved_stems(besides=job.id) | placing.RESERVED
+        held = {placing.folded_name(one) for one in reserved}
+        return self._stems.free_stem(wanted, held.__contains__)
 
     def is_delivered(self, stem: str) -> bool:
         """Whether the outbox holds a whole output set of that name."""
         return (self._config.paths.outbox / f"{stem}.{placing.JSON}").is_file()
 
-    def archive(self, job: Job) -> bool:
-        """File the source away as output.source says, if it is still the file that we read.
+    def archive(self, job: Job) -> None:
+        """File the source away as output.source says, if it still holds what we read.
 
-        False if it may not be moved. Raises OSError.
+        Raises StaysError if it cannot be moved, OSError if the folder cannot take it.
         """
         policy = self._config.output.source
-        if policy == "keep" or not self._is_as_read(job):
-            return True
+        if policy == "keep":
+            return
+        now = still_holds(job.source, job.identity, self._ledger.digest(job.id))
+        if now is None:  # gone, or another recording by now
+            return
         if policy == "delete":
-            return _delete(job.source)
-        return file_away(job.source, self._config.paths.done) is not None
+            remove(job.source, now)
+        else:
+            file_away(job.source, now, self._config.paths.done)
 
-    def _is_as_read(self, job: Job) -> bool:
-        """Touched while it was delivered, it is the same recording: it must not come in again."""
-        return holds_the_bytes(job.source, job.identity, self._ledger.digest(job.id))
-
-    def quarantine(self, job: Job) -> Path:
+    def quarantine(self, job: Job) -> tuple[Path, str]:
         """Move a failed source to failed/, unless sources are kept; write NAME.error.json there.
 
-        Returns the report's path. Raises OSError.
+        Returns the report's path, and why the recording stays in the inbox although it should not
+        ("" if it does not). Raises OSError.
         """
         failed = self._config.paths.failed
         records = [self._ledger.record(job.id, stage) for stage in _REPORTED]
-        target = failed / job.source.name
-        stays = self._config.output.source == "keep"
-        if not stays and os.path.lexists(job.source):
-            target = file_away(job.source, failed) or target
-        report = report_of(target)
-        write_json(report, documents.error(job, records, target.name))
+        target, stays = failed / job.source.name, ""
+        if self._config.output.source != "keep":
+            now = still_holds(job.source, job.identity, self._ledger.digest(job.id))
+            try:
+                target = (now and file_away(job.source, now, failed)) or target
+            except StaysError as error:
+                stays = str(error)
+        return self._write_report(target, documents.error(job, records, target.name)), stays
+
+    def _write_report(self, file: Path, content: Json) -> Path:
+        """Beside `file`; under a plain name where the volume cannot hold that one."""
+        report = report_of(file)
+        try:
+            write_json(report, content)
+        except OSError as error:
+            if error.errno not in UNSPEAKABLE:
+                raise
+            report = report_of(file.with_name(plain_name(file.name)))
+            write_json(report, content)
         return report
 
     def clear(self, job: Job) -> None:
@@ -133,7 +157,7 @@ class Publisher:
         document = documents.transcript(delivery, config.output.compact)
         records = [self._ledger.record(delivery.job.id, stage) for stage in _REPORTED]
         stages = documents.stages(delivery.job, records, wall())
-        name = placing.stem_of(source)
+        name = stem_of(source)
         texts = rendition(config, config.output.formats, document, name, stages, source)
         now = wall()
         records[-1] = replace(
@@ -145,11 +169,3 @@ class Publisher:
         )
         timing = json_bytes(documents.timing(delivery, records, now, config.output.compact))
         return texts | {TIMING_SUFFIX: timing, "json": json_bytes(document)}
-
-
-def _delete(source: Path) -> bool:
-    try:
-        source.unlink()
-    except PermissionError:
-        return False
-    return True

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 from daemon.config.settings import Config, Paths
 from daemon.domain.job import Stage
-from daemon.files.lock import Lock
+from daemon.files.lock import FolderLock, Lock
+from daemon.files.moving import restore_claims
 from daemon.files.state_folder import JOBS
 from daemon.files.volumes import Mounts
 from daemon.inbox.completeness import CompletenessCheck
@@ -76,7 +77,7 @@ def opened(config: Config, commands: Commands, event_log: EventLog) -> Iterator[
     os.umask(0o077)  # recordings and transcripts are their owner's business
     jobs = config.paths.state / JOBS
     jobs.mkdir(parents=True, exist_ok=True)
-    with Lock(config.paths.state):
+    with Lock(config.paths.state) as lock:
         sweep_orphans(config.paths.state)
         with contextlib.closing(open_ledger(config.paths, event_log)) as ledger:
             sweep_jobs(jobs, ledger)
@@ -85,17 +86,17 @@ def opened(config: Config, commands: Commands, event_log: EventLog) -> Iterator[
             publisher = Publisher(config, ledger, jobs)
             pause = Pause(event_log)
             mounts = Mounts(config.paths.state)
-            yield Application(
-                Context(config, ledger, attempts, publisher, event_log, pause, mounts, jobs), events
-            )
+            context = Context(config, ledger, attempts, publisher, event_log, pause, mounts, jobs)
+            yield Application(context, events, lock)
 
 
 class Application:
     """The collaborators and the queue that ties them together."""
 
-    def __init__(self, context: Context, events: queue.SimpleQueue[Event]) -> None:
+    def __init__(self, context: Context, events: queue.SimpleQueue[Event], lock: Lock) -> None:
         self.context = context
         self.events = events
+        self._lock = lock
 
     def watch(self, drain: bool, only: int | None = None) -> None:
         """The daemon: watch the inbox and work, until stopped or (`drain`) until all is done."""
@@ -106,10 +107,21 @@ class Application:
         transitions = Transitions(context, unsettled if only is None else None)
         admission = watcher = None
         inbox = config.paths.inbox.resolve()
+        inbox_lock = FolderLock(inbox)
         downloads = ICloudDownloads()
+
+        def looking() -> None:
+            self._lock.check()
+            inbox_lock.hold()
+            bell.answered()
+
         if only is None:
+            with contextlib.suppress(OSError):  # the inbox may be missing: the scans wait for it
+                inbox_lock.hold()
+                for folder in (inbox, config.paths.done, config.paths.failed):
+                    restore_claims(folder, inbox)
             patience = CompletenessCheck(context.event_log, downloads, context.clock)
-            admission = Admission(inbox, context, transitions, unsettled, bell.answered, patience)
+            admission = Admission(inbox, context, transitions, unsettled, looking, patience)
             watcher = Watcher(inbox, bell.ring) if config.watch.events else None
         supervisor = Supervisor(
             context,
@@ -122,7 +134,7 @@ class Application:
             SleepInhibitor(stay_awake_command() if config.limits.keep_awake else ()),
             drain=drain or only is not None,
         )
-        with contextlib.closing(downloads):
+        with contextlib.closing(downloads), contextlib.closing(inbox_lock):
             supervisor.run()
 
     def drain(self, on_turn: Callable[[], None]) -> None:

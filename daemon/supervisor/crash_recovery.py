@@ -74,7 +74,7 @@ def _delivered(paths: Paths) -> Iterator[Delivered]:
 
 def sweep_folders(paths: Paths) -> None:
     """Remove our temporary files wherever they can be; a folder that is not there has none."""
-    for folder in (paths.outbox, paths.done, paths.failed, paths.state):
+    for folder in (paths.inbox, paths.outbox, paths.done, paths.failed, paths.state):
         with contextlib.suppress(OSError):
             sweep_temporaries(folder)
 

@@ -9,14 +9,16 @@ from daemon.domain.job import Job, Stage, printable
 from daemon.files.recording import is_unchanged
 from daemon.handoff.artefacts import InvalidArtefactError
 from daemon.outbox import summary
+from daemon.outbox.archive import StaysError
 from daemon.supervisor.context import Context
 
 
 def archive(context: Context, job: Job) -> None:
     """File a delivered recording away, if it can be moved. Raises OSError."""
-    if not context.publisher.archive(job):
-        message = "the recording may not be moved (is it locked?): it stays in the inbox"
-        context.event_log.warning("kept", message, job)
+    try:
+        context.publisher.archive(job)
+    except StaysError as error:
+        context.event_log.warning("kept", f"the recording stays in the inbox: {error}", job)
 
 
 class LastSteps:
@@ -91,7 +93,9 @@ class LastSteps:
     def quarantine(self, job: Job) -> None:
         """Move the recording to failed/, with the reason beside it. Raises OSError."""
         context = self._context
-        report = context.publisher.quarantine(job)
+        report, stays = context.publisher.quarantine(job)
+        if stays:
+            context.event_log.warning("kept", f"the recording stays in the inbox: {stays}", job)
         context.ledger.finish(job.id, Stage.FAILED, context.unix_time())
         context.publisher.clear(job)
         reason = job.failure.message if job.failure else ""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from daemon.errors import TemporaryError
-from daemon.files.lock import Lock, is_held
+from daemon.files.lock import FolderLock, Lock, is_held
 
 _HOLDER = """
 import subprocess, sys, time
@@ -59,3 +60,40 @@ def test_a_link_in_the_locks_place_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r".+"), Lock(tmp_path):
         pass
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_state_folder_that_is_removed_ends_the_daemon_that_held_it(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    with Lock(state) as lock:
+        lock.check()
+        (state / "daemon.lock").unlink()
+        with pytest.raises(TemporaryError, match="was removed or replaced"):
+            lock.check()
+        with Lock(state), pytest.raises(TemporaryError):
+            lock.check()
+
+
+def test_an_inbox_is_watched_by_one_daemon(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    with closing(FolderLock(inbox)) as first, closing(FolderLock(inbox)) as second:
+        first.hold()
+        first.hold()
+        with pytest.raises(TemporaryError, match="give each its own inbox"):
+            second.hold()
+        assert list(inbox.iterdir()) == []
+    with closing(FolderLock(inbox)) as third:
+        third.hold()
+
+
+def test_an_inbox_that_was_replaced_is_locked_anew(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    with closing(FolderLock(inbox)) as first, closing(FolderLock(inbox)) as second:
+        first.hold()
+        inbox.rename(tmp_path / "old")
+        inbox.mkdir()
+        first.hold()
+        with pytest.raises(TemporaryError):
+            second.hold()

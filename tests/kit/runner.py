@@ -1,6 +1,6 @@
 """The real daemon's command line, with fake fast stages and, if asked for, a fault in its calls.
 
-    runner.py [--fault SPEC] [--real STAGE] … -- the arguments of `python -m daemon`
+    runner.py [--fault SPEC] [--volume SPEC] [--real STAGE] … -- the arguments of `python -m daemon`
 
 Only what a test cannot reach through the configuration is set here: how the stages are started,
 how long a pause lasts, and how far the wall clock is off.
@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.kit import shim
+from tests.kit import odd_volume, shim
 
 FAKE_STAGE = Path(__file__).with_name("fake_stage.py")
 
@@ -23,6 +23,7 @@ FAKE_STAGE = Path(__file__).with_name("fake_stage.py")
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--fault", default="", help="see shim.py")
+    parser.add_argument("--volume", default="", help="see odd_volume.py")
     parser.add_argument("--retry-seconds", type=float, default=0.2)
     parser.add_argument("--wall-offset", type=Path, help="a file with seconds to add to the clock")
     parser.add_argument("--real", action="append", default=[], metavar="STAGE")
@@ -68,6 +69,8 @@ def _main() -> int:
 
     if not arguments.all_real:
         _replace_stages(arguments.real)
+    if arguments.volume:
+        odd_volume.install(arguments.volume)
     if arguments.fault:
         shim.install(arguments.fault)
     return main(arguments.rest)

@@ -19,9 +19,11 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+from daemon.files import renaming
+
 _CALLS: dict[str, list[tuple[Any, str]]] = {
     "open": [(os, "open"), (io, "open")],
-    "rename": [(os, "rename"), (os, "replace")],
+    "rename": [(os, "rename"), (os, "replace"), (renaming, "exclusive_rename")],
     "link": [(os, "link")],
     "unlink": [(os, "unlink"), (os, "remove")],
     "mkdir": [(os, "mkdir")],

@@ -4,59 +4,61 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.domain.names import named
 from daemon.outbox import placing
-from daemon.outbox.placing import TakenError, fitting, free_stem, publish, stem_of
+from daemon.outbox.placing import UNSPEAKABLE, StemIndex, TakenError, folded_name, publish
 
 FILES = {"json": b"{}", "txt": b"text", "timing.json": b"{}"}
 
 
-@pytest.mark.parametrize(
-    ("name", "stem"),
-    [
-        ("meeting.m4a", "meeting"),
-        ("v1.2.final.wav", "v1.2.final"),
-        ("trailing..m4a", "trailing."),
-        ("fête 🎉.wav", "fête 🎉"),
-        ("two\nlines.wav", "two_nlines"),
-        (".wav", "wav"),
-        ("...wav", "recording"),
-        ("back\\slash.wav", "back_slash"),
-    ],
-)
-def test_a_recordings_name_stays_recognisable(name: str, stem: str) -> None:
-    assert stem_of(Path("/in") / name) == stem
-
-
-@given(st.binary(min_size=1, max_size=255).filter(lambda raw: not {0, 47} & set(raw)))
-def test_every_name_gives_a_stem_that_is_a_safe_file_name(raw: bytes) -> None:
-    stem = stem_of(Path("/in") / os.fsdecode(raw))
-    assert stem
-    assert "/" not in stem
-    assert not stem.startswith(".")
-    assert len(f"{stem} (999).timing.json".encode()) <= 255
-
-
-def test_a_cut_name_ends_at_a_character() -> None:
-    assert fitting("é" * 200, "").encode().decode() == "é" * 115
+def _free(outbox: Path, stem: str, *reserved: str) -> str:
+    return StemIndex(outbox).free_stem(stem, set(map(folded_name, reserved)).__contains__)
 
 
 def test_a_taken_name_gets_a_number(tmp_path: Path) -> None:
-    assert free_stem(tmp_path, "a", FILES, []) == "a"
+    assert _free(tmp_path, "a") == "a"
     (tmp_path / "a.txt").touch()
-    assert free_stem(tmp_path, "a", FILES, []) == "a (2)"
-    assert free_stem(tmp_path, "a", FILES, ["a (2)"]) == "a (3)"
-    assert free_stem(tmp_path, "b", FILES, ["B"]) == "b (2)"
+    assert _free(tmp_path, "a") == "a (2)"
+    assert _free(tmp_path, "a", "a (2)") == "a (3)"
+    assert _free(tmp_path, "b", "B") == "b (2)"
 
 
 def test_names_that_a_mac_thinks_equal_are_equal(tmp_path: Path) -> None:
     (tmp_path / (unicodedata.normalize("NFD", "fête") + ".JSON")).touch()
-    assert free_stem(tmp_path, unicodedata.normalize("NFC", "fête"), FILES, []) == "fête (2)"
+    (tmp_path / "memo.TIMING.json").touch()
+    assert _free(tmp_path, unicodedata.normalize("NFC", "fête")) == "fête (2)"
+    assert _free(tmp_path, "Memo") == "Memo (2)"
+
+
+def test_the_outbox_is_listed_again_only_if_somebody_else_changed_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    index = StemIndex(tmp_path, lambda: now)
+    assert index.free_stem("a", _nobody) == "a"
+    publish(tmp_path, "a", FILES)
+    index.add("a")
+    with monkeypatch.context() as patch:
+        patch.setattr(placing.os, "scandir", _must_not_be_called)
+        assert index.free_stem("a", _nobody) == "a (2)"
+    (tmp_path / "b.txt").touch()
+    os.utime(tmp_path, ns=(1, 1))
+    assert index.free_stem("b", _nobody) == "b (2)"
+
+
+def _nobody(_: str) -> bool:
+    return False
+
+
+def _must_not_be_called(*_: object) -> None:
+    raise AssertionError("the outbox was listed")
 
 
 def test_the_json_is_the_last_to_appear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +115,7 @@ def test_a_link_in_the_outbox_is_somebody_elses(tmp_path: Path) -> None:
 def test_whatever_the_fields_hold_a_name_stays_in_the_outbox(
     template: str, stem: str, language: str
 ) -> None:
-    name = placing.named(template, {"stem": stem, "date": "2026-03-04", "language": language})
+    name = named(template, {"stem": stem, "date": "2026-03-04", "language": language})
     assert Path(name).name == name
     assert name not in {"", ".", ".."}
     assert not name.startswith(".")
@@ -122,4 +124,31 @@ def test_whatever_the_fields_hold_a_name_stays_in_the_outbox(
 
 
 def test_the_index_keeps_its_name(tmp_path: Path) -> None:
-    assert placing.free_stem(tmp_path, "Index", ["html"], placing.RESERVED) == "Index (2)"
+    assert _free(tmp_path, "Index", *placing.RESERVED) == "Index (2)"
+
+
+@pytest.mark.parametrize("number", sorted(UNSPEAKABLE))
+def test_a_name_that_the_volume_cannot_hold_leaves_nothing_of_its_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    real = placing.place
+
+    def place(data: bytes, path: Path) -> None:
+        if path.name == "a.timing.json":
+            raise OSError(number, os.strerror(number), str(path))
+        real(data, path)
+
+    monkeypatch.setattr(placing, "place", place)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        publish(tmp_path, "a", FILES)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("plant", [os.mkfifo, os.mkdir])
+def test_what_is_planted_in_the_outbox_is_somebody_elses_and_never_waited_for(
+    tmp_path: Path, plant: Callable[[Path], None]
+) -> None:
+    plant(tmp_path / "a.json")
+    with pytest.raises(TakenError):
+        publish(tmp_path, "a", FILES)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]

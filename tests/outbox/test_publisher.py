@@ -122,7 +122,7 @@ def test_a_recording_that_was_touched_is_archived_and_a_changed_one_stays(
         ledger.set_digest(job.id, sha256_of(source))
         source.write_bytes(content)
         os.utime(source, (1, 1))
-        assert Publisher(config, ledger, tmp_path).archive(job)
+        Publisher(config, ledger, tmp_path).archive(job)
     assert (config.paths.done / "memo.wav").exists() == archived
     assert source.exists() == (not archived)
 

@@ -1,0 +1,141 @@
+"""Moving a recording: claimed, so that nobody can swap it, and never over another file.
+
+A claim is a hidden folder that holds the recording under its own name. The rename into it decides,
+at one instant, which file is meant: what somebody puts in its place afterwards is another
+recording, which stays. A claim that a killed process left behind is put back by `restore_claims`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from daemon.domain.job import Identity
+from daemon.domain.names import numbered, plain_name
+from daemon.files.atomic import sync, sync_folder
+from daemon.files.recording import is_same_file, open_recording
+from daemon.files.renaming import UNSPEAKABLE, rename_without_clobbering
+from daemon.files.state_folder import TEMP_PREFIX
+
+_CLAIM_SUFFIX = ".claim"
+_REPLACED = "it was replaced, or is still being written"
+_CHUNK = 1 << 20  # bytes copied at a time
+
+
+class ReplacedError(OSError):
+    """Another file has taken the place of the one that was meant, or it is still written to."""
+
+
+@contextmanager
+def claimed(source: Path, folder: Path) -> Iterator[Path]:
+    """Take `source` out of everybody's reach, into a claim in `folder`, on the same volume.
+
+    What is not moved from the yielded path goes back. Raises OSError, with nothing changed, if
+    `folder` cannot take it or `source` may not be renamed.
+    """
+    claim = folder / f"{_claim_prefix(source.parent)}{secrets.token_hex(8)}{_CLAIM_SUFFIX}"
+    claim.mkdir(mode=0o700)
+    held = claim / source.name
+    try:
+        try:
+            rename_without_clobbering(source, held)
+        except OSError as error:
+            if error.errno not in UNSPEAKABLE:
+                raise
+            held = claim / plain_name(source.name)
+            rename_without_clobbering(source, held)
+        yield held
+    finally:
+        if os.path.lexists(held):
+            _put_back(held, source.parent, source.name)
+        claim.rmdir()
+
+
+def restore_claims(folder: Path, inbox: Path) -> int:
+    """Put back into `inbox` what a killed process had claimed; return how many claims it left."""
+    claims = list(folder.glob(f"{_claim_prefix(inbox)}*{_CLAIM_SUFFIX}"))
+    for claim in claims:
+        for held in claim.iterdir():
+            _put_back(held, inbox, held.name)
+        claim.rmdir()
+    return len(claims)
+
+
+def _claim_prefix(inbox: Path) -> str:
+    """Other daemons, with other inboxes, may use the same folder."""
+    return f"{TEMP_PREFIX}{hashlib.sha256(os.fsencode(inbox.resolve())).hexdigest()[:12]}-"
+
+
+def _put_back(held: Path, inbox: Path, name: str) -> None:
+    rename_numbered(held, inbox, name)
+
+
+def rename_numbered(source: Path, folder: Path, name: str) -> Path:
+    """Into `folder` of the same volume as NAME.EXT or `NAME (2).EXT`, …; return the new path."""
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a name, not a path
+    for candidate in numbered(stem, suffix, lambda one: os.path.lexists(folder / one)):
+        with contextlib.suppress(FileExistsError):
+            rename_without_clobbering(source, folder / candidate)
+            return folder / candidate
+    raise AssertionError("counting does not end")
+
+
+@contextmanager
+def copied(source: Path, identity: Identity | None, folder: Path) -> Iterator[Path]:
+    """A whole, synced copy of a regular file, hidden in `folder`; removed unless it is renamed.
+
+    Raises ReplacedError if it is not, or does not stay, the file of that identity (None: any).
+    """
+    temporary = folder / f"{TEMP_PREFIX}{secrets.token_hex(8)}.tmp"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with (
+            open_recording(source) as original,
+            os.fdopen(os.open(temporary, flags, 0o600), "wb") as copy,
+        ):
+            before = Identity.of(os.fstat(original.fileno()))
+            if identity is not None and not is_same_file(before, identity):
+                raise ReplacedError(errno.EBUSY, _REPLACED, str(source))
+            shutil.copyfileobj(original, copy, _CHUNK)
+            copy.flush()
+            _copy_attributes(original.fileno(), copy.fileno())
+            sync(copy.fileno())
+            if not is_same_file(before, Identity.of(os.fstat(original.fileno()))):
+                raise ReplacedError(errno.EBUSY, _REPLACED, str(source))
+            if os.fstat(copy.fileno()).st_size != before.size:
+                raise OSError(errno.EIO, "the copy is not whole", str(source))
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _copy_attributes(source: int, target: int) -> None:
+    found = os.fstat(source)
+    with contextlib.suppress(PermissionError, NotImplementedError):
+        os.fchmod(target, stat.S_IMODE(found.st_mode))
+    os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+def move_without_clobbering(source: Path, target: Path) -> None:
+    """Move `source` to a name that is free; what is no regular file only within its volume.
+
+    Raises FileExistsError where `target` exists; OSError (EXDEV) for what cannot be copied.
+    """
+    try:
+        rename_without_clobbering(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV or not stat.S_ISREG(source.lstat().st_mode):
+            raise
+        with copied(source, None, target.parent) as copy:
+            rename_without_clobbering(copy, target)
+        source.unlink()
+    sync_folder(target.parent)
+    sync_folder(source.parent)

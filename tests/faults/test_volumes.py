@@ -1,0 +1,187 @@
+"""Rows V1 to V6: volumes that lack something, that vanish, or that are one and the same."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+
+import pytest
+
+from tests.faults.conftest import MakeDaemon
+from tests.kit.daemon_process import running, wait_until
+from tests.kit.fault_daemon import FaultDaemon, recording
+
+_RENAMES = 6  # one for each file of an output set
+
+
+# V1: no hard links, no exclusive rename
+
+
+@pytest.mark.parametrize("number", range(1, _RENAMES + 1))
+def test_killed_at_any_rename_on_a_volume_without_hard_links_v1(
+    daemon: FaultDaemon, number: int
+) -> None:
+    daemon.give("memo.wav", "a memo")
+    volume = f"{daemon.config.paths.outbox}:no-links"
+    daemon.run_to_end("--volume", f"{volume},kill={number}")
+    assert daemon.drained("--volume", volume).violations() == []
+    assert daemon.delivered() == ["memo"]
+
+
+def test_a_reader_meets_no_empty_json_on_a_volume_without_hard_links_v1(
+    daemon: FaultDaemon,
+) -> None:
+    outbox = daemon.config.paths.outbox
+    outbox.mkdir()
+    for number in range(20):
+        daemon.give(f"{number}.wav", f"number {number}")
+    empty: list[str] = []
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            empty.extend(path.name for path in outbox.glob("*.json") if not path.stat().st_size)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    daemon.drained("--volume", f"{outbox}:no-links")
+    stop.set()
+    reader.join()
+    assert empty == []
+    assert daemon.violations() == []
+
+
+# V2: names that the volume cannot hold
+
+
+@pytest.mark.parametrize(
+    ("folder", "traits", "name"),
+    [
+        ("outbox", "no-colon,no-links", "call 10:30.wav"),
+        ("outbox", "max-name=143", "n" * 150 + ".wav"),
+        ("done", "no-colon,no-links", "call 10:30.wav"),
+        ("failed", "no-colon,no-links", "call 10:30.wav"),
+    ],
+)
+def test_a_name_that_a_volume_cannot_hold_becomes_a_plain_one_v2(
+    daemon: FaultDaemon, folder: str, traits: str, name: str
+) -> None:
+    way = ["prepare bad"] if folder == "failed" else []
+    daemon.give(name, "the odd one", *way)
+    daemon.give("z.wav", "the next one")
+    place = getattr(daemon.config.paths, folder)
+    daemon.drained("--volume", f"{place}:{traits}")
+    assert not daemon.events("paused")
+    assert daemon.inbox_names() == []
+    names = sorted(path.name for path in place.iterdir())
+    assert any(one.startswith(("call 10-30", "n" * 60)) for one in names)
+    assert all(one.isascii() for one in names)
+
+
+# V3: failed/ and done/ elsewhere
+
+
+@pytest.mark.parametrize("what", ["pipe", "folder"])
+def test_what_cannot_cross_volumes_stays_and_is_told_once_v3(
+    daemon: FaultDaemon, what: str
+) -> None:
+    odd = daemon.config.paths.inbox / "a.wav"
+    if what == "pipe":
+        os.mkfifo(odd)
+    else:
+        odd.mkdir()
+        os.mkfifo(odd / "pipe")
+    daemon.give("z.wav", "the next one")
+    failed = daemon.config.paths.failed
+    for _ in range(2):
+        daemon.drained("--volume", f"{failed}:other-volume")
+    assert daemon.delivered() == ["z"]
+    assert daemon.inbox_names() == ["a.wav"]
+    assert [event["name"] for event in daemon.events("kept")] == ["a.wav"]
+    assert os.listdir(failed) == ["a.wav.error.json"]  # noqa: PTH208 - and no copies
+
+
+def test_a_recording_that_is_replaced_while_it_is_filed_away_is_not_lost_v3(
+    daemon: FaultDaemon,
+) -> None:
+    """Of the same size, renamed over the old one while that is copied to another volume."""
+    padding = "x" * 3_000_000
+    old, new = (recording(f"{take} take\n{padding}") for take in ("one", "two"))
+    source, done = daemon.drop(old, "take.wav"), daemon.config.paths.done
+    (daemon.root / "new").write_bytes(new)
+
+    def replace() -> None:
+        wait_until(lambda: done.is_dir() and any(done.glob(".dropscribe-*")), "it was copied")
+        (daemon.root / "new").replace(source)
+
+    swapper = threading.Thread(target=replace)
+    swapper.start()
+    daemon.drained("--volume", f"{done}:other-volume,slow-copy=0.2")
+    swapper.join()
+    daemon.drained("--volume", f"{done}:other-volume")
+    assert [path.read_bytes() == new for path in done.iterdir()] == [True]  # the old is replaced
+    assert [daemon.document(stem)["text"] for stem in daemon.delivered()] == [
+        "one take",
+        "two take",
+    ]
+
+
+@pytest.mark.parametrize("late", ["", "-late"])
+def test_killed_while_a_recording_is_claimed_v3(daemon: FaultDaemon, late: str) -> None:
+    daemon.give("memo.wav", "a memo")
+    for number in range(1, 4):
+        daemon.run_to_end("--fault", f"rename{late}:{number}:KILL:{daemon.config.paths.inbox}")
+    assert daemon.drained().violations() == []
+    assert daemon.delivered() == ["memo"]
+
+
+# V4: one folder under two names
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_done_that_is_the_inbox_under_another_name_is_not_filed_into_v4(
+    daemon: FaultDaemon,
+) -> None:
+    inbox, done = daemon.config.paths.inbox, daemon.config.paths.done
+    done.mkdir()
+    if subprocess.run(["mount", "--bind", inbox, done], check=False).returncode != 0:
+        pytest.skip("this system does not let us mount")
+    try:
+        daemon.give("memo.wav", "a memo")
+        for _ in range(2):
+            daemon.drained()
+    finally:
+        subprocess.run(["umount", "-l", done], check=True)
+    assert daemon.delivered() == ["memo"]
+    assert daemon.inbox_names() == ["memo.wav"]
+    assert len(daemon.events("kept")) == 1
+
+
+# V5: two daemons
+
+
+def test_two_daemons_do_not_share_an_inbox_v5(make: MakeDaemon) -> None:
+    first, second = make(), make()
+    text = (second.root / "config.toml").read_text()
+    (second.root / "config.toml").write_text(
+        text.replace(str(second.config.paths.inbox), str(first.config.paths.inbox))
+    )
+    with running(first):
+        refused = second.run_to_end()
+    assert refused.returncode == 75
+    assert b"give each its own inbox" in refused.stderr
+
+
+# V6: the state folder goes away
+
+
+def test_a_daemon_whose_state_folder_is_deleted_makes_room_for_another_v6(
+    daemon: FaultDaemon,
+) -> None:
+    process = daemon.start()
+    shutil.rmtree(daemon.config.paths.state)
+    assert process.wait(60) == 75
+    daemon.give("memo.wav", "a memo")
+    assert daemon.drained().violations() == []

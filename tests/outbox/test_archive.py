@@ -1,0 +1,143 @@
+"""The recording that was read goes to done/ or failed/, and no other."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from daemon.domain.job import Identity
+from daemon.files import moving
+from daemon.outbox import archive
+from daemon.outbox.archive import StaysError, file_away, remove
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    for name in ("in", "done"):
+        (tmp_path / name).mkdir()
+    path = tmp_path / "in" / "memo.wav"
+    path.write_bytes(b"recording")
+    return path
+
+
+@pytest.fixture
+def _other_volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """done/ on a volume of its own."""
+    real = moving.rename_without_clobbering
+    done = tmp_path / "done"
+
+    def rename(one: Path, other: Path) -> None:
+        if one.is_relative_to(done) != other.is_relative_to(done):
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        real(one, other)
+
+    monkeypatch.setattr(moving, "rename_without_clobbering", rename)
+
+
+def _identity(path: Path) -> Identity:
+    return Identity.of(path.lstat())
+
+
+@pytest.mark.parametrize("volumes", [1, 2])
+def test_it_gets_a_free_name(
+    source: Path, tmp_path: Path, request: pytest.FixtureRequest, volumes: int
+) -> None:
+    if volumes == 2:
+        request.getfixturevalue("_other_volume")
+    done = tmp_path / "done"
+    (done / "memo.wav").write_bytes(b"an older one")
+    assert file_away(source, _identity(source), done) == done / "memo (2).wav"
+    assert (done / "memo (2).wav").read_bytes() == b"recording"
+    assert sorted(os.listdir(done)) == ["memo (2).wav", "memo.wav"]  # noqa: PTH208 - nothing hidden
+    assert list(source.parent.iterdir()) == []
+
+
+@pytest.mark.usefixtures("_other_volume")
+def test_what_is_put_in_its_place_while_it_is_copied_is_left_alone(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = moving.shutil.copyfileobj
+
+    def copy(*arguments: object) -> None:
+        real(*arguments)  # type: ignore[arg-type]
+        (tmp_path / "new").write_bytes(b"recordinG")
+        (tmp_path / "new").replace(source)
+
+    monkeypatch.setattr(moving.shutil, "copyfileobj", copy)
+    assert file_away(source, _identity(source), tmp_path / "done") is None
+    assert source.read_bytes() == b"recordinG"
+    assert list((tmp_path / "done").iterdir()) == []
+
+
+@pytest.mark.parametrize("volumes", [1, 2])
+@pytest.mark.parametrize("act", [file_away, remove])
+def test_another_file_in_its_place_stays(
+    source: Path, tmp_path: Path, request: pytest.FixtureRequest, volumes: int, act: object
+) -> None:
+    if volumes == 2:
+        request.getfixturevalue("_other_volume")
+    before = _identity(source)
+    (tmp_path / "new").write_bytes(b"another")
+    (tmp_path / "new").replace(source)
+    if act is remove:
+        remove(source, before)
+    else:
+        assert file_away(source, before, tmp_path / "done") is None
+    assert source.read_bytes() == b"another"
+    assert list((tmp_path / "done").iterdir()) == []
+
+
+@pytest.mark.parametrize("volumes", [1, 2])
+def test_a_folder_that_cannot_take_it_leaves_it_untouched(
+    source: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    volumes: int,
+) -> None:
+    if volumes == 2:
+        request.getfixturevalue("_other_volume")
+    before = _identity(source)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        file_away(source, before, tmp_path / "done")
+    assert _identity(source) == before  # its change time, too: it does not come in as another
+
+
+def test_the_inbox_under_another_name_takes_nothing(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(source.parent)
+    with pytest.raises(StaysError, match="is the inbox itself"):
+        file_away(source, _identity(source), tmp_path / "link")
+
+
+@pytest.mark.usefixtures("_other_volume")
+def test_a_pipe_stays_where_it_cannot_be_copied(source: Path, tmp_path: Path) -> None:
+    pipe = source.with_name("pipe.wav")
+    os.mkfifo(pipe)
+    before = _identity(pipe)
+    with pytest.raises(StaysError, match="is no file"):
+        file_away(pipe, before, tmp_path / "done")
+    assert _identity(pipe) == before
+
+
+def test_a_name_that_the_volume_cannot_hold_becomes_a_plain_one(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = source.rename(source.with_name("call 10:30.wav"))
+    real = moving.rename_without_clobbering
+
+    def rename(one: Path, other: Path) -> None:
+        if ":" in other.name:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        real(one, other)
+
+    monkeypatch.setattr(moving, "rename_without_clobbering", rename)
+    assert file_away(odd, _identity(odd), tmp_path / "done") == tmp_path / "done" / "call 10-30.wav"
+    assert archive.report_of(tmp_path / "a.wav").name == "a.wav.error.json"
