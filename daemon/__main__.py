@@ -1,94 +1,128 @@
-"""The command line: which verbs there are, and the one place where errors become exit codes."""
+"""The command line: which commands there are, and the one place where errors become exit codes."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from loguru import logger
+import click
 
 from daemon import __version__
-from daemon.commands import (
-    bench,
-    cancel,
-    config,
-    demo,
-    doctor,
-    jobs,
-    models,
-    realign,
-    render,
-    retry,
-    run,
-    service,
-    status,
-    transcribe,
-)
-from daemon.config import file as config_file
+from daemon.commands.command_line import LazyGroup
 from daemon.errors import FAILED, INTERRUPTED, UNEXPECTED, DropscribeError
-from daemon.files.faults import explain
 
-VERBS = (
-    run.VERB,
-    transcribe.VERB,
-    status.VERB,
-    jobs.VERB,
-    retry.VERB,
-    cancel.VERB,
-    realign.VERB,
-    render.VERB,
-    *service.VERBS,
-    models.VERB,
-    config.VERB,
-    doctor.VERB,
-    demo.VERB,
-    bench.VERB,
+_COMPLETION = "_DROPSCRIBE_COMPLETE"  # set by the shell's completion script
+
+SECTIONS = {
+    "Recordings": {
+        "transcribe": "transcribe files now, without the daemon",
+        "status": "what is being done, what waits, what was done",
+        "jobs": "list every file that came in, and what became of it",
+        "cancel": "give up a file that waits or is being worked on",
+        "retry": "put failed recordings back into the inbox",
+        "realign": "words again for a finished job, without transcribing",
+        "render": "text and subtitles again, from a delivered JSON",
+    },
+    "The daemon": {
+        "run": "watch the inbox and transcribe what is dropped there",
+        "install": "start now and at every login",
+        "uninstall": "stop, and do not start at login any more",
+        "start": "start the installed service",
+        "stop": "stop the service until the next login",
+        "restart": "stop and start the service",
+        "logs": "show the end of the log",
+    },
+    "This machine": {
+        "doctor": "look for problems, each with its remedy",
+        "models": "fetch the models that are needed, list or verify them",
+        "config": "write, show, check or change the configuration",
+        "demo": "show the main job on bundled recordings",
+        "bench": "measure this machine, beside the peers that are installed",
+    },
+    "About": {
+        "help": "explain a command",
+        "version": "print the version",
+        "completion": "print the completion script for a shell",
+    },
+}
+_SERVICE = ("install", "uninstall", "start", "stop", "restart")
+_PLACES = {name: f"service:{name}_command" for name in _SERVICE} | {"logs": "service:logs"}
+_PLACES |= {name: f"about:{name}" for name in SECTIONS["About"]} | {"help": "about:help_"}
+
+ROOT = LazyGroup(
+    "dropscribe",
+    help="Drop a recording into a folder; text, subtitles and word times appear.",
+    sections=SECTIONS,
+    places=_PLACES,
+    params=[
+        click.Option(
+            ["-V", "--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=lambda context, _, given: _print_version(context) if given else None,
+            help="Print the version.",
+        )
+    ],
+    examples=[
+        ("dropscribe transcribe talk.mp4 -o .", "one file, now"),
+        ("dropscribe install", "from now on, whatever is dropped into the inbox"),
+        ("dropscribe status --watch", "how far it is"),
+        ("dropscribe help transcribe", "more about a command"),
+    ],
 )
+
+
+def _print_version(context: click.Context) -> None:
+    click.echo(f"dropscribe {__version__}")
+    context.exit()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
-    parsed = _parser().parse_args(arguments)
     try:
-        return int(parsed.handler(parsed))
-    except DropscribeError as error:
-        print(f"dropscribe: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
+        return _called(sys.argv[1:] if arguments is None else arguments)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has left: `dropscribe jobs | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return INTERRUPTED
-    except OSError as error:
-        print(f"dropscribe: {explain(error)}", file=sys.stderr)
-        return FAILED
     except Exception as error:  # the one error boundary of this process
-        logger.opt(exception=True).critical("unexpected: {}", error)
-        print(f"dropscribe: unexpected {type(error).__name__}: {error}", file=sys.stderr)
-        return UNEXPECTED
+        return _told(error)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="dropscribe",
-        description="Drop a recording into a folder; text, subtitles and word times appear.",
-    )
-    parser.add_argument("--version", action="version", version=f"dropscribe {__version__}")
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=config_file.default_path(os.environ),
-        help="the configuration file (default: %(default)s)",
-    )
-    verbs = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for verb in VERBS:
-        sub = verbs.add_parser(verb.name, help=verb.help, description=verb.help)
-        verb.arguments(sub)
-        sub.set_defaults(handler=verb.run)
-    return parser
+def _called(arguments: Sequence[str]) -> int:
+    if instruction := os.environ.get(_COMPLETION):
+        from click.shell_completion import shell_complete  # noqa: PLC0415 - only for the shell
+
+        return shell_complete(ROOT, {}, "dropscribe", _COMPLETION, instruction)
+    with ROOT.make_context("dropscribe", list(arguments)) as context:
+        return int(ROOT.invoke(context) or 0)
+
+
+def _told(error: Exception) -> int:
+    """Tell the person what happened; the exit code for it."""
+    match error:
+        case click.ClickException():
+            error.show()
+            return error.exit_code
+        case DropscribeError():
+            click.echo(f"dropscribe: {error}", err=True)
+            return error.exit_code
+        case OSError():
+            from daemon.files.faults import explain  # noqa: PLC0415 - only for this
+
+            click.echo(f"dropscribe: {explain(error)}", err=True)
+            return FAILED
+        case _:
+            from daemon.reporting import event_log  # noqa: PLC0415 - loguru is heavy
+
+            event_log.unexpected(error)
+            click.echo(f"dropscribe: unexpected {type(error).__name__}: {error}", err=True)
+            return UNEXPECTED
 
 
 if __name__ == "__main__":

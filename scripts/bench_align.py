@@ -35,6 +35,7 @@ from daemon.alignment.network import Network
 from daemon.asr.recognizer import SAMPLE_RATE, FloatArray
 from daemon.config import file as config_file
 from daemon.domain.transcript import Segment
+from daemon.models.demo import for_demo
 from tests.kit.alignment_samples import (
     DEMO,
     sentences,
@@ -169,7 +170,7 @@ def seconds_after(recording: Path, folder: Path, cold: bool = False) -> float:
 
     `cold`: the same recording again, by an aligner that starts when the segments are there.
     """
-    config = config_file.for_demo(folder, "ctranslate2")
+    config = for_demo(folder, "ctranslate2")
     config_file.save(config, folder / "config.toml")
     config.paths.inbox.mkdir(exist_ok=True)
     outbox = folder / "again" if cold else config.paths.outbox

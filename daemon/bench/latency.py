@@ -18,6 +18,7 @@ from daemon.config import file as config_file
 from daemon.config.settings import Paths
 from daemon.errors import DropscribeError
 from daemon.files.state_folder import STATUS
+from daemon.models.demo import for_demo
 
 _STAGES = ("queued", "prepare", "transcribe", "align", "publish")
 _PATIENCE = 600.0  # seconds, for one file
@@ -40,7 +41,7 @@ def measure(recording: Path, backends: Sequence[str], rounds: int) -> list[Measu
 @contextmanager
 def _warm_daemon(root: Path, backend: str) -> Iterator[Paths]:
     """A daemon at work in `root`; `paired` warms it up."""
-    config = config_file.for_demo(root, backend)
+    config = for_demo(root, backend)
     config.paths.inbox.mkdir(parents=True)
     config_file.save(config, root / "config.toml")
     command = [sys.executable, "-m", "daemon", "--config", str(root / "config.toml"), "run"]

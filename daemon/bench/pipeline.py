@@ -12,6 +12,7 @@ from pathlib import Path
 from daemon.bench import peers
 from daemon.bench.measurement import Measurement, Note, System, paired
 from daemon.config import file as config_file
+from daemon.models.demo import for_demo
 
 
 def measure(recording: Path, files: int, backends: Sequence[str], rounds: int) -> list[Measurement]:
@@ -42,7 +43,7 @@ def _copies(recording: Path, folder: Path, count: int) -> list[Path]:
 
 def _ours(files: Sequence[Path], backend: str) -> Mapping[str, Note]:
     with tempfile.TemporaryDirectory(prefix="dropscribe-bench-") as temporary:
-        config = config_file.for_demo(Path(temporary), backend)
+        config = for_demo(Path(temporary), backend)
         config_file.save(config, Path(temporary) / "config.toml")
         config.paths.inbox.mkdir()
         for file in files:

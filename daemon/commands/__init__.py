@@ -1,4 +1,5 @@
-"""The verbs of the command line, a module each.
+"""The command line, a command each.
 
-May import every room; nothing imports it but `daemon.__main__`. Read `run.py` first: the daemon.
+May import every room; nothing imports it but `daemon.__main__`. Read `command_line.py` first: a
+module is imported when its command is called.
 """

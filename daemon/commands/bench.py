@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import click
 import psutil
 
 from daemon.bench import backends, latency, pipeline
 from daemon.bench.measurement import Measurement
 from daemon.bench.table import tables
-from daemon.commands.verb import Verb
+from daemon.commands.command_line import command
+from daemon.commands.options import EXISTING_FILE, NEW_FILE
 from daemon.errors import OK, DropscribeError
 from daemon.models import hardware, registry
 
@@ -28,45 +29,66 @@ _RECORDING = registry.BUNDLED / "audio" / "meeting-60s.mp3"
 _SHORT = registry.BUNDLED / "audio" / "memo-10s.wav"
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recordings", nargs="*", type=Path, metavar="RECORDING")
-    parser.add_argument("--only", choices=_PARTS, help="one part; by default all but engine")
-    parser.add_argument("--model", default=registry.DEMO, help="for transcription and backends")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--files", type=int, default=10, help="of the pipeline part")
-    parser.add_argument("--sizes", default="large-v3,large-v3-turbo", help="of the engine part")
-    parser.add_argument("--png", type=Path, help="draw the tables into this file")
-    parser.add_argument("--json", type=Path, help="write the measurements into this file")
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is measured, as the command line says."""
+
+    recordings: Sequence[Path]
+    model: str
+    rounds: int
+    files: int
+    sizes: str
 
 
-def _run(arguments: argparse.Namespace) -> int:
+@command(
+    examples=[
+        ("dropscribe bench", "all but the engine part, on the bundled recordings"),
+        ("dropscribe bench --only backends --model large-v3 talk.m4a", "MLX beside the CPU"),
+    ]
+)
+@click.argument("recordings", nargs=-1, type=EXISTING_FILE, metavar="[RECORDING]...")
+@click.option("--only", type=click.Choice(_PARTS), help="One part; by default all but engine.")
+@click.option("--model", default=registry.DEMO, help="For transcription and backends.")
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--files", type=click.IntRange(min=1), default=10, help="Of the pipeline part.")
+@click.option("--sizes", default="large-v3,large-v3-turbo", help="Of the engine part.")
+@click.option("--png", type=NEW_FILE, help="Draw the tables into this file.")
+@click.option("--json", "json_file", type=NEW_FILE, help="Write the measurements into this file.")
+def bench(
+    config_path: Path,
+    recordings: tuple[Path, ...],
+    only: str | None,
+    model: str,
+    rounds: int,
+    files: int,
+    sizes: str,
+    png: Path | None,
+    json_file: Path | None,
+) -> int:
+    """Measure this machine, beside the peers that are installed, on the same work, in turn."""
     print(_machine(), end="\n\n")
-    parts = [arguments.only] if arguments.only else [part for part in _PARTS if part != "engine"]
+    wanted = _Wanted(recordings, model, rounds, files, sizes)
     measurements: list[Measurement] = []
-    for part in parts:
-        fresh = list(_measured(part, arguments))
+    for part in [only] if only else [part for part in _PARTS if part != "engine"]:
+        fresh = list(_measured(part, wanted))
         print(tables(fresh), end="\n\n", flush=True)
         measurements += fresh
-    lines = "".join(json.dumps(asdict(each)) + "\n" for each in measurements)
-    if arguments.json is not None:
-        arguments.json.write_text(lines, encoding="utf-8")
-    if arguments.png is not None:
-        _child("chart", [str(arguments.png)], {}, lines)
-        print(f"The chart is in {arguments.png}.")
+    lines = "".join(json.dumps(asdict(measurement)) + "\n" for measurement in measurements)
+    if json_file is not None:
+        json_file.write_text(lines, encoding="utf-8")
+    if png is not None:
+        _child("chart", [str(png)], {}, lines)
+        print(f"The chart is in {png}.")
     return OK
 
 
-def _measured(part: str, arguments: argparse.Namespace) -> Iterator[Measurement]:
-    recordings = arguments.recordings or [_SHORT if part == "latency" else _RECORDING]
-    rounds = ["--rounds", str(arguments.rounds)]
+def _measured(part: str, wanted: _Wanted) -> Iterator[Measurement]:
+    recordings = wanted.recordings or [_SHORT if part == "latency" else _RECORDING]
+    rounds = ["--rounds", str(wanted.rounds)]
     whole: Mapping[str, Callable[[Path], list[Measurement]]] = {
-        "backends": lambda each: backends.measure(
-            each, arguments.model, _backends(), arguments.rounds
-        ),
-        "pipeline": lambda each: pipeline.measure(
-            each, arguments.files, _backends(), arguments.rounds
-        ),
-        "latency": lambda each: latency.measure(each, _backends(), arguments.rounds),
+        "backends": lambda each: backends.measure(each, wanted.model, _backends(), wanted.rounds),
+        "pipeline": lambda each: pipeline.measure(each, wanted.files, _backends(), wanted.rounds),
+        "latency": lambda each: latency.measure(each, _backends(), wanted.rounds),
     }
     if part in whole:
         for recording in recordings:
@@ -74,10 +96,10 @@ def _measured(part: str, arguments: argparse.Namespace) -> Iterator[Measurement]
         return
     if part == "engine":
         blas = hardware.blas_environment(hardware.choose("mlx"))
-        yield from _parsed(_child("engine", ["--sizes", arguments.sizes, *rounds], blas))
+        yield from _parsed(_child("engine", ["--sizes", wanted.sizes, *rounds], blas))
         return
     for backend in _backends():
-        weights = registry.find(arguments.model, backend, os.environ)
+        weights = registry.find(wanted.model, backend, os.environ)
         options = ["--backend", backend, "--model", str(weights.folder), *rounds]
         blas = hardware.blas_environment(hardware.choose(backend))
         yield from _parsed(_child("transcription", [*options, *map(str, recordings)], blas))
@@ -138,6 +160,3 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-VERB = Verb("bench", "measure this machine, beside the peers that are installed", _arguments, _run)

@@ -1,57 +1,52 @@
-"""`dropscribe cancel JOB|NAME`: give up a file that waits or is being worked on."""
+"""`dropscribe cancel JOB|NAME|PATH`: give up a file that waits or is being worked on."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import tempfile
-from contextlib import closing
 from pathlib import Path
 
-from daemon.commands.verb import Verb
+import click
+
+from daemon.commands.command_line import command
+from daemon.commands.find_job import find_job, opened_ledger
 from daemon.config import file as config_file
-from daemon.domain.job import Job, printable
-from daemon.errors import OK, DropscribeError
+from daemon.domain.job import TERMINAL
+from daemon.errors import OK
 from daemon.files import lock
-from daemon.files.state_folder import LEDGER, TEMP_PREFIX
+from daemon.files.state_folder import TEMP_PREFIX
 from daemon.ledger.cancellations import Cancellations
-from daemon.ledger.ledger import Ledger
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("which", metavar="JOB|NAME", help="a job's number, or a file's name")
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    paths = config_file.load(arguments.config).paths
-    job = _active(paths.state / LEDGER, arguments.which.removeprefix("#"))
-    Cancellations(paths.state).ask(job.id)
-    if lock.is_held(paths.state):
-        _ring(paths.inbox)
-        print(f"{job.name}: will be moved to {paths.failed} in a moment")
-    else:
-        print(f"{job.name}: will be moved to {paths.failed} when the daemon runs again")
+@command(
+    examples=[
+        ("dropscribe cancel 12", "by its number"),
+        ("dropscribe cancel talk.mp4", "by its name"),
+    ]
+)
+@click.argument("which", nargs=-1, required=True, metavar="JOB|NAME|PATH...")
+def cancel(config_path: Path, which: tuple[str, ...]) -> int:
+    """Give up files that wait or are being worked on. The recordings go to the failed folder."""
+    paths = config_file.load(config_path).paths
+    with opened_ledger(paths) as ledger:
+        jobs = [
+            find_job(ledger, paths, name, lambda job: job.next not in TERMINAL, "unfinished job")
+            for name in which
+        ]
+    running = lock.is_held(paths.state)
+    for job in jobs:
+        Cancellations(paths.state).ask(job.id)
+        when = "in a moment" if running else "when the daemon runs again"
+        print(f"{job.name}: will be moved to {paths.failed} {when}")
+    if running:
+        ring(paths.inbox)
     return OK
 
 
-def _active(path: Path, which: str) -> Job:
-    if path.exists():
-        with closing(Ledger(path, read_only=True)) as ledger:
-            for job in ledger.active():
-                if which in {str(job.id), job.name, job.source.name}:
-                    return job
-    raise DropscribeError(
-        f"{printable(which)}: no such file waits or is being worked on; see `dropscribe jobs`"
-    )
-
-
-def _ring(inbox: Path) -> None:
+def ring(inbox: Path) -> None:
     """Whatever happens in the inbox makes the daemon look; else it looks at its next rescan."""
     with (
         contextlib.suppress(OSError),
         tempfile.NamedTemporaryFile(dir=inbox, prefix=TEMP_PREFIX),
     ):
         pass
-
-
-VERB = Verb("cancel", "give up a file that waits or is being worked on", _arguments, _run)

@@ -1,73 +1,89 @@
-"""`dropscribe config init | show | check | set`."""
+"""`dropscribe config init | show | get | check | set`."""
 
 from __future__ import annotations
 
-import argparse
-import tomllib
+import json
+from pathlib import Path
 
-from daemon.commands.verb import Verb
+import click
+
+from daemon.commands.command_line import Group
+from daemon.config import edit
 from daemon.config import file as config_file
-from daemon.config.settings import Config
+from daemon.config.location import usual_path
 from daemon.errors import OK, UsageError
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    acts = parser.add_subparsers(required=True, metavar="init|show|check|set")
-    init = acts.add_parser("init", help="write a configuration file with every default")
-    init.set_defaults(act=_init)
-    show = acts.add_parser("show", help="print the configuration in force")
-    show.set_defaults(act=_show)
-    check = acts.add_parser("check", help="name every problem in the configuration file")
-    check.set_defaults(act=_check)
-    put = acts.add_parser("set", help="change one key, for example: set transcribe.model small")
-    put.add_argument("key", metavar="TABLE.KEY")
-    put.add_argument("value", help="a TOML value; words need no quotes")
-    put.set_defaults(act=_set)
+@click.group(
+    cls=Group,
+    examples=[
+        ("dropscribe config set transcribe.model small", "change one key"),
+        ("dropscribe config set output.formats srt,vtt", "a list"),
+        ("dropscribe config get output.formats", "see one key"),
+    ],
+)
+def config() -> None:
+    """Write, show, check or change the configuration. Nothing in it needs to be changed."""
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    return int(arguments.act(arguments))
-
-
-def _init(arguments: argparse.Namespace) -> int:
-    if arguments.config.exists():
-        raise UsageError(f"{arguments.config} exists already; edit it, or use `config set`")
-    config_file.save(Config(), arguments.config)
-    print(f"wrote {arguments.config}")
+@config.command()
+def init(config_path: Path) -> int:
+    """Write a configuration file that explains every key and holds its default."""
+    if config_path.exists():
+        raise UsageError(f"{config_path} exists already; edit it, or use `config set`")
+    edit.write(edit.example(), config_path)
+    print(f"wrote {config_path}")
     return OK
 
 
-def _show(arguments: argparse.Namespace) -> int:
-    origin = arguments.config if arguments.config.exists() else "all defaults: there is no file"
-    print(f"# {origin}\n{config_file.to_toml(config_file.load(arguments.config))}", end="")
+@config.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def show(config_path: Path, as_json: bool) -> int:
+    """Print the configuration in force."""
+    loaded = config_file.load(config_path)
+    if as_json:
+        print(json.dumps(loaded.model_dump(mode="json"), indent=1))
+        return OK
+    origin = config_path if config_path.exists() else "all defaults: there is no file"
+    print(f"# {origin}\n{config_file.to_toml(loaded)}", end="")
     return OK
 
 
-def _check(arguments: argparse.Namespace) -> int:
-    config_file.load(arguments.config)
-    if arguments.config.exists():
-        print(f"{arguments.config}: no problems")
+@config.command()
+@click.argument("key", metavar="TABLE.KEY")
+def get(config_path: Path, key: str) -> int:
+    """Print the value of one key: a list has a line for each of its values."""
+    values = config_file.load(config_path).model_dump(mode="json")
+    table, _, name = key.partition(".")
+    if not isinstance(values.get(table), dict) or name not in values[table]:
+        raise UsageError(f"{key}: no such key; `dropscribe config show` lists them")
+    value = values[table][name]
+    for line in value if isinstance(value, list) else [value]:
+        print(line if isinstance(line, str) else json.dumps(line))
+    return OK
+
+
+@config.command()
+def check(config_path: Path) -> int:
+    """Name every problem in the configuration file."""
+    config_file.load(config_path)
+    if config_path.exists():
+        print(f"{config_path}: no problems")
     else:
-        print(f"{arguments.config} does not exist: every default is in force")
+        print(f"{config_path} does not exist: every default is in force")
     return OK
 
 
-def _set(arguments: argparse.Namespace) -> int:
-    data = config_file.load(arguments.config).model_dump(mode="json")
-    table, _, key = arguments.key.partition(".")
-    if not isinstance(data.get(table), dict):
-        raise UsageError(f"{arguments.key}: no such key; `dropscribe config show` lists them")
-    data[table][key] = _value(arguments.value)
-    config_file.save(config_file.validated(data), arguments.config)
-    print(f"{arguments.key} = {arguments.value}")
+@config.command(name="set")
+@click.argument("key", metavar="TABLE.KEY")
+@click.argument("value")
+def set_(config_path: Path, key: str, value: str) -> int:
+    """Change one key; the rest of the file, comments included, stays as it is.
+
+    VALUE is a word, a list such as srt,vtt, or any TOML value.
+    """
+    if not config_path.exists() and config_path != usual_path():
+        config_file.load(config_path)  # raises: a file that was named has to be there
+    edit.change(config_path, key, value)
+    print(f"{key} = {value}")
     return OK
-
-
-def _value(text: str) -> object:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-VERB = Verb("config", "write, show, check or change the configuration", _arguments, _run)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import subprocess
 import sys
@@ -11,35 +10,39 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from daemon.commands.verb import Verb
+import click
+
+from daemon.commands import tables
 from daemon.config import file as config_file
 from daemon.config.settings import Config
-from daemon.errors import FAILED, OK
+from daemon.errors import FAILED, INTERRUPTED, OK
 from daemon.files.state_folder import STATUS, TIMING_SUFFIX
 from daemon.models import hardware, registry
-from daemon.outbox.summary import read, table
+from daemon.models.demo import for_demo
 
 RECORDINGS = registry.BUNDLED / "audio"
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", nargs="?", type=Path, help="where (default: a new temporary one)")
-    parser.add_argument("--backend", choices=("mlx", "ctranslate2"))
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    root = arguments.folder or Path(tempfile.mkdtemp(prefix="dropscribe-demo-"))
-    config = config_file.for_demo(root.resolve(), arguments.backend or _preferred())
+@click.command()
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--backend", type=click.Choice(["mlx", "ctranslate2"]))
+def demo(folder: Path | None, backend: str | None) -> int:
+    """Show the main job on bundled recordings, with the real daemon, in FOLDER or a new one."""
+    root = (folder or Path(tempfile.mkdtemp(prefix="dropscribe-demo-"))).resolve()
+    config = for_demo(root, backend or _preferred())
     config.paths.inbox.mkdir(parents=True, exist_ok=True)
-    config_path = root.resolve() / "config.toml"
-    config_file.save(config, config_path)
+    config_file.save(config, root / "config.toml")
     automatic = hardware.choose("auto")
     print(
         f"On this machine `auto` chooses {automatic.name} on {automatic.device}: {automatic.why}."
     )
     print(f"This demo runs {config.transcribe.backend}, with models for synthetic speech only.\n")
-    if not _transcribed(config_path, config):
-        return FAILED
+    try:
+        if not _transcribed(root / "config.toml", config):
+            return FAILED
+    except KeyboardInterrupt:
+        print("The demo was stopped.")
+        return INTERRUPTED
     _show(config)
     return OK
 
@@ -60,8 +63,6 @@ def _transcribed(config_path: Path, config: Config) -> bool:
                 print(f"dropping {recording.name} into {config.paths.inbox}", flush=True)
                 shutil.copy(recording, config.paths.inbox)
             return _wait(daemon, lambda: _ended(config) == len(recordings))
-        except KeyboardInterrupt:
-            return False
         finally:
             daemon.terminate()
 
@@ -85,14 +86,11 @@ def _show(config: Config) -> None:
     outbox = config.paths.outbox
     for path in sorted(outbox.glob(f"*.{TIMING_SUFFIX}")):
         stem = path.name.removesuffix(f".{TIMING_SUFFIX}")
-        document, _ = read(outbox, stem)
-        print(f"\n{table(stem, outbox, stem)}")
+        document, _ = tables.read_delivery(outbox, stem)
+        print(f"\n{tables.summary(stem, outbox, stem)}")
         print("  text          " + document["text"][:600])
         words = [f"{w['word']} {w['start']:.2f}" for w in document["word_segments"][:8]]
         print("  words         " + "  ".join(words) + " …")
     print(f"\nThe results are in   {outbox}")
     print(f"The recordings are in {config.paths.done}")
     print(f"The log is           {config.paths.logs / 'daemon.log'}")
-
-
-VERB = Verb("demo", "show the main job on bundled recordings", _arguments, _run)

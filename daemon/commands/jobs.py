@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-from contextlib import closing
+from pathlib import Path
 
+import click
+
+from daemon.commands.command_line import command
+from daemon.commands.find_job import opened_ledger
 from daemon.commands.status import line, told_of
-from daemon.commands.verb import Verb
 from daemon.config import file as config_file
 from daemon.domain.job import Stage
 from daemon.errors import OK
-from daemon.files.state_folder import LEDGER
-from daemon.ledger.ledger import Ledger
 
 _ALL = 1_000_000
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-n", "--number", type=int, default=_ALL, help="at most so many")
-    parser.add_argument("--next", choices=[str(stage) for stage in Stage], help="only these")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    path = config_file.load(arguments.config).paths.state / LEDGER
-    if not path.exists():
-        return OK
-    with closing(Ledger(path, read_only=True)) as ledger:
-        jobs = ledger.recent(_ALL if arguments.next else arguments.number)
-    wanted = [told_of(job) for job in jobs if arguments.next in (None, job.next)]
-    for told in wanted[: arguments.number]:
-        print(json.dumps(told) if arguments.json else line(told))
+@command(
+    examples=[
+        ("dropscribe jobs -n 10", "the latest ten"),
+        ("dropscribe jobs --next failed", "what failed"),
+    ]
+)
+@click.option("-n", "--number", type=click.IntRange(min=1), help="At most so many.")
+@click.option("--next", "stage", type=click.Choice([str(stage) for stage in Stage]))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def jobs(config_path: Path, number: int | None, stage: str | None, as_json: bool) -> int:
+    """List every file that came in, the newest first, and what became of it."""
+    with opened_ledger(config_file.load(config_path).paths) as ledger:
+        latest = ledger.recent(number if number and not stage else _ALL) if ledger else []
+    wanted = [told_of(job) for job in latest if stage in (None, job.next)]
+    for told in wanted[:number]:
+        print(json.dumps(told) if as_json else line(told))
     return OK
-
-
-VERB = Verb("jobs", "list every file that came in, and what became of it", _arguments, _run)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
+
 from daemon.alignment.catalogue import NoAlignModelError, read_catalogue
-from daemon.commands.verb import Verb
+from daemon.commands.command_line import Group
 from daemon.config import file as config_file
 from daemon.config.settings import Config
 from daemon.errors import FAILED, OK, DropscribeError
@@ -20,35 +21,36 @@ _TORCHAUDIO = "https://download.pytorch.org/torchaudio/models/"
 _ALIGNED = ("en",)  # fetched unless languages are named or configured
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    acts = parser.add_subparsers(required=True, metavar="fetch|list|verify")
-    fetch = acts.add_parser("fetch", help="download what the configuration needs, once")
-    fetch.add_argument("languages", nargs="*", help="alignment models for these, e.g. en de")
-    fetch.add_argument(
-        "--backend", choices=("mlx", "ctranslate2"), help="weights for this one, to compare both"
-    )
-    fetch.set_defaults(act=_fetch)
-    known = acts.add_parser("list", help="the presets, and what is on this machine")
-    known.set_defaults(act=_list)
-    check = acts.add_parser("verify", help="hold the models on this machine against their SHA-256")
-    check.set_defaults(act=_verify)
+@click.group(
+    cls=Group,
+    examples=[
+        ("dropscribe models fetch", "what the configuration needs, once"),
+        ("dropscribe models fetch en de", "and word times for these languages"),
+    ],
+)
+def models() -> None:
+    """Fetch the models that are needed, list or verify them. Nothing else uses the network."""
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    return int(arguments.act(arguments))
-
-
-def _fetch(arguments: argparse.Namespace) -> int:
-    config = config_file.load(arguments.config)
-    backend = hardware.choose(arguments.backend or config.transcribe.backend)
-    for name, source in _wanted(config, backend, arguments.languages):
+@models.command()
+@click.argument("languages", nargs=-1, metavar="[LANGUAGE]...")
+@click.option(
+    "--backend",
+    type=click.Choice(["mlx", "ctranslate2"]),
+    help="Weights for this one, to compare both.",
+)
+def fetch(config_path: Path, languages: tuple[str, ...], backend: str | None) -> int:
+    """Download what the configuration needs, once, and alignment models for LANGUAGES."""
+    config = config_file.load(config_path)
+    chosen = hardware.choose(backend or config.transcribe.backend)  # type: ignore[arg-type]
+    for name, source in list(_wanted(config, chosen, languages)):
         print(f"fetching {name}: {source.repository} …", flush=True)
         print(f"  {_download(source)}")
     return OK
 
 
 def _wanted(
-    config: Config, backend: Backend, languages: list[str]
+    config: Config, backend: Backend, languages: tuple[str, ...]
 ) -> Iterator[tuple[str, registry.Source]]:
     model = config.transcribe.model
     if model != registry.DEMO and not Path(model).expanduser().is_dir():
@@ -100,8 +102,10 @@ def _download_bundle(name: str) -> str:
     return str(path)
 
 
-def _list(arguments: argparse.Namespace) -> int:
-    config = config_file.load(arguments.config)
+@models.command(name="list")
+def list_(config_path: Path) -> int:
+    """The presets, and what is on this machine."""
+    config = config_file.load(config_path)
     backend = hardware.choose(config.transcribe.backend)
     names = [registry.DEMO, *registry.PRESETS]
     if config.transcribe.model not in names:
@@ -112,8 +116,10 @@ def _list(arguments: argparse.Namespace) -> int:
     return OK if _is_here(config.transcribe.model, backend) else FAILED
 
 
-def _verify(arguments: argparse.Namespace) -> int:
-    config = config_file.load(arguments.config)
+@models.command()
+def verify(config_path: Path) -> int:
+    """Hold the models on this machine against their SHA-256."""
+    config = config_file.load(config_path)
     backend = hardware.choose(config.transcribe.backend)
     folders = {"align demo": registry.BUNDLED / "align-demo"}
     for name in dict.fromkeys([registry.DEMO, *registry.PRESETS, config.transcribe.model]):
@@ -145,6 +151,3 @@ def _is_here(name: str, backend: Backend) -> bool:
     except registry.ModelMissingError:
         return False
     return True
-
-
-VERB = Verb("models", "fetch the models that are needed, list or verify them", _arguments, _run)

@@ -1,43 +1,51 @@
-"""`dropscribe realign JOB|FILE`: words again, from the kept transcript, without recognition."""
+"""`dropscribe realign JOB|NAME|PATH`: words again, from the kept transcript."""
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
+import click
+
+from daemon.commands.command_line import command
+from daemon.commands.find_job import find_job, opened_ledger
+from daemon.commands.options import FOLDER
 from daemon.commands.transcribe import one_shot, work
-from daemon.commands.verb import Verb
 from daemon.config import file as config_file
 from daemon.config.settings import Config
 from daemon.domain.job import Job, Stage
 from daemon.errors import DropscribeError
 from daemon.files.atomic import sha256_of
-from daemon.files.state_folder import JOBS, LEDGER
+from daemon.files.state_folder import JOBS
 from daemon.handoff import artefacts
 from daemon.inbox.scan import candidate
-from daemon.ledger.ledger import Ledger
 from daemon.models import hardware
 from daemon.reporting.event_log import EventLog, open_logs
 from daemon.supervisor.application import opened, stage_commands
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("which", metavar="JOB|FILE", help="a job's number, or a recording's name")
-    parser.add_argument("-o", "--output-dir", type=Path, metavar="DIR", help="default: the outbox")
-    parser.add_argument("--model", default="", help="another alignment model")
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    config = config_file.load(arguments.config)
-    job = _job(config, arguments.which)
+@command(
+    examples=[
+        ("dropscribe realign 12 -o .", "job 12's words anew, into this folder"),
+        ("dropscribe realign talk.mp4 --model jonatasgrosman/wav2vec2-large-xlsr-53-german", ""),
+    ]
+)
+@click.argument("which", metavar="JOB|NAME|PATH")
+@click.option("-o", "--output-dir", type=FOLDER, help="Default: the outbox.")
+@click.option("--model", default="", help="Another alignment model: a folder or a repository.")
+def realign(config_path: Path, which: str, output_dir: Path | None, model: str) -> int:
+    """Words again for a finished job, from the kept transcript, without recognition."""
+    config = config_file.load(config_path)
+    with opened_ledger(config.paths) as ledger:
+        job = find_job(
+            ledger, config.paths, which, lambda job: job.next is Stage.DONE, "finished job"
+        )
     kept = config.paths.state / JOBS / str(job.id)
     recording = _recording(config, job, artefacts.read_prepared(kept).sha256)
     with tempfile.TemporaryDirectory(prefix="dropscribe-") as temporary:
-        outbox = arguments.output_dir or config.paths.outbox
-        align = config.align.model_dump() | {"model": arguments.model or config.align.model}
+        outbox = output_dir or config.paths.outbox
+        align = config.align.model_dump() | {"model": model or config.align.model}
         ours = one_shot(config.model_dump() | {"align": align}, outbox, Path(temporary))
         open_logs(ours.paths.logs, echo=False)
         backend = hardware.choose(config.transcribe.backend)
@@ -50,24 +58,6 @@ def _run(arguments: argparse.Namespace) -> int:
             # The same bytes as before: after PREPARE, the job goes straight on to ALIGN.
             application.context.ledger.set_digest(again.id, artefacts.read_prepared(kept).sha256)
             return work(application, [again])
-
-
-def _job(config: Config, which: str) -> Job:
-    """The newest finished job of that number or name."""
-    path = config.paths.state / LEDGER
-    if path.exists():
-        ledger = Ledger(path, read_only=True)
-        try:
-            for job in _finished(ledger):
-                if which.removeprefix("#") in {str(job.id), job.name, job.stem, job.source.name}:
-                    return job
-        finally:
-            ledger.close()
-    raise DropscribeError(f"{which}: no such finished job; `dropscribe status` lists the latest")
-
-
-def _finished(ledger: Ledger) -> Iterator[Job]:
-    return (job for job in ledger.recent(1_000_000) if job.next is Stage.DONE)
 
 
 def _recording(config: Config, job: Job, sha256: str) -> Path:
@@ -90,6 +80,3 @@ def _hand_over(kept: Path, folder: Path) -> None:
         if not (kept / name).exists():
             raise DropscribeError("this job's transcript is no longer kept: transcribe it again")
         shutil.copy(kept / name, folder / name)
-
-
-VERB = Verb("realign", "words again for a finished job, without transcribing", _arguments, _run)

@@ -1,60 +1,74 @@
-"""`dropscribe render JOB|NAME`: text and subtitles again, from the delivered JSON."""
+"""`dropscribe render JOB|NAME|PATH`: text and subtitles again, from the delivered JSON."""
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
-from daemon.commands.verb import Verb
+import click
+
+from daemon.commands.command_line import command
+from daemon.commands.find_job import find_job, opened_ledger, path_of
+from daemon.commands.options import FOLDER, chosen_formats
 from daemon.config import file as config_file
-from daemon.config.settings import Config
-from daemon.domain.job import Stage, printable
+from daemon.config.settings import Config, Paths
+from daemon.domain.job import Job, Stage, printable
 from daemon.domain.transcript import Json
-from daemon.errors import FAILED, OK, DropscribeError, UsageError
-from daemon.files.state_folder import LEDGER, TIMING_SUFFIX
-from daemon.ledger.ledger import Ledger
+from daemon.errors import FAILED, OK, DropscribeError
+from daemon.files.atomic import write_atomically
+from daemon.files.state_folder import TIMING_SUFFIX
 from daemon.outbox import placing
 from daemon.outbox.rendition import rendition
 from daemon.rendering.formats import FORMATS
 
-
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("which", metavar="JOB|NAME", help="a job's number, or its outputs' name")
-    parser.add_argument("-f", "--formats", default="txt,srt,vtt,tsv", help="default: %(default)s")
-    parser.add_argument("-o", "--output-dir", type=Path, metavar="DIR", help="default: the outbox")
+_ENDING = f".{placing.JSON}"
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    config = config_file.load(arguments.config)
-    paths, names = config.paths, _chosen(arguments.formats)
-    stem = _stem(paths.state / LEDGER, arguments.which)
-    files = _rendered(config, names, paths.outbox, stem)
-    target = arguments.output_dir or paths.outbox
+@command(
+    examples=[
+        ("dropscribe render 12 -f vtt --force", "job 12's subtitles, after a correction"),
+        ("dropscribe render ./talk.json -f srt -o .", "from that very file"),
+    ]
+)
+@click.argument("which", metavar="JOB|NAME|PATH")
+@click.option("-f", "--formats", help=f"Of {', '.join(FORMATS)}. Default: as configured.")
+@click.option("-o", "--output-dir", type=FOLDER, help="Default: beside the JSON.")
+@click.option("--force", is_flag=True, help="Replace what is there already.")
+def render(
+    config_path: Path, which: str, formats: str | None, output_dir: Path | None, force: bool
+) -> int:
+    """Write text and subtitles again, from a delivered JSON, which may have been corrected."""
+    config = config_file.load(config_path)
+    chosen = config.output.formats if formats is None else chosen_formats(formats)
+    document = _document(config.paths, which)
+    stem = document.name.removesuffix(_ENDING)
+    files = _rendered(config, chosen, document.parent, stem)
+    target = output_dir or document.parent
     target.mkdir(parents=True, exist_ok=True)
-    written = [_write(data, target / f"{stem}.{suffix}") for suffix, data in files.items()]
+    written = [_write(data, target / f"{stem}.{name}", force) for name, data in files.items()]
     return OK if all(written) else FAILED
 
 
-def _chosen(given: str) -> list[str]:
-    names = [name.strip() for name in given.split(",") if name.strip()]
-    if unknown := [name for name in names if name not in FORMATS]:
-        known = ", ".join(FORMATS)
-        raise UsageError(f"{unknown[0]}: no such format; there are {known}")
-    return names
+def _document(paths: Paths, which: str) -> Path:
+    """The JSON that is meant: the very file of a path, or a delivered job's."""
+    path = path_of(which)
+    if path is not None and path.name.endswith(_ENDING):
+        return path
+    with opened_ledger(paths) as ledger:
+        try:
+            job = find_job(ledger, paths, which, _is_delivered, "delivered job")
+        except DropscribeError:
+            # The queue may be younger than the outbox: a name may still be a delivery's.
+            named = paths.outbox / f"{which.removesuffix(_ENDING)}{_ENDING}"
+            if path is None and "/" not in which and named.is_file():
+                return named
+            raise
+    return paths.outbox / f"{job.stem}{_ENDING}"
 
 
-def _stem(path: Path, which: str) -> str:
-    """The outputs' name of that job; what is no job's number is such a name itself."""
-    number = which.removeprefix("#")
-    if number.isdecimal() and path.exists():
-        with closing(Ledger(path, read_only=True)) as ledger:
-            job = ledger.job(int(number))
-        if job is not None and job.next is Stage.DONE and job.stem:
-            return job.stem
-    return Path(which).name.removesuffix(f".{placing.JSON}")
+def _is_delivered(job: Job) -> bool:
+    return job.next is Stage.DONE and job.stem is not None
 
 
 def _rendered(config: Config, names: Sequence[str], outbox: Path, stem: str) -> dict[str, bytes]:
@@ -79,14 +93,14 @@ def _stages(outbox: Path, stem: str) -> Json:
     return stages
 
 
-def _write(data: bytes, path: Path) -> bool:
+def _write(data: bytes, path: Path, force: bool) -> bool:
     try:
-        placing.place(data, path)
+        if force:
+            write_atomically(path, data)
+        else:
+            placing.place(data, path)
     except FileExistsError:
-        print(f"{printable(str(path))} is there already: left as it is")
+        print(f"{printable(str(path))} is there already: left as it is (--force replaces it)")
         return False
     print(printable(str(path)))
     return True
-
-
-VERB = Verb("render", "text and subtitles again, from a delivered JSON", _arguments, _run)

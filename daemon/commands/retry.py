@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.commands.verb import Verb
+import click
+
+from daemon.commands.command_line import command
+from daemon.commands.find_job import number_of
 from daemon.config import file as config_file
-from daemon.domain.job import printable
-from daemon.errors import FAILED, OK, DropscribeError
+from daemon.domain.job import FailureKind, printable
+from daemon.errors import FAILED, OK, UsageError
 from daemon.files.moving import move_without_clobbering
 from daemon.files.state_folder import REPORT_SUFFIX
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("which", nargs="*", metavar="JOB|NAME", help="job numbers or file names")
-    parser.add_argument("--all", action="store_true", help="everything in failed/")
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    config = config_file.load(arguments.config)
-    reports = _reports(config.paths.failed)
-    if not arguments.which and not arguments.all:
-        raise DropscribeError("say which: job numbers, file names, or --all")
-    if arguments.all:
-        chosen = reports
-    else:
-        chosen = [one for one in reports if one.names & set(map(_plain, arguments.which))]
-    taken = [report for report in chosen if not _retry(report, config.paths.inbox)]
-    known = {name for report in chosen for name in report.names}
-    missed = [one for one in arguments.which if _plain(one) not in known]
-    for one in missed:
-        print(f"dropscribe: {printable(one)}: no such failed file in {config.paths.failed}")
+@command(
+    examples=[
+        ("dropscribe retry 12", "job 12's recording"),
+        ("dropscribe retry talk.mp4", "by its name"),
+        ("dropscribe retry --all", "everything but what was cancelled"),
+    ]
+)
+@click.argument("which", nargs=-1, metavar="JOB|NAME|PATH...")
+@click.option("--all", "everything", is_flag=True, help="All that failed, and was not cancelled.")
+def retry(config_path: Path, which: tuple[str, ...], everything: bool) -> int:
+    """Put failed recordings back into the inbox, as if they had been dropped anew."""
+    paths = config_file.load(config_path).paths
+    if not which and not everything:
+        raise UsageError("say which: job numbers, file names, or --all")
+    reports = _reports(paths.failed)
+    chosen = [report for report in reports if everything and not report.cancelled]
+    missed = []
+    for name in which:
+        meant = [report for report in reports if report.is_meant_by(name)]
+        chosen += meant
+        missed += [] if meant else [name]
+    taken = [report for report in dict.fromkeys(chosen) if not _retry(report, paths.inbox)]
+    for name in missed:
+        click.echo(
+            f"dropscribe: {printable(name)}: no such failed file in {paths.failed}", err=True
+        )
     return FAILED if missed or taken else OK
 
 
@@ -45,6 +54,16 @@ class _Report:
     path: Path
     file: Path
     names: frozenset[str]
+    job: int | None
+    cancelled: bool
+
+    def is_meant_by(self, which: str) -> bool:
+        if (number := number_of(which)) is not None and number == self.job:
+            return True
+        path = Path(which).expanduser()
+        if len(path.parts) > 1:
+            return path.absolute() in {self.file, self.path}
+        return which in self.names
 
 
 def _reports(failed: Path) -> list[_Report]:
@@ -53,18 +72,16 @@ def _reports(failed: Path) -> list[_Report]:
 
 def _read(path: Path) -> _Report:
     name = path.name.removesuffix(REPORT_SUFFIX)
-    names = {name}
+    names, job, cancelled = {name}, None, False
     try:
         data = json.loads(path.read_bytes())
         name = Path(str(data["file"])).name  # the report's own name may be cut
-        names |= {name, printable(name), str(data["job"])}
+        names |= {name, printable(name)}
+        job = int(data["job"])
+        cancelled = data["kind"] == FailureKind.CANCELLED
     except (OSError, ValueError, KeyError, TypeError):
         pass  # a report that was edited: its own name still serves
-    return _Report(path, path.with_name(name), frozenset(names))
-
-
-def _plain(which: str) -> str:
-    return which.removeprefix("#")
+    return _Report(path, path.with_name(name), frozenset(names), job, cancelled)
 
 
 def _retry(report: _Report, inbox: Path) -> bool:
@@ -77,11 +94,11 @@ def _retry(report: _Report, inbox: Path) -> bool:
         try:
             move_without_clobbering(report.file, inbox / report.file.name)
         except FileExistsError:
-            print(f"dropscribe: {name}: the inbox holds another file of that name: move that first")
+            message = f"{name}: the inbox holds another file of that name: move that first"
+            click.echo(f"dropscribe: {message}", err=True)
             return False
         print(f"{name}: back in the inbox")
+    else:
+        print(f"{name}: not in {report.file.parent} any more")
     report.path.unlink(missing_ok=True)
     return True
-
-
-VERB = Verb("retry", "put failed recordings back into the inbox", _arguments, _run)

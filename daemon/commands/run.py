@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import click
 
 from daemon import __version__
-from daemon.commands.verb import Verb
+from daemon.commands import tables
+from daemon.commands.command_line import command
+from daemon.commands.find_job import find_job
 from daemon.config import file as config_file
 from daemon.config.settings import Config
 from daemon.domain.job import Stage
@@ -18,7 +22,6 @@ from daemon.errors import FAILED, OK, DropscribeError, TemporaryError
 from daemon.files.faults import explain
 from daemon.ledger.ledger import Ledger
 from daemon.models import hardware
-from daemon.outbox.summary import table
 from daemon.reporting.event_log import EventLog, open_logs
 from daemon.reporting.notifier import Notifier, channels
 from daemon.supervisor.application import opened, stage_commands
@@ -27,23 +30,31 @@ _LAST_WORDS = 2.0  # seconds for the notices that still wait when we stop
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--once", action="store_true", help="drain the inbox, then exit")
-    parser.add_argument("-v", "--verbose", action="store_true", help="show the log on stderr, too")
-    parser.add_argument("-j", "--job", type=int, metavar="JOB", help="work on this job, then exit")
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    config = config_file.load(arguments.config)
+@command(
+    examples=[
+        ("dropscribe run --once", "drain the inbox, then exit"),
+        ("dropscribe run -j 12", "one job, and its summary"),
+    ]
+)
+@click.option("--once", is_flag=True, help="Drain the inbox, then exit.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the log on stderr, too.")
+@click.option("-j", "--job", "which", metavar="JOB|NAME", help="Work on this job, then exit.")
+def run(config_path: Path, once: bool, verbose: bool, which: str | None) -> int:
+    """Watch the inbox and transcribe what is dropped there, in the foreground."""
+    config = config_file.load(config_path)
     backend = hardware.choose(config.transcribe.backend)
-    by_hand = arguments.once or arguments.job is not None or sys.stderr.isatty()
-    open_logs(config.paths.logs, echo=arguments.verbose or by_hand)
+    by_hand = once or which is not None or sys.stderr.isatty()
+    open_logs(config.paths.logs, echo=verbose or by_hand)
     notifier = Notifier(channels(config.notify), config.paths.outbox, _complain)
     event_log = EventLog(notifier.on_event)
     commands = stage_commands(config, backend)
     with _not_now(), _said(notifier), opened(config, commands, event_log) as application:
-        if arguments.job is not None:
-            _check_job(application.context.ledger, arguments.job)
+        number = None
+        if which is not None:
+            job = find_job(application.context.ledger, config.paths, which)
+            if job.next is Stage.DONE:
+                raise DropscribeError(f"job {job.id} ({job.name}) is done already")
+            number = job.id
         event_log.info(
             "started",
             f"dropscribe {__version__} started: {backend.name} on {backend.device}"
@@ -54,11 +65,11 @@ def _run(arguments: argparse.Namespace) -> int:
             model=config.transcribe.model,
         )
         with application.stopped_by(_STOPPING):
-            application.watch(drain=arguments.once, only=arguments.job)
+            application.watch(drain=once, only=number)
         own = time.process_time()
         event_log.info("stopped", f"stopped; the daemon itself used {own:.1f} s", cpu_seconds=own)
-        if arguments.job is not None:
-            return _report(application.context.ledger, config, arguments.job)
+        if number is not None:
+            return _report(application.context.ledger, config, number, backend.why)
     return OK
 
 
@@ -85,20 +96,9 @@ def _complain(line: str) -> None:
     EventLog().warning("notification_failed", line)
 
 
-def _check_job(ledger: Ledger, number: int) -> None:
-    job = ledger.job(number)
-    if job is None:
-        raise DropscribeError(f"there is no job {number}: `dropscribe status` lists them")
-    if job.next is Stage.DONE:
-        raise DropscribeError(f"job {number} ({job.name}) is done already")
-
-
-def _report(ledger: Ledger, config: Config, number: int) -> int:
+def _report(ledger: Ledger, config: Config, number: int, why: str) -> int:
     job = ledger.job(number)
     if job is not None and job.next is Stage.DONE:
-        print(table(job.name, config.paths.outbox, job.stem or ""))
+        print(tables.summary(job.name, config.paths.outbox, job.stem or "", why))
         return OK
     return FAILED
-
-
-VERB = Verb("run", "watch the inbox and transcribe what is dropped there", _arguments, _run)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.commands.verb import Verb, no_arguments
+import click
+
+from daemon.commands.command_line import command
 from daemon.config import file as config_file
 from daemon.config.settings import Config
 from daemon.errors import OK, DropscribeError
@@ -23,8 +24,6 @@ from daemon.service.manager import (
     service_for,
 )
 from launchd.errors import ServiceError
-
-_LINES = 40  # of the log, before anything new
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,28 +89,14 @@ def restart(now: Setting) -> None:
     print("dropscribe was restarted.")
 
 
-def _logs(arguments: argparse.Namespace) -> int:
-    """The end of the log; with --follow, go on until Ctrl-C, over rotations too."""
-    folder = config_file.load(arguments.config).paths.logs
-    files = [folder / name for name in ("launchd.log", "daemon.log")]
-    written = [str(file) for file in files if file.is_file() and file.stat().st_size]
-    if not written:
-        raise DropscribeError(f"there is no log in {folder} yet: start it with dropscribe install")
-    options = ["-n", str(_LINES), *(["-F"] if arguments.follow else [])]
-    return subprocess.run(["tail", *options, *written], check=False).returncode
-
-
-def _log_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
-
-
-def _verb(name: str, text: str, act: Callable[[Setting], None]) -> Verb:
-    def run(arguments: argparse.Namespace) -> int:
+def _command(act: Callable[[Setting], None]) -> click.Command:
+    def run(config_path: Path) -> int:
         with _in_our_words():
-            act(setting(arguments.config, Host()))
+            act(setting(config_path, Host()))
         return OK
 
-    return Verb(name, text, no_arguments, run)
+    run.__doc__ = act.__doc__
+    return command(act.__name__)(run)
 
 
 @contextlib.contextmanager
@@ -123,11 +108,22 @@ def _in_our_words() -> Iterator[None]:
         raise DropscribeError(str(error)) from error
 
 
-VERBS = (
-    _verb("install", "start now and at every login", install),
-    _verb("uninstall", "stop, and do not start at login any more", uninstall),
-    _verb("start", "start the installed service", start),
-    _verb("stop", "stop the service until the next login", stop),
-    _verb("restart", "stop and start the service", restart),
-    Verb("logs", "show the end of the log", _log_arguments, _logs),
-)
+install_command = _command(install)
+uninstall_command = _command(uninstall)
+start_command = _command(start)
+stop_command = _command(stop)
+restart_command = _command(restart)
+
+
+@command(examples=[("dropscribe logs -f", "go on until Ctrl-C")])
+@click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C, over rotations too.")
+@click.option("-n", "--lines", type=click.IntRange(min=1), default=40, show_default=True)
+def logs(config_path: Path, follow: bool, lines: int) -> int:
+    """Show the end of the log."""
+    folder = config_file.load(config_path).paths.logs
+    files = [folder / name for name in ("launchd.log", "daemon.log")]
+    written = [str(file) for file in files if file.is_file() and file.stat().st_size]
+    if not written:
+        raise DropscribeError(f"there is no log in {folder} yet: start it with dropscribe install")
+    options = ["-n", str(lines), *(["-F"] if follow else [])]
+    return subprocess.run(["tail", *options, *written], check=False).returncode

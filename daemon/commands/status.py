@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from pathlib import Path
 
-from daemon.commands.verb import Verb
+import click
+
+from daemon.commands.command_line import command
 from daemon.config import file as config_file
 from daemon.config.settings import Config
 from daemon.domain.job import TERMINAL, Job, Stage
@@ -21,20 +22,25 @@ _RECENT = 10
 _WATCH_SECONDS = 1.0
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="for programs")
-    parser.add_argument("--watch", action="store_true", help="show it anew every second")
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    config = config_file.load(arguments.config)
-    while True:
+@command(
+    examples=[
+        ("dropscribe status --watch", "until Ctrl-C"),
+        ("dropscribe status --json", "one JSON object"),
+    ]
+)
+@click.option("--json", "as_json", is_flag=True, help="For programs: one object (a line).")
+@click.option("--watch", is_flag=True, help="Show it anew every second, until Ctrl-C.")
+def status(config_path: Path, as_json: bool, watch: bool) -> int:
+    """What is being done, what waits, and how the latest files ended."""
+    config = config_file.load(config_path)
+    if not watch:
         data = look(config)
-        print(json.dumps(data, indent=1) if arguments.json else _text(data))
-        if not arguments.watch:
-            return OK
+        print(json.dumps(data, indent=1) if as_json else _text(data))
+    while watch:
+        data = look(config)
+        print(json.dumps(data) if as_json else _text(data) + "\n", flush=True)
         time.sleep(_WATCH_SECONDS)
-        print("\x1b[2J\x1b[H", end="")
+    return OK
 
 
 def look(config: Config) -> Json:
@@ -108,6 +114,3 @@ def line(told: Json) -> str:
     """The same job for a person."""
     ended = told["outputs"] or told["reason"] or ""
     return f"#{told['job']} {told['name']}: {told['next']}  {ended}".rstrip()
-
-
-VERB = Verb("status", "what is being done, what waits, what was done", _arguments, _run)

@@ -1,49 +1,158 @@
-"""One line on a terminal that says how far the files are."""
+"""What commands show: tables of what was done, and a progress bar while it is done.
+
+rich draws on a terminal and is imported only for one; a pipe gets plain lines.
+"""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping, Sequence
-from typing import TextIO
+import datetime
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, TextIO
 
 from daemon.domain.job import TERMINAL
-from daemon.ledger.ledger import Ledger
-from daemon.processes.attempt import Attempt
+from daemon.domain.transcript import Json
+from daemon.files.state_folder import TIMING_SUFFIX
+from daemon.outbox.summary import clock
 
-_WIDTH = 24
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from daemon.ledger.ledger import Ledger
+    from daemon.processes.attempt import Attempt
+    from daemon.service.checks import Finding
+
+_WORK = ("prepare", "transcribe", "align", "publish")
 
 
-class ProgressBar:
-    """Draws on a terminal only: elsewhere it says nothing."""
+def read_delivery(outbox: Path, stem: str) -> tuple[Json, Json]:
+    """The two documents of a delivery: NAME.json and NAME.timing.json."""
+    document: Json = json.loads((outbox / f"{stem}.json").read_bytes())
+    timing: Json = json.loads((outbox / f"{stem}.{TIMING_SUFFIX}").read_bytes())
+    return document, timing
 
-    def __init__(self, stream: TextIO, names: Mapping[int, str]) -> None:
+
+def summary(name: str, outbox: Path, stem: str, why: str = "") -> str:
+    """What was done, by what, how fast, and where it lies; `why` the backend was chosen."""
+    document, timing = read_delivery(outbox, stem)
+    provenance, alignment, stages = document["provenance"], document["alignment"], timing["stages"]
+    work = work_seconds(stages)
+    waited = timing["total_seconds"] - work
+    child = stages["align"]
+    reason = f" ({alignment['reason']})" if alignment["reason"] else ""
+    rows = {
+        "backend": provenance["backend"] + (f" ({why})" if why else ""),
+        "device": provenance["device"],
+        "model": provenance["model"],
+        "language": f"{document['language']} ({document['language_probability']:.0%} sure)",
+        "transcription": f"{stages['transcribe']['seconds']:.1f} s,"
+        f" {len(document['segments'])} segments",
+        "alignment": f"{child['seconds']:.1f} s, child process {child['exit']}{_memory(child)},"
+        f" {len(document['word_segments'])} words, {alignment['status']}{reason}",
+        "total": f"{work:.1f} s of work" + (f", {waited:.1f} s waited" if waited >= 0.1 else ""),
+        "speed": f"{document['duration'] / work:.1f} × real time"
+        f" ({clock(document['duration'])} of audio)",
+        "outputs": str(outbox / stem) + " " + " ".join(_endings(outbox, stem)),
+    }
+    return "\n".join([name, *(f"  {key:<14} {value}" for key, value in rows.items())])
+
+
+def work_seconds(stages: Mapping[str, Json]) -> float:
+    """How long any stage was at work: waiting in the queue or between stages does not count."""
+    spans = sorted(
+        (_moment(stage["start"]), _moment(stage["end"]))
+        for name, stage in stages.items()
+        if name in _WORK and stage["start"] and stage["end"]
+    )
+    total = until = 0.0
+    for start, end in spans:
+        total += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return max(total, 0.001)
+
+
+def print_findings(findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        print(f"{'ok ' if finding.well else 'BAD'}  {finding.topic:<12} {finding.text}")
+        if not finding.well:
+            print(f"     {'':<12} → {finding.remedy}")
+
+
+class Progress:
+    """How far the files are, on a terminal; elsewhere it says nothing. For `with`."""
+
+    def __init__(self, stream: TextIO, files: int) -> None:
         self._stream = stream
-        self._names = names
-        self._shown = ""
+        self._files = files
+        self._tasks: dict[tuple[int, str], TaskID] = {}
+
+    def __enter__(self) -> Progress:
+        self._bars = None
+        if self._stream.isatty():
+            from rich import progress  # noqa: PLC0415 - heavy, and only for a terminal
+            from rich.console import Console  # noqa: PLC0415
+            from rich.table import Column  # noqa: PLC0415
+
+            name = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+            self._bars = progress.Progress(
+                progress.TextColumn("{task.description}", table_column=name, markup=False),
+                progress.TextColumn("{task.fields[stage]}"),
+                progress.BarColumn(bar_width=16),
+                progress.TaskProgressColumn(),
+                progress.TimeElapsedColumn(),
+                progress.TimeRemainingColumn(compact=True),
+                console=Console(file=self._stream),
+                auto_refresh=False,
+                transient=True,
+                expand=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
 
     def show(self, runs: Sequence[Attempt], ledger: Ledger) -> None:
-        if not self._stream.isatty():
+        if self._bars is None:
             return
+        working = {(run.job.id, str(run.stage)): run for run in runs if not run.waiting}
+        for key in [key for key in self._tasks if key not in working]:
+            self._bars.remove_task(self._tasks.pop(key))
         finished = sum(count for stage, count in ledger.counts().items() if stage in TERMINAL)
-        working = [run for run in runs if not run.waiting]
-        parts = [f"{finished}/{len(self._names)} files", *(_bar(run) for run in working)]
-        self._draw("  ".join(parts))
-
-    def close(self) -> None:
-        if self._shown:
-            self._draw("")
-            self._stream.write("\r")
-            self._stream.flush()
-
-    def _draw(self, line: str) -> None:
-        line = line[: shutil.get_terminal_size().columns - 1]
-        if line != self._shown:
-            self._stream.write("\r" + line.ljust(len(self._shown)))
-            self._stream.flush()
-            self._shown = line
+        for key, run in working.items():
+            if key not in self._tasks:
+                name = f"{finished + 1}/{self._files} {run.job.name}"
+                self._tasks[key] = self._bars.add_task(name, stage=key[1], total=None)
+            total = run.total or None
+            self._bars.update(self._tasks[key], completed=run.done, total=total)
+        self._bars.refresh()
 
 
-def _bar(run: Attempt) -> str:
-    share = min(1.0, run.done / run.total) if run.total else 0.0
-    filled = round(share * _WIDTH)
-    return f"{run.job.name} {run.stage} [{'█' * filled}{'·' * (_WIDTH - filled)}] {share:.0%}"
+def _memory(stage: Json) -> str:
+    peak = stage["peak_rss_bytes"]
+    return f" with {peak / 1e9:.1f} GB" if peak else ""
+
+
+def _moment(text: str) -> float:
+    return datetime.datetime.fromisoformat(text).timestamp()
+
+
+def _endings(outbox: Path, stem: str) -> list[str]:
+    """The delivered files' endings, the text first and the JSON last."""
+    names = (path.name for path in outbox.glob(f"{_escaped(stem)}.*"))
+    endings = {name.removeprefix(stem) for name in names}
+    return sorted(endings, key=lambda ending: (".json" in ending, ending))
+
+
+def _escaped(stem: str) -> str:
+    return "".join(f"[{char}]" if char in "*?[" else char for char in stem)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
@@ -10,8 +9,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from daemon.commands.tables import ProgressBar
-from daemon.commands.verb import Verb
+import click
+
+from daemon.commands import tables
+from daemon.commands.command_line import command
+from daemon.commands.options import FOLDER, chosen_formats
 from daemon.config import file as config_file
 from daemon.config.settings import Config
 from daemon.domain.job import Job, Stage
@@ -19,77 +21,79 @@ from daemon.domain.transcript import Json
 from daemon.errors import FAILED, INTERRUPTED, OK, UsageError
 from daemon.inbox.scan import candidate
 from daemon.models import hardware
-from daemon.outbox.summary import table
 from daemon.reporting.event_log import EventLog, open_logs
 from daemon.supervisor.application import Application, opened, stage_commands
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument(
-        "-o", "--output-dir", type=Path, default=Path(), metavar="DIR", help="default: this folder"
-    )
-    parser.add_argument(
-        "-f",
-        "--formats",
-        help="a comma-separated list of txt, srt, vtt, tsv (default: as configured)",
-    )
-    parser.add_argument("--model", help="a preset, a folder or a hub repository")
-    parser.add_argument("--backend", choices=("auto", "mlx", "ctranslate2"))
-    parser.add_argument("--language", help="its code; otherwise it is detected")
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    config = config_file.load(arguments.config)
-    for file in arguments.files:
+@command(
+    examples=[
+        ("dropscribe transcribe talk.mp4 -o .", "text, subtitles and JSON, into this folder"),
+        ("dropscribe transcribe *.m4a -f srt --language de", "German subtitles of several"),
+    ]
+)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output-dir", type=FOLDER, default=Path(), help="Default: this folder.")
+@click.option("-f", "--formats", help="Such as txt,srt,vtt,tsv. Default: as configured.")
+@click.option("--model", help="A preset, a folder or a hub repository.")
+@click.option("--backend", type=click.Choice(["auto", "mlx", "ctranslate2"]))
+@click.option("--language", help="Its code or English name; otherwise it is detected.")
+def transcribe(
+    config_path: Path,
+    files: tuple[Path, ...],
+    output_dir: Path,
+    formats: str | None,
+    model: str | None,
+    backend: str | None,
+    language: str | None,
+) -> int:
+    """Transcribe files now: the same stages as the daemon's, with a progress bar."""
+    asked = config_file.load(config_path).model_dump()
+    given = {"model": model, "backend": backend, "language": language}
+    asked["transcribe"] |= {key: value for key, value in given.items() if value is not None}
+    if formats is not None:
+        asked["output"]["formats"] = chosen_formats(formats)
+    for file in files:
         if not os.path.lexists(file):
             raise UsageError(f"{file}: no such file")
     with tempfile.TemporaryDirectory(prefix="dropscribe-") as temporary:
-        ours = one_shot(_as_asked(config, arguments), arguments.output_dir, Path(temporary))
-        backend = hardware.choose(ours.transcribe.backend)
+        ours = one_shot(asked, output_dir, Path(temporary))
+        chosen = hardware.choose(ours.transcribe.backend)
         open_logs(ours.paths.logs, echo=False)
-        with opened(ours, stage_commands(ours, backend), EventLog()) as application:
+        with opened(ours, stage_commands(ours, chosen), EventLog()) as application:
             # Named by hand: a symbolic link is meant, as it is not in the inbox.
-            found = [candidate(file.resolve()) for file in arguments.files]
+            found = [candidate(file.resolve()) for file in files]
             present = [one for one in found if one is not None]
             return work(
                 application,
-                application.context.ledger.admit(present, application.context.unix_time()),
+                application.context.ledger.admit(present, application.context.wall()),
+                chosen.why,
             )
 
 
-def work(application: Application, jobs: Sequence[Job]) -> int:
+def work(application: Application, jobs: Sequence[Job], why: str = "") -> int:
     """Finish `jobs` with a progress bar, and print how each ended; returns the exit code."""
     context = application.context
-    bar = ProgressBar(sys.stderr, {job.id: job.name for job in jobs})
-    with application.stopped_by((signal.SIGINT, signal.SIGTERM)):
-        application.drain(lambda: bar.show(context.attempts.running, context.ledger))
-    bar.close()
+    with (
+        tables.Progress(sys.stderr, len(jobs)) as progress,
+        application.stopped_by((signal.SIGINT, signal.SIGTERM)),
+    ):
+        application.drain(lambda: progress.show(context.attempts.runs, context.ledger))
     ended = [job for one in jobs if (job := context.ledger.job(one.id)) is not None]
     for job in ended:
-        _report(job, application)
+        _report(job, application, why)
     if all(job.next is Stage.DONE for job in ended):
         return OK
     return FAILED if any(job.next is Stage.FAILED for job in ended) else INTERRUPTED
 
 
-def _report(job: Job, application: Application) -> None:
+def _report(job: Job, application: Application, why: str) -> None:
     if job.next is Stage.DONE:
-        print(table(job.name, application.context.config.paths.outbox, job.stem or "") + "\n")
+        print(
+            tables.summary(job.name, application.context.config.paths.outbox, job.stem or "", why)
+            + "\n"
+        )
     elif job.failure is not None:
         print(f"dropscribe: {job.name}: {job.failure.message}", file=sys.stderr)
-
-
-def _as_asked(config: Config, arguments: argparse.Namespace) -> Json:
-    """The user's configuration with what the command line says otherwise."""
-    given = {key: getattr(arguments, key) for key in ("model", "backend", "language")}
-    transcribe = config.transcribe.model_dump() | {
-        key: value for key, value in given.items() if value is not None
-    }
-    output = config.output.model_dump()
-    if arguments.formats is not None:
-        output["formats"] = [name.strip() for name in arguments.formats.split(",") if name.strip()]
-    return config.model_dump() | {"transcribe": transcribe, "output": output}
 
 
 def one_shot(asked: Json, outbox: Path, temporary: Path) -> Config:
@@ -103,6 +107,3 @@ def one_shot(asked: Json, outbox: Path, temporary: Path) -> Config:
     return config_file.validated(
         asked | {"paths": folders | {"outbox": outbox.resolve()}, "output": output}
     )
-
-
-VERB = Verb("transcribe", "transcribe files now, without the daemon", _arguments, _run)

@@ -1,9 +1,9 @@
-"""config.toml on disk: where it is, reading it with every problem named, writing it."""
+"""config.toml on disk: reading it with every problem named, writing it from scratch."""
 
 from __future__ import annotations
 
 import difflib
-import sys
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,57 +12,76 @@ from typing import Any
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
-from daemon.config.settings import Config, Paths, data_home
+from daemon.config.location import usual_path
+from daemon.config.settings import Config
 from daemon.errors import UsageError
 from daemon.files.atomic import write_atomically
-from daemon.models.registry import DEMO
 
-
-def default_path(environment: Mapping[str, str]) -> Path:
-    """Where the configuration is looked for: DROPSCRIBE_CONFIG, else the platform's place."""
-    if named := environment.get("DROPSCRIBE_CONFIG"):
-        return Path(named).expanduser()
-    if sys.platform == "darwin":
-        return data_home().expanduser() / "config.toml"
-    base = environment.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(base).expanduser() / "dropscribe" / "config.toml"
+# pydantic's kinds of problem, said for people. {…} are its context's values.
+_MESSAGES = {
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "finite_number": "must be a finite number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "model_type": "must be a table",
+    "path_type": "must be a path in quotes",
+    "string_too_short": "must not be empty",
+    "string_type": "must be a text in quotes",
+    "tuple_type": 'must be a list, such as ["one", "two"]',
+}
 
 
 def load(path: Path) -> Config:
-    """Read `path`, or take every default where there is no such file.
+    """Read `path`; where the usual file is not there, every default holds.
 
-    Raises UsageError with one line for each problem in the file.
+    Raises UsageError with one line for each problem in the file, or if a named file is missing.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        return Config()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the configuration {path}: {error}") from error
+        if path == usual_path():
+            return Config()
+        raise UsageError(
+            f"there is no configuration file {path}: check the name,"
+            f" or write one with: dropscribe --config {path} config init"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"cannot read the configuration {path}: it is not UTF-8") from error
+    except OSError as error:
+        raise UsageError(f"cannot read the configuration {path}: {error.strerror}") from error
+    return parsed(text, path)
+
+
+def parsed(text: str, path: Path) -> Config:
+    """The configuration in `text`, the content of `path`. Raises UsageError as `load` does."""
     try:
-        return validated(tomllib.loads(text), str(path))
+        data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from error
+    return validated(data, str(path), text)
 
 
-def validated(data: Mapping[str, Any], origin: str = "the configuration") -> Config:
-    """Raises UsageError with one line for each problem in `data`, found in `origin`."""
+def validated(data: Mapping[str, Any], origin: str = "the configuration", text: str = "") -> Config:
+    """Raises UsageError with one line for each problem in `data`, found in `origin`.
+
+    With `text`, the file's content, each problem has the line that it stands in.
+    """
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        raise UsageError(f"{origin} has {_problems(error)}") from error
-
-
-def for_demo(root: Path, backend: str) -> Config:
-    """The demo models, and every folder under `root`."""
-    folders = {name: str(root / name) for name in Paths.model_fields}
-    return validated(
-        {
-            "paths": folders,
-            "transcribe": {"model": DEMO, "backend": backend},
-            "limits": {"min_free_mb": 200},
-        }
-    )
+        problems = error.errors(include_url=False)
+        lines = dict.fromkeys(f"  {_problem(problem, text)}" for problem in problems)
+        count = "a problem" if len(lines) == 1 else f"{len(lines)} problems"
+        raise UsageError("\n".join([f"{origin} has {count}:", *lines])) from error
 
 
 def to_toml(config: Config) -> str:
@@ -76,26 +95,7 @@ def save(config: Config, path: Path) -> None:
     write_atomically(path, to_toml(config).encode())
 
 
-def _problems(error: ValidationError) -> str:
-    lines = [_problem(problem) for problem in error.errors(include_url=False)]
-    count = "a problem" if len(lines) == 1 else f"{len(lines)} problems"
-    return "\n".join([f"{count}:", *(f"  {line}" for line in lines)])
-
-
-def _problem(problem: Mapping[str, Any] | Any) -> str:  # noqa: ANN401 - pydantic's own TypedDict
-    location = [str(part) for part in problem["loc"]]
-    key = ".".join(location)
-    if problem["type"] == "extra_forbidden":
-        return f"{key}: no such key{_suggestion(location)}"
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{key}: {message} (it is {problem['input']!r})" if _is_plain(problem) else message
-
-
-def _is_plain(problem: Mapping[str, Any]) -> bool:
-    return isinstance(problem["input"], str | int | float | bool)
-
-
-def _suggestion(location: list[str]) -> str:
+def suggestion(location: list[str]) -> str:
     """The key that was probably meant, among the ones valid at that place."""
     table: type[BaseModel] = Config
     for part in location[:-1]:
@@ -105,3 +105,32 @@ def _suggestion(location: list[str]) -> str:
         table = annotation
     close = difflib.get_close_matches(location[-1], table.model_fields, n=1, cutoff=0.5)
     return f"; did you mean {'.'.join([*location[:-1], close[0]])}?" if close else ""
+
+
+def _problem(problem: Mapping[str, Any] | Any, text: str) -> str:  # noqa: ANN401 - pydantic's own
+    """One problem in a sentence, with its key and its line."""
+    location = [part for part in problem["loc"] if isinstance(part, str)]
+    key = ".".join(location)
+    where = _line_of(text, location)
+    if problem["type"] == "extra_forbidden":
+        return f"{where}{key}: no such key{suggestion(location)}"
+    known = _MESSAGES.get(problem["type"])
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if known is not None:
+        message = known.format_map(problem.get("ctx", {}))
+    if isinstance(problem["input"], str | int | float | bool):
+        return f"{where}{key}: {message} (it is {problem['input']!r})"
+    return f"{where}{key}: {message}" if known is not None else f"{where}{message}"
+
+
+def _line_of(text: str, location: list[str]) -> str:
+    """ "line 7: " for the key at that place, as it is written in `text`; "" if it is not found."""
+    table = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line):
+            table = header[1].replace('"', "").replace(" ", "")
+        key = re.match(r"\s*([\w.\"-]+)\s*=", line)
+        written = [*table.split("."), *key[1].replace('"', "").split(".")] if key else [table]
+        if [part for part in written if part][: len(location)] == location:
+            return f"line {number}: "
+    return ""

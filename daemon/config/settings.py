@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import sys
+import re
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from daemon.config.location import DIRECTORIES
+from daemon.domain.languages import code_of
 
 AUDIO = "aac aif aifc aiff amr au caf flac m4a m4b mka mp2 mp3 oga ogg opus wav wave weba wma"
 VIDEO = "3g2 3gp avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts webm wmv"
@@ -15,19 +18,6 @@ Format = Literal[
     "txt", "md", "docx", "srt", "vtt", "ass", "lrc", "tsv", "csv", "labels", "verbose_json"
 ]
 NAME_FIELDS = ("stem", "date", "language")
-
-
-def data_home() -> Path:
-    """Where this user's applications keep their files."""
-    if sys.platform == "darwin":
-        return Path("~/Library/Application Support/dropscribe")
-    return Path("~/.local/share/dropscribe")
-
-
-def log_home() -> Path:
-    if sys.platform == "darwin":
-        return Path("~/Library/Logs/dropscribe")
-    return Path("~/.local/state/dropscribe/logs")
 
 
 def _absolute(path: Path) -> Path:
@@ -38,13 +28,38 @@ def _absolute(path: Path) -> Path:
 
 
 Folder = Annotated[Path, AfterValidator(_absolute)]
-Seconds = Annotated[float, Field(ge=0)]
-Megabytes = Annotated[int, Field(ge=0)]
-LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+_DAY = 86_400.0
+Seconds = Annotated[float, Field(ge=0, le=_DAY)]
+SomeSeconds = Annotated[float, Field(gt=0, le=_DAY)]
+Megabytes = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
+def _language(text: str) -> str:
+    """Its code, for a code, a name or a locale."""
+    code = code_of(text)
+    if code is None:
+        raise ValueError("is no language that Whisper knows: see dropscribe languages")
+    return code
+
+
+def _language_or_none(text: str) -> str:
+    return _language(text) if text else ""
+
+
+def _webhook(text: str) -> str:
+    if text and not re.fullmatch(r"https?://\S+", text):
+        raise ValueError("must begin with http:// or https://")
+    return text
+
+
+LanguageCode = Annotated[str, AfterValidator(_language)]
+OptionalLanguageCode = Annotated[str, AfterValidator(_language_or_none)]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
+    )
 
 
 class Paths(_Table):
@@ -52,8 +67,8 @@ class Paths(_Table):
     outbox: Folder = Path("~/Dropscribe/outbox")
     done: Folder = Path("~/Dropscribe/done")
     failed: Folder = Path("~/Dropscribe/failed")
-    state: Folder = data_home() / "state"
-    logs: Folder = log_home()
+    state: Folder = DIRECTORIES.user_data_path / "state"
+    logs: Folder = DIRECTORIES.user_log_path
 
     @model_validator(mode="after")
     def _apart(self) -> Paths:
@@ -66,12 +81,14 @@ class Paths(_Table):
                 raise ValueError(f"{key} ({folder}) must not be the inbox or lie inside it")
         if self.outbox.resolve() in {self.done.resolve(), self.failed.resolve()}:
             raise ValueError("outbox must not be the done or the failed folder")
+        if self.done.resolve() == self.failed.resolve():
+            raise ValueError("done must not be the failed folder")
         return self
 
 
 class Watch(_Table):
     settle_seconds: Seconds = 2.0
-    rescan_seconds: Annotated[float, Field(gt=0)] = 60.0
+    rescan_seconds: SomeSeconds = 60.0
     empty_seconds: Seconds = 30.0
     events: bool = True
     extensions: tuple[str, ...] = tuple(f"{AUDIO} {VIDEO}".split())
@@ -80,7 +97,7 @@ class Watch(_Table):
 class Transcribe(_Table):
     model: Annotated[str, Field(min_length=1)] = "large-v3"
     backend: Literal["auto", "mlx", "ctranslate2"] = "auto"
-    language: Annotated[str, Field(pattern=r"^([a-z]{2,3})?$")] = ""
+    language: OptionalLanguageCode = ""
     languages: tuple[LanguageCode, ...] = ()
     initial_prompt: str = ""
     idle_unload_seconds: Seconds = 600.0
@@ -92,7 +109,7 @@ class Align(_Table):
     model: str = ""
     device: Literal["auto", "cpu", "mps"] = "cpu"
     attempts: Annotated[int, Field(ge=1, le=10)] = 2
-    stall_seconds: Annotated[float, Field(gt=0)] = 180.0
+    stall_seconds: SomeSeconds = 180.0
     max_memory_mb: Megabytes = 6144
     fallback: Literal["segments", "asr"] = "segments"
 
@@ -139,15 +156,15 @@ class Subtitles(_Table):
 
 
 class Limits(_Table):
-    max_attempts: Annotated[int, Field(ge=1)] = 3
-    max_interruptions: Annotated[int, Field(ge=1)] = 20
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    max_interruptions: Annotated[int, Field(ge=1, le=1_000)] = 20
     retry_seconds: Seconds = 5.0
     max_file_mb: Megabytes = 20_000
-    max_audio_hours: Annotated[float, Field(gt=0)] = 24.0
+    max_audio_hours: Annotated[float, Field(gt=0, le=1_000)] = 24.0
     min_free_mb: Megabytes = 2_000
     on_battery: bool = True
     keep_awake: bool = True
-    stall_seconds: Annotated[float, Field(gt=0)] = 300.0
+    stall_seconds: SomeSeconds = 300.0
     grace_seconds: Seconds = 3.0
 
 
@@ -155,7 +172,7 @@ class Notify(_Table):
     macos: bool = False
     hook: tuple[str, ...] = ()
     hook_seconds: Annotated[float, Field(gt=0, le=3600)] = 120.0
-    webhook: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
+    webhook: Annotated[str, AfterValidator(_webhook)] = ""
 
     @model_validator(mode="after")
     def _absolute_hook(self) -> Notify:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 ENGLISH_NAMES: Mapping[str, str] = {
@@ -106,3 +107,37 @@ ENGLISH_NAMES: Mapping[str, str] = {
     "su": "sundanese",
     "yue": "cantonese",
 }
+
+# Other names that people and programs use.
+_ALIASES: Mapping[str, str] = {
+    "burmese": "my",
+    "castilian": "es",
+    "farsi": "fa",
+    "fil": "tl",
+    "filipino": "tl",
+    "flemish": "nl",
+    "haitian": "ht",
+    "iw": "he",
+    "jv": "jw",
+    "letzeburgesch": "lb",
+    "mandarin": "zh",
+    "moldavian": "ro",
+    "moldovan": "ro",
+    "nb": "no",
+    "panjabi": "pa",
+    "pushto": "ps",
+    "sinhalese": "si",
+    "valencian": "ca",
+}
+_CODES = {name: code for code, name in ENGLISH_NAMES.items()} | dict(_ALIASES)
+
+
+def code_of(text: str) -> str | None:
+    """The code for a code, an English name or a locale: "de", "German", "de-DE"."""
+    plain = text.strip().lower()
+    for word in (plain, re.split(r"[-_.]", plain)[0]):
+        if word in ENGLISH_NAMES:
+            return word
+        if word in _CODES:
+            return _CODES[word]
+    return None

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,11 +26,27 @@ _KEPT = 7
 _LINE = "{time:YYYY-MM-DD HH:mm:ss} {level: <7} {message}"
 
 
+_open = False  # whether this process keeps a log
+
+
+def unexpected(error: Exception) -> None:
+    """A defect of ours: its traceback goes to the log, or to stderr where no log is kept.
+
+    No variables are shown: they may hold speech.
+    """
+    if _open:
+        logger.opt(exception=error).critical("unexpected: {}", error)
+    else:
+        traceback.print_exception(error)
+
+
 def open_logs(folder: Path, echo: bool) -> None:
     """Send the event log to `folder`, and to stderr as well if `echo`. Files are mode 0600.
 
     Where there can be no files, stderr has to do: the log must not stop the work.
     """
+    global _open  # noqa: PLW0603 - loguru's sinks belong to the process, too
+    _open = True
     logger.remove()
     logging.getLogger().addHandler(logging.NullHandler())  # libraries have no say here
     try:

@@ -1,16 +1,23 @@
-"""What could be wrong with the service: not there, out of date, denied what a terminal may do."""
+"""What could keep a recording from being transcribed, each finding with its remedy."""
 
 from __future__ import annotations
 
 import os
+import platform
+import shutil
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from daemon import __version__
 from daemon.config.settings import Config
-from daemon.errors import UsageError
-from daemon.service.finding import Finding
+from daemon.errors import DropscribeError, UsageError
+from daemon.files import lock
+from daemon.files.faults import explain
+from daemon.files.state_folder import TEMP_PREFIX
+from daemon.models import hardware, registry
 from daemon.service.manager import Host, agent_spec, service_for
 from launchd import oneshot
 from launchd.agent_spec import MARKER, AgentSpec
@@ -21,6 +28,93 @@ from launchd.systemd_unit import unit_text
 
 TEST_LABEL = "local.dropscribe.doctor"
 _TEST_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. A problem has a remedy; what is well has none."""
+
+    topic: str
+    text: str
+    remedy: str = ""
+
+    @property
+    def well(self) -> bool:
+        return not self.remedy
+
+
+def examine(config: Config, path: Path) -> list[Finding]:
+    """Look at everything; never raises for what it finds."""
+    host = Host()
+    checks: tuple[Callable[[], Iterator[Finding]], ...] = (
+        lambda: check_environment(path),
+        lambda: check_models(config),
+        lambda: check_folders(config),
+        lambda: check_disk(config),
+        lambda: check_daemon(config),
+        lambda: check_service(path, config, host),
+        lambda: _check_from_launchd(path, config, host),
+    )
+    return [finding for check in checks for finding in check()]
+
+
+def check_environment(path: Path) -> Iterator[Finding]:
+    system = f"{platform.system()} {platform.release()} on {platform.machine()}"
+    python = f"Python {platform.python_version()} ({sys.executable})"
+    yield Finding("version", f"dropscribe {__version__}, {python}, {system}")
+    where = str(path) if path.exists() else f"{path} (not there: every default is in force)"
+    yield Finding("config", where)
+
+
+def check_models(config: Config) -> Iterator[Finding]:
+    try:
+        backend = hardware.choose(config.transcribe.backend)
+    except DropscribeError as error:
+        yield Finding("backend", "the wanted backend is missing", str(error))
+        return
+    yield Finding("backend", f"{backend.name} on {backend.device}: {backend.why}")
+    automatic = hardware.choose("auto")
+    if automatic.name != backend.name:
+        yield Finding("backend", f"auto would choose {automatic.name} on {automatic.device}")
+    try:
+        weights = registry.find(config.transcribe.model, backend.name, os.environ)
+    except DropscribeError as error:
+        yield Finding("model", f"{config.transcribe.model} is missing", str(error))
+        return
+    yield Finding("model", f"{weights.name} in {weights.folder}")
+    if weights.name == registry.DEMO:
+        yield Finding("model", "demo understands synthetic speech only: not for real recordings")
+
+
+def check_folders(config: Config) -> Iterator[Finding]:
+    for key, folder in config.paths.model_dump().items():
+        if not os.path.lexists(folder):
+            yield Finding(key, f"{folder} will be made when the daemon starts")
+            continue
+        try:
+            with tempfile.TemporaryFile(dir=folder, prefix=TEMP_PREFIX):
+                pass
+            next(iter(folder.iterdir()), None)
+        except OSError as error:
+            yield Finding(key, str(folder), explain(error))
+        else:
+            yield Finding(key, f"{folder} is writable")
+
+
+def check_disk(config: Config) -> Iterator[Finding]:
+    floor = config.limits.min_free_mb
+    for key in ("state", "outbox"):
+        folder = getattr(config.paths, key)
+        if not folder.exists():
+            continue
+        free = shutil.disk_usage(folder).free // 1_000_000
+        remedy = "" if free >= floor else f"free some space: work pauses below {floor} MB"
+        yield Finding("disk", f"{free} MB free for {key}", remedy)
+
+
+def check_daemon(config: Config) -> Iterator[Finding]:
+    running = lock.is_held(config.paths.state)
+    yield Finding("daemon", "running" if running else "not running")
 
 
 def inside_the_service(environment: Mapping[str, str] = os.environ) -> bool:
@@ -53,6 +147,12 @@ def check_service(config_path: Path, config: Config, host: Host) -> Iterator[Fin
 
 def _wanted(spec: AgentSpec, host: Host) -> bytes:
     return spec.to_bytes() if host.platform == "darwin" else unit_text(spec).encode()
+
+
+def _check_from_launchd(path: Path, config: Config, host: Host) -> Iterator[Finding]:
+    """What the service may do is asked of launchd itself: its privacy grants are its own."""
+    if host.platform == "darwin" and not inside_the_service():
+        yield from ask_from_launchd(path, config, Launchctl(TEST_LABEL, host.uid))
 
 
 def ask_from_launchd(config_path: Path, config: Config, ctl: Launchctl) -> Iterator[Finding]:

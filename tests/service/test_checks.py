@@ -14,11 +14,11 @@ from daemon.config.file import save
 from daemon.config.settings import Config, Paths
 from daemon.service.checks import (
     TEST_LABEL,
+    Finding,
     ask_from_launchd,
     check_service,
     inside_the_service,
 )
-from daemon.service.finding import Finding
 from daemon.service.manager import Host, agent_spec
 from launchd import oneshot
 from launchd.agent_spec import AgentSpec

@@ -1,0 +1,89 @@
+"""What a person may call a job: its number, a file's name, or a path. The same in every command."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from daemon.config.settings import Paths
+from daemon.domain.job import Job, Stage, printable
+from daemon.errors import DropscribeError
+from daemon.files.state_folder import LEDGER
+from daemon.ledger.ledger import Ledger
+
+_NUMBER = re.compile(r"(?:#|job-)?0*(\d+)")
+_ALL = 1_000_000
+
+
+def number_of(which: str) -> int | None:
+    """The job's number in 12, #12, job-12 or job-012; None if it is no number."""
+    found = _NUMBER.fullmatch(which)
+    return int(found[1]) if found else None
+
+
+def path_of(which: str) -> Path | None:
+    """The file that is meant by a path, or by a name that lies in this folder; None for others."""
+    path = Path(which).expanduser()
+    return path if len(path.parts) > 1 or path.is_absolute() or os.path.lexists(path) else None
+
+
+@contextmanager
+def opened_ledger(paths: Paths) -> Iterator[Ledger | None]:
+    """The queue, for reading; None where no daemon has ever run."""
+    path = paths.state / LEDGER
+    if not path.exists():
+        yield None
+        return
+    with closing(Ledger(path, read_only=True)) as ledger:
+        yield ledger
+
+
+def find_job(
+    ledger: Ledger | None,
+    paths: Paths,
+    which: str,
+    fits: Callable[[Job], bool] = lambda job: True,
+    what: str = "job",
+) -> Job:
+    """The newest job that `which` means among those that fit; `what` says which these are.
+
+    A number is a job's number even if a file bears it as its name (then say 12.wav, or ./12). A
+    path is that very file: a job of a file with the same name elsewhere is not taken for it.
+    Raises DropscribeError.
+    """
+    number = number_of(which)
+    path = None if number is not None else path_of(which)
+    jobs = [job for job in (ledger.recent(_ALL) if ledger else []) if fits(job)]
+    if number is not None and (known := next((job for job in jobs if job.id == number), None)):
+        return known
+    if path is not None:
+        if known := next((job for job in jobs if _is_at(job, path, paths)), None):
+            return known
+        jobs = [job for job in jobs if _bears(job, path.name)]
+        also = f"; job {jobs[0].id} is of another file of that name" if jobs else ""
+        raise DropscribeError(f"{printable(which)}: no {what} is of this file{also}")
+    if known := next((job for job in jobs if _bears(job, which)), None):
+        return known
+    raise DropscribeError(f"{printable(which)}: there is no such {what}; see: dropscribe jobs")
+
+
+def _bears(job: Job, name: str) -> bool:
+    return name in {job.name, job.source.name, job.stem}
+
+
+def _is_at(job: Job, path: Path, paths: Paths) -> bool:
+    """Whether the path is the job's recording, where it lay or lies now, or one of its outputs."""
+    path = path.absolute()
+    if path in {job.source, job.source.resolve()} or path.resolve() == job.source.resolve():
+        return True
+    if job.next is Stage.DONE and job.stem and path.parent.resolve() == paths.outbox.resolve():
+        return path.name.startswith(f"{job.stem}.")
+    filed = {Stage.DONE: paths.done, Stage.FAILED: paths.failed}.get(job.next)
+    return (
+        filed is not None
+        and path.parent.resolve() == filed.resolve()
+        and path.name == job.source.name
+    )

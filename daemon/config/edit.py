@@ -1,0 +1,64 @@
+"""Changing config.toml as a person would: a key at a time, with every comment kept."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, get_origin
+
+import tomlkit
+from pydantic import BaseModel
+
+from daemon.config import file as config_file
+from daemon.config.settings import Config
+from daemon.errors import UsageError
+from daemon.files.atomic import write_atomically
+
+_EXAMPLE = "config.toml.example"
+
+
+def example() -> str:
+    """The commented file that shows every key with its default."""
+    package = Path(__file__).parent / _EXAMPLE  # where the wheel has it
+    checkout = Path(__file__).parents[2] / _EXAMPLE
+    return (package if package.exists() else checkout).read_text(encoding="utf-8")
+
+
+def write(text: str, path: Path) -> None:
+    """Atomically, readable by its owner only. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, text.encode())
+
+
+def change(path: Path, key: str, value: str) -> None:
+    """Set `key` (TABLE.KEY) in the file, made if it is missing. Raises UsageError."""
+    table, _, name = key.partition(".")
+    text = path.read_bytes().decode("utf-8-sig") if path.exists() else ""
+    config_file.parsed(text, path)  # raises for a file that is broken already
+    document = tomlkit.parse(text)
+    document.setdefault(table, tomlkit.table())[name] = _value(value, _is_list(table, name))
+    changed = tomlkit.dumps(document)
+    config_file.parsed(changed, path)
+    write(changed, path)
+
+
+def _is_list(table: str, name: str) -> bool:
+    """Whether the key takes several values. Raises UsageError for a key that is none."""
+    field = Config.model_fields.get(table)
+    kind = field.annotation if field else None
+    if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+        raise UsageError(f"{table}: no such table; `dropscribe config show` lists them")
+    if name not in kind.model_fields:
+        raise UsageError(f"{table}.{name}: no such key{config_file.suggestion([table, name])}")
+    return get_origin(kind.model_fields[name].annotation) is tuple
+
+
+def _value(text: str, wanted_list: bool) -> Any:  # noqa: ANN401 - any TOML value
+    """What `text` means: a TOML value, else a word; "a,b" is a list where a list is wanted."""
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    if wanted_list and not isinstance(value, list):
+        return [part.strip() for part in str(value).split(",") if part.strip()]
+    return value
