@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from daemon.config import file as config_file
+from daemon.config.location import default_path
 from daemon.config.settings import Config
 from daemon.models import registry
 
@@ -19,7 +19,7 @@ def test_the_real_home_is_out_of_reach(home: Path) -> None:
     assert home != real
     for folder in Config().paths.model_dump().values():
         assert folder.is_relative_to(home)
-    assert config_file.default_path(os.environ).is_relative_to(home)
+    assert default_path(os.environ).is_relative_to(home)
     assert registry.conversions(os.environ).is_relative_to(home)
     assert registry.hub_cache(os.environ).is_relative_to(home)
 

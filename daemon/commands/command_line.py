@@ -13,30 +13,34 @@ import click
 
 Examples = Sequence[tuple[str, str]]  # a command line, and what it does
 
+_CONFIG = "dropscribe.config"  # where a group leaves the file for the command that follows
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-def _config_option() -> click.Option:
+def _config_option(of_group: bool) -> click.Option:
     return click.Option(
         ["--config", "config_path"],
         type=click.Path(path_type=Path),
         metavar="FILE",
-        callback=_or_the_one_before,
+        callback=_remember if of_group else _or_the_one_before,
+        expose_value=not of_group,
         help="The configuration file; it may stand before or after the command.",
     )
 
 
+def _remember(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    """A group's own: it is for the command that follows."""
+    if value is not None:
+        context.meta[_CONFIG] = value
+
+
 def _or_the_one_before(
     context: click.Context, parameter: click.Parameter, value: Path | None
-) -> Path | None:
+) -> Path:
     """The file named here, else the one named before the command, else the usual place."""
-    if value is None and context.parent is not None:
-        value = context.parent.params.get("config_path")
-    if value is None and not isinstance(context.command, click.Group):
-        from daemon.config.location import default_path  # noqa: PLC0415 - `--help` needs no place
+    from daemon.config.location import default_path  # noqa: PLC0415 - `--help` needs no place
 
-        return default_path(os.environ)
-    return value
+    return value or context.meta.get(_CONFIG) or default_path(os.environ)
 
 
 def _write_examples(examples: Examples, formatter: click.HelpFormatter) -> None:
@@ -50,9 +54,9 @@ class Command(click.Command):
 
     def __init__(self, *arguments: Any, examples: Examples = (), **options: Any) -> None:  # noqa: ANN401
         super().__init__(*arguments, **options)
-        self.context_settings = _SETTINGS
+        self.context_settings = dict(_SETTINGS)
         self.examples = examples
-        self.params.append(_config_option())
+        self.params.append(_config_option(of_group=False))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         _write_examples(self.examples, formatter)
@@ -65,9 +69,9 @@ class Group(click.Group):
 
     def __init__(self, *arguments: Any, examples: Examples = (), **options: Any) -> None:  # noqa: ANN401
         super().__init__(*arguments, **options)
-        self.context_settings = _SETTINGS
+        self.context_settings = dict(_SETTINGS)
         self.examples = examples
-        self.params.append(_config_option())
+        self.params.append(_config_option(of_group=True))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         _write_examples(self.examples, formatter)

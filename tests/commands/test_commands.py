@@ -44,7 +44,7 @@ def test_a_wrong_command_line_is_a_usage_error(
 ) -> None:
     ended = daemon.call(*arguments)
     assert ended.returncode == 2
-    assert ended.stderr.startswith("usage: dropscribe")
+    assert ended.stderr.startswith("Usage: dropscribe")
 
 
 # config
@@ -212,7 +212,7 @@ def test_a_file_that_never_failed_cannot_be_retried(daemon: DaemonProcess) -> No
     assert ended.returncode == 1
     assert "99: no such failed file" in ended.stdout + ended.stderr
     assert (daemon.config.paths.inbox / "one.wav").exists()
-    assert daemon.call("retry").returncode == 1
+    assert daemon.call("retry").returncode == 2
 
 
 def test_a_retry_overwrites_nothing(daemon: DaemonProcess) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from daemon.commands import service as verbs
-from daemon.commands.service import VERBS, Setting, setting
+from daemon.commands.service import Setting, logs, setting
 from daemon.config.settings import Config, Paths
 from daemon.errors import DropscribeError, TemporaryError, UsageError
 from daemon.files.lock import Lock
@@ -176,9 +176,9 @@ def test_stop_stops(now: Setting, capsys: pytest.CaptureFixture[str]) -> None:
 
 def run_logs(tmp_path: Path) -> int:
     (tmp_path / "config.toml").write_text(f"[paths]\nlogs = '{tmp_path / 'logs'}'\n")
-    namespace = type("Arguments", (), {"config": tmp_path / "config.toml", "follow": False})
-    (logs,) = (verb for verb in VERBS if verb.name == "logs")
-    return logs.run(namespace)  # type: ignore[arg-type]
+    options = ["--config", str(tmp_path / "config.toml")]
+    with logs.make_context("logs", options) as context:
+        return int(logs.invoke(context))
 
 
 def test_logs_show_the_end_of_what_was_written(

@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from daemon.commands.tables import ProgressBar
+from daemon.commands import tables
 from daemon.domain.job import Candidate, Identity, Stage
 from daemon.handoff.protocol import Progress
 from daemon.ledger.ledger import Ledger
@@ -43,30 +43,37 @@ def _run(ledger: Ledger) -> Attempt:
     return run
 
 
-def test_a_terminal_shows_how_far_each_file_is(ledger: Ledger) -> None:
+def test_a_terminal_shows_how_far_each_file_is(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     terminal = _Terminal()
-    bar = ProgressBar(terminal, {1: "a.wav"})
-    bar.show([_run(ledger)], ledger)
-    shown = terminal.getvalue()
-    assert "0/1 files" in shown
-    assert "a.wav transcribe" in shown
+    with tables.Progress(terminal, 1) as progress:
+        progress.show([_run(ledger)], ledger)
+        shown = terminal.getvalue()
+    assert "1/1 a.wav" in shown
+    assert "transcribe" in shown
     assert "50%" in shown
-    bar.close()
-    assert terminal.getvalue().endswith("\r")
-    assert "\n" not in terminal.getvalue()
-
-
-def test_what_has_not_changed_is_not_drawn_again(ledger: Ledger) -> None:
-    terminal = _Terminal()
-    bar = ProgressBar(terminal, {1: "a.wav"})
-    for _ in range(3):
-        bar.show([_run(ledger)], ledger)
-    assert terminal.getvalue().count("\r") == 1
 
 
 def test_a_file_or_a_pipe_gets_nothing(ledger: Ledger) -> None:
     stream = io.StringIO()
-    bar = ProgressBar(stream, {1: "a.wav"})
-    bar.show([_run(ledger)], ledger)
-    bar.close()
+    with tables.Progress(stream, 1) as progress:
+        progress.show([_run(ledger)], ledger)
     assert stream.getvalue() == ""
+
+
+def _stage(start: int, end: int) -> dict[str, object]:
+    moment = "2026-05-04T10:00:{:02d}.000Z"
+    return {"start": moment.format(start), "end": moment.format(end)}
+
+
+def test_the_work_is_what_any_stage_did_without_the_waiting() -> None:
+    stages = {
+        "queued": _stage(0, 10),
+        "prepare": _stage(10, 12),
+        "transcribe": _stage(20, 30),
+        "align": _stage(25, 33),
+        "publish": {"start": None, "end": None},
+    }
+    assert tables.work_seconds(stages) == 2 + 13
