@@ -27,7 +27,7 @@ def help_(context: click.Context, words: tuple[str, ...]) -> int:
             raise click.UsageError(f"{shown.command_path} has no commands of its own")
         _, found, _ = shown.command.resolve_command(shown, [word])
         assert found is not None
-        shown = click.Context(found, parent=shown, info_name=word)
+        shown = click.Context(found, shown, word, **found.context_settings)
     click.echo(shown.get_help())
     return OK
 

@@ -67,7 +67,8 @@ def find_job(
         raise DropscribeError(f"{printable(which)}: no {what} is of this file{also}")
     if known := next((job for job in jobs if _bears(job, which)), None):
         return known
-    raise DropscribeError(f"{printable(which)}: there is no such {what}; see: dropscribe jobs")
+    named = f"there is no {what} {number}" if number else f"{printable(which)}: no such {what}"
+    raise DropscribeError(f"{named}; see: dropscribe jobs")
 
 
 def _bears(job: Job, name: str) -> bool:

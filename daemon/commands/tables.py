@@ -54,7 +54,7 @@ def summary(name: str, outbox: Path, stem: str, why: str = "") -> str:
         "total": f"{work:.1f} s of work" + (f", {waited:.1f} s waited" if waited >= 0.1 else ""),
         "speed": f"{document['duration'] / work:.1f} × real time"
         f" ({clock(document['duration'])} of audio)",
-        "outputs": str(outbox / stem) + " " + " ".join(_endings(outbox, stem)),
+        "outputs": f"{outbox}: " + "  ".join(f"{stem}{end}" for end in _endings(outbox, stem)),
     }
     return "\n".join([name, *(f"  {key:<14} {value}" for key, value in rows.items())])
 

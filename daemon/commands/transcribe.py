@@ -65,7 +65,7 @@ def transcribe(
             present = [one for one in found if one is not None]
             return work(
                 application,
-                application.context.ledger.admit(present, application.context.wall()),
+                application.context.ledger.admit(present, application.context.unix_time()),
                 chosen.why,
             )
 
@@ -77,7 +77,7 @@ def work(application: Application, jobs: Sequence[Job], why: str = "") -> int:
         tables.Progress(sys.stderr, len(jobs)) as progress,
         application.stopped_by((signal.SIGINT, signal.SIGTERM)),
     ):
-        application.drain(lambda: progress.show(context.attempts.runs, context.ledger))
+        application.drain(lambda: progress.show(context.attempts.running, context.ledger))
     ended = [job for one in jobs if (job := context.ledger.job(one.id)) is not None]
     for job in ended:
         _report(job, application, why)

@@ -41,7 +41,8 @@ def _said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_every_command_explains_itself() -> None:
     for words, command in COMMANDS.items():
         assert command.help, words
-        assert command.get_help(click.Context(command, info_name=words)).startswith("Usage: ")
+        context = click.Context(command, info_name=words, **command.context_settings)
+        assert command.get_help(context).startswith(f"Usage: {words}")
 
 
 def test_every_example_is_a_command_line_that_is_accepted(

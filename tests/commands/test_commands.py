@@ -88,7 +88,7 @@ def test_config_set_refuses_a_key_that_is_none(daemon: DaemonProcess, key: str, 
     before = (daemon.root / "config.toml").read_text()
     ended = daemon.call("config", "set", key, value)
     assert ended.returncode == 2
-    assert "no such key" in ended.stderr
+    assert "no such" in ended.stderr
     assert (daemon.root / "config.toml").read_text() == before
 
 
@@ -261,7 +261,7 @@ def test_files_named_by_hand_are_transcribed_and_stay(tmp_path: Path) -> None:
     ended = daemon.call("transcribe", str(memo), str(bad), "-o", str(out), "-f", "srt")
     assert ended.returncode == 1
     assert "bad.wav: cannot be decoded" in ended.stderr
-    for told in ("backend", "device", "model", "segments", "words", "seconds", "× real time"):
+    for told in ("backend", "device", "model", "segments", "words", "total", "× real time"):
         assert told in ended.stdout
     names = sorted(path.name for path in out.iterdir())
     assert names == ["memo.json", "memo.srt", "memo.timing.json"]
