@@ -86,10 +86,10 @@ def _show(config: Config) -> None:
     outbox = config.paths.outbox
     for path in sorted(outbox.glob(f"*.{TIMING_SUFFIX}")):
         stem = path.name.removesuffix(f".{TIMING_SUFFIX}")
-        document, _ = tables.read_delivery(outbox, stem)
+        document, timing = tables.read_delivery(outbox, stem)
         print(f"\n{tables.summary(stem, outbox, stem)}")
         print("  text          " + document["text"][:600])
-        words = [f"{w['word']} {w['start']:.2f}" for w in document["word_segments"][:8]]
+        words = [f"{w['word']} {w['start']:.2f}" for w in timing["words"][:8]]
         print("  words         " + "  ".join(words) + " …")
     print(f"\nThe results are in   {outbox}")
     print(f"The recordings are in {config.paths.done}")

@@ -41,6 +41,7 @@ def summary(name: str, outbox: Path, stem: str, why: str = "") -> str:
     work = work_seconds(stages)
     waited = timing["total_seconds"] - work
     child = stages["align"]
+    words = sum(len(segment["words"]) for segment in document["segments"])
     reason = f" ({alignment['reason']})" if alignment["reason"] else ""
     rows = {
         "backend": provenance["backend"] + (f" ({why})" if why else ""),
@@ -50,7 +51,7 @@ def summary(name: str, outbox: Path, stem: str, why: str = "") -> str:
         "transcription": f"{stages['transcribe']['seconds']:.1f} s,"
         f" {len(document['segments'])} segments",
         "alignment": f"{child['seconds']:.1f} s, child process {child['exit']}{_memory(child)},"
-        f" {len(document['word_segments'])} words, {alignment['status']}{reason}",
+        f" {words} words, {alignment['status']}{reason}",
         "total": f"{work:.1f} s of work" + (f", {waited:.1f} s waited" if waited >= 0.1 else ""),
         "speed": f"{document['duration'] / work:.1f} × real time"
         f" ({clock(document['duration'])} of audio)",
