@@ -90,7 +90,7 @@ def test_help_is_a_command_too(capsys: pytest.CaptureFixture[str]) -> None:
         (("bench", "--rounds", "0"), "0 is not in the range"),
         (("bench", "nofile.wav"), "'nofile.wav' does not exist"),
         (("render", "x", "-f", ""), "no format is named"),
-        (("render", "x", "-f", "ass"), "ass: no such format"),
+        (("render", "x", "-f", "pdf"), "pdf: no such format"),
         (("transcribe", "x", "-f", "json,pdf"), "no such format"),
         (("retry",), "say which"),
         (("completion", "csh"), "'csh' is not one of"),
