@@ -83,7 +83,7 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
     [
         ("# mine\n\n[watch]\nsettle_seconds = -1\n", "line 4: watch.settle_seconds: must be at"),
         ("[output]\nformats = 'srt'\n", "line 2: output.formats: must be a list, such as"),
-        ("[output]\nformats = ['ass', 'srt']\n", "line 2: output.formats: must be 'txt', 'srt'"),
+        ("[output]\nformats = ['pdf', 'srt']\n", "line 2: output.formats: must be 'txt', 'md'"),
         ("watch.rescan_seconds = inf\n", "line 1: watch.rescan_seconds: must be a finite number"),
         ("[watch]\nrescan_seconds = 1e12\n", "line 2: watch.rescan_seconds: must be at most"),
         (
