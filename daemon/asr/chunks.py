@@ -8,32 +8,81 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from daemon.asr.recognizer import SAMPLE_RATE, FloatArray, Span
 
 WINDOW = 30.0  # seconds of audio that Whisper's encoder takes
+# Seconds of sound around a chunk's speech. With the margin of the detection itself 400 ms: with
+# less, Whisper mishears first words.
+PADDING = 0.3
+_LONGEST = WINDOW - 2 * PADDING  # seconds from the first speech of a chunk to its last
 _LEAST = 0.02  # seconds; anything shorter holds no sound that has a name
 _FRAME = 320  # samples, 20 ms: how finely the quietest moment is looked for
 _QUIET = 5  # frames; a moment is quiet when 100 ms around it are
+_LEAST_HALF = 2.5  # seconds of speech that either half of a chunk has
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """At most `WINDOW` seconds of a recording, and the speech inside; all in its seconds."""
+    """At most `WINDOW` seconds of a recording, and the speech inside; all in its seconds.
+
+    `context` are the text tokens of what was said before it, where it continues another chunk.
+    """
 
     start: float
     end: float
     speech: tuple[Span, ...]
+    context: tuple[int, ...] = ()
+
+    @property
+    def speech_seconds(self) -> float:
+        return _seconds(self.speech)
+
+    @property
+    def divisible(self) -> bool:
+        """Whether it is long enough to be decoded in two halves."""
+        return self.speech_seconds >= 2 * _LEAST_HALF + 1.0
 
     def samples(self, audio: FloatArray) -> FloatArray:
         return audio[round(self.start * SAMPLE_RATE) : round(self.end * SAMPLE_RATE)]
 
-    def rest(self, start: float) -> Chunk | None:
+    def speech_until(self, moment: float) -> float:
+        """Seconds of its speech before `moment`."""
+        return _seconds((start, min(end, moment)) for start, end in self.speech if start < moment)
+
+    def rest(self, start: float, context: Sequence[int] = ()) -> Chunk | None:
         """What of this chunk's speech comes after `start`; None where nothing does."""
         speech = tuple((max(a, start), b) for a, b in self.speech if b - max(a, start) > _LEAST)
-        return Chunk(speech[0][0], self.end, speech) if speech else None
+        if not speech:
+            return None
+        return Chunk(max(start, speech[0][0] - PADDING), self.end, speech, tuple(context))
+
+    def halves(self, audio: FloatArray) -> tuple[Chunk, Chunk] | None:
+        """Two parts, cut in a pause or at a quiet moment; None where it is too short for that."""
+        if not self.divisible:
+            return None
+        cut = self._pause() or _quietest(
+            audio, *((self.start * (1 - at) + self.end * at) for at in (0.35, 0.65))
+        )
+        second = self.rest(cut)
+        first = tuple((a, min(b, cut)) for a, b in self.speech if min(b, cut) - a > _LEAST)
+        if second is None or not first:
+            return None
+        return Chunk(self.start, min(cut, first[-1][1] + PADDING), first, self.context), second
+
+    def _pause(self) -> float | None:
+        """The middle of the pause that divides the speech best: a long one, near the middle."""
+        total = self.speech_seconds
+        best, found = 0.0, None
+        for (_, end), (start, _) in pairwise(self.speech):
+            before = self.speech_until(end)
+            smaller = min(before, total - before)
+            if smaller >= _LEAST_HALF and smaller * (start - end) > best:
+                best, found = smaller * (start - end), (start + end) / 2
+        return found
 
 
 def cut_chunks(audio: FloatArray, speech: Sequence[Span]) -> list[Chunk]:
@@ -41,25 +90,31 @@ def cut_chunks(audio: FloatArray, speech: Sequence[Span]) -> list[Chunk]:
     duration = len(audio) / SAMPLE_RATE
     inside = ((max(0.0, start), min(end, duration)) for start, end in speech)
     spans = [span for span in inside if span[1] - span[0] > _LEAST]
-    return list(_merge(short for span in spans for short in _shorten(audio, span)))
+    groups = list(_merge(short for span in spans for short in _shorten(audio, span)))
+    # Between two chunks, either has its half of a short pause.
+    middles = [(first[-1][1] + second[0][0]) / 2 for first, second in pairwise(groups)]
+    return [
+        Chunk(max(group[0][0] - PADDING, least), min(group[-1][1] + PADDING, most), tuple(group))
+        for group, least, most in zip(groups, [0.0, *middles], [*middles, duration], strict=True)
+    ]
 
 
-def _merge(spans: Iterable[Span]) -> Iterator[Chunk]:
+def _merge(spans: Iterable[Span]) -> Iterator[list[Span]]:
     group: list[Span] = []
     for span in spans:
-        if group and span[1] - group[0][0] > WINDOW:
-            yield Chunk(group[0][0], group[-1][1], tuple(group))
+        if group and span[1] - group[0][0] > _LONGEST:
+            yield group
             group = []
         group.append(span)
     if group:
-        yield Chunk(group[0][0], group[-1][1], tuple(group))
+        yield group
 
 
 def _shorten(audio: FloatArray, span: Span) -> Iterator[Span]:
     """Cut a span that no window holds at the quietest moments of its windows' second halves."""
     start, end = span
-    while end - start > WINDOW:
-        cut = _quietest(audio, start + WINDOW / 2, start + WINDOW)
+    while end - start > _LONGEST:
+        cut = _quietest(audio, start + _LONGEST / 2, start + _LONGEST)
         yield start, cut
         start = cut
     yield start, end
@@ -72,3 +127,7 @@ def _quietest(audio: FloatArray, start: float, end: float) -> float:
     loudness = np.convolve(np.square(frames).mean(axis=1), np.ones(_QUIET), mode="valid")
     frame = int(np.argmin(loudness)) + _QUIET // 2
     return (first + frame * _FRAME + _FRAME // 2) / SAMPLE_RATE
+
+
+def _seconds(spans: Iterable[Span]) -> float:
+    return sum(end - start for start, end in spans)

@@ -1,27 +1,43 @@
-"""Is a decoded chunk good? OpenAI's three signs, and what to do about each.
+"""Is a decoded chunk good? OpenAI's three signs, and two that only the detected speech can show.
 
-Thresholds and temperatures are those of openai/whisper's `transcribe`.
+Thresholds of the three and the temperatures are those of openai/whisper's `transcribe`. The other
+two: a few words again and again (zlib does not see that in an otherwise good text), and a text that
+is too short for the speech that it claims to be.
 """
 
 from __future__ import annotations
 
+import unicodedata
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # tried in this order until a result is good
+ATTEMPTS_BEFORE_HALVES = 1  # at a chunk that can be decoded in two halves instead
 REPETITIVE = 2.4  # a text that zlib shrinks further than this goes round in circles
 IMPROBABLE = -1.0  # mean natural log probability of a token
 SILENT = 0.6  # probability of the no-speech token
 
+SPARSE = 4.0  # letters a second of speech; slow readers say 8, most people 12 to 16
+IMPOSSIBLE = 45.0  # letters a second; nobody says more than 30
+_ENOUGH = 3.0  # seconds of speech from which a rate can be told
+_LONGEST_CYCLE = 20  # words that a loop goes through before it begins again
+_LOOPS = (5, 4, 4)  # how often one word, two or three are said in a row in a loop
+_LOOPS_OF_MANY = 3  # and more than three words
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """One attempt at one chunk: the sampled tokens, timestamps included, end of text not."""
+    """One attempt at one chunk: the sampled tokens, timestamps included, end of text not.
+
+    `speech` is how many seconds of detected speech the tokens stand for.
+    """
 
     tokens: tuple[int, ...]
     text: str
     avg_logprob: float
     no_speech_prob: float
+    speech: float = 0.0
 
     @property
     def silent(self) -> bool:
@@ -30,11 +46,18 @@ class Decoded:
 
     @property
     def repetitive(self) -> bool:
-        return compression_ratio(self.text) > REPETITIVE
+        return compression_ratio(self.text) > REPETITIVE or loops(self.text)
+
+    @property
+    def sparse(self) -> bool:
+        """Its words are too few for the speech that was detected."""
+        return self.speech > _ENOUGH and letters(self.text) < SPARSE * self.speech
 
     @property
     def good(self) -> bool:
-        return self.silent or not (self.repetitive or self.avg_logprob < IMPROBABLE)
+        if self.silent:
+            return True
+        return not (self.repetitive or self.sparse or self.avg_logprob < IMPROBABLE)
 
 
 def compression_ratio(text: str) -> float:
@@ -43,8 +66,51 @@ def compression_ratio(text: str) -> float:
     return len(data) / len(zlib.compress(data)) if data else 0.0
 
 
+def loops(text: str) -> bool:
+    """Whether `text` says the same few words several times in a row."""
+    words = ["".join(filter(str.isalnum, word)) for word in text.lower().split()]
+    if len(words) < _LOOPS[0] < len(text):  # no spaces between words, or hardly any
+        words = [character for character in text if character.isalnum()]
+    return any(
+        _longest_run(words, cycle) >= cycle * (_repeats(cycle) - 1)
+        for cycle in range(1, min(_LONGEST_CYCLE, len(words) // 2) + 1)
+    )
+
+
+def _repeats(cycle: int) -> int:
+    return _LOOPS[cycle - 1] if cycle <= len(_LOOPS) else _LOOPS_OF_MANY
+
+
+def _longest_run(words: Sequence[str], cycle: int) -> int:
+    """The most words in a row that are the same as the word `cycle` places before them."""
+    longest = run = 0
+    for before, word in zip(words, words[cycle:], strict=False):
+        run = run + 1 if before == word else 0
+        longest = max(longest, run)
+    return longest
+
+
+def letters(text: str) -> float:
+    """How long `text` takes to say, in letters of an alphabet.
+
+    A digit is a word, and a character of Chinese, Japanese or Korean is a syllable.
+    """
+    return sum(_weight(character) for character in text if character.isalnum())
+
+
+def _weight(character: str) -> float:
+    if character.isdigit():
+        return 4.0
+    return 3.0 if unicodedata.east_asian_width(character) in "WF" else 1.0
+
+
 def better(first: Decoded | None, second: Decoded) -> Decoded:
-    """The one to keep where neither was good: rather improbable than going round in circles."""
+    """The one to keep where neither was good: rather improbable than going round in circles.
+
+    The first, at the lowest temperature, of two that are as good.
+    """
     if first is None:
         return second
-    return max(first, second, key=lambda each: (not each.repetitive, each.avg_logprob))
+    return max(
+        first, second, key=lambda tried: (not tried.repetitive, not tried.sparse, tried.avg_logprob)
+    )

@@ -1,19 +1,28 @@
-"""One file's segments in order of time, however its chunks get finished."""
+"""One file's segments in order of time, however its chunks get finished.
+
+What a chunk's result leaves open is decided here, for every backend: a chunk that came out badly is
+decoded again in two halves, and speech that it left unheard is decoded again with its context.
+"""
 
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from daemon.asr.chunks import Chunk
-from daemon.asr.quality import Decoded
-from daemon.asr.utterances import Utterance, read_utterances
+from daemon.asr.quality import IMPOSSIBLE, SPARSE, Decoded, letters
+from daemon.asr.recognizer import FloatArray
+from daemon.asr.utterances import Reading, Utterance, read_utterances
 from daemon.domain.transcript import Segment
 
 _WORTH_LISTENING = 0.5  # seconds of speech left over in a chunk that are decoded again
 _LEAST_STEP = 1.0  # seconds that a chunk must have advanced before its rest is decoded
 _SHORTEST = 0.02  # seconds; a segment is never empty
+_IMPRECISE = 0.35  # seconds by which Whisper's timestamps miss a pause
+_FRAGMENT = 2.5  # seconds of speech; a fragment is shorter
+_CONTEXT = 100  # tokens of what was said before that a rest is given
 
 
 class TextDecoder(Protocol):
@@ -24,18 +33,31 @@ class TextDecoder(Protocol):
     def decode(self, tokens: list[int]) -> str: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """An utterance of a chunk, in the recording's seconds, with the attempt that it comes from."""
+
+    start: float
+    end: float
+    text: str
+    decoded: Decoded
+
+
 class Timeline:
     """Collects the decoded chunks of one file and reports their segments in order."""
 
     def __init__(
         self,
+        audio: FloatArray,
         chunks: Iterable[Chunk],
         tokens: TextDecoder,
         on_segment: Callable[[Segment], None],
     ) -> None:
         self.segments: list[Segment] = []
+        self._audio = audio
         self._waiting = sorted(chunks, key=_start)
-        self._finished: dict[Chunk, tuple[Decoded, tuple[Utterance, ...]]] = {}
+        self._finished: dict[Chunk, list[_Said]] = {}
+        self._replaced: dict[Chunk, _Said] = {}  # what a chunk says if decoding it again is in vain
         self._tokens = tokens
         self._on_segment = on_segment
 
@@ -43,45 +65,126 @@ class Timeline:
     def complete(self) -> bool:
         return not self._waiting
 
-    def add(self, chunk: Chunk, decoded: Decoded) -> Chunk | None:
-        """Take a chunk's result; return what is left of the chunk to be decoded, if anything."""
+    def decoded(
+        self, chunk: Chunk, tokens: Sequence[int], avg_logprob: float, no_speech_prob: float
+    ) -> Decoded:
+        """An attempt at `chunk`, to be judged."""
+        reading = read_utterances(tokens, self._tokens.timestamp_begin, chunk.end - chunk.start)
+        return Decoded(
+            tokens=tuple(tokens),
+            text=self._tokens.decode(list(tokens)).strip(),
+            avg_logprob=avg_logprob,
+            no_speech_prob=no_speech_prob,
+            speech=chunk.speech_until(chunk.start + reading.heard),
+        )
+
+    def add(self, chunk: Chunk, decoded: Decoded) -> list[Chunk]:
+        """Take a chunk's result; return what of it is to be decoded next, in order of time."""
+        halves = None if decoded.good else chunk.halves(self._audio)
+        if halves is not None:
+            self._waiting.remove(chunk)
+            more = list(halves)
+        else:
+            said, rest = self._read(chunk, decoded)
+            self._finished[chunk] = said
+            more = [] if rest is None else [rest]
+        for each in more:
+            insort(self._waiting, each, key=_start)
+        while self._waiting and self._waiting[0] in self._finished:
+            for said_once in self._finished.pop(self._waiting.pop(0)):
+                self._report(said_once)
+        return more
+
+    def _read(self, chunk: Chunk, decoded: Decoded) -> tuple[list[_Said], Chunk | None]:
+        """What was said in `chunk`, and the part of it that is to be decoded again."""
+        before = self._replaced.pop(chunk, None)
         reading = read_utterances(
             decoded.tokens, self._tokens.timestamp_begin, chunk.end - chunk.start
         )
-        self._finished[chunk] = (decoded, () if decoded.silent else reading.utterances)
-        rest = None if decoded.silent else _rest(chunk, reading.heard)
-        if rest is not None:
-            insort(self._waiting, rest, key=_start)
-        while self._waiting and self._waiting[0] in self._finished:
-            self._report(self._waiting.pop(0))
-        return rest
+        utterances = [] if decoded.silent else list(reading.utterances)
+        rest, kept = None, len(utterances)
+        if utterances:
+            start, kept = self._resume(chunk, utterances, reading)
+            context = [token for utterance in utterances[:kept] for token in utterance.tokens]
+            rest = chunk.rest(start, (*chunk.context, *context)[-_CONTEXT:])
+        said = [_said(chunk, utterance, self._text(utterance), decoded) for utterance in utterances]
+        if rest is not None and kept < len(said):
+            self._replaced[rest] = said[kept]
+        said = [one for one in said[:kept] if one.text and not self._again(chunk, one)]
+        return said or ([before] if before and rest is None else []), rest
 
-    def _report(self, chunk: Chunk) -> None:
-        decoded, utterances = self._finished.pop(chunk)
-        for utterance in utterances:
-            text = self._tokens.decode(list(utterance.tokens)).strip()
-            if not text:
-                continue
-            end = min(chunk.start + utterance.end, chunk.end)
-            start = max(chunk.start, min(chunk.start + utterance.start, end - _SHORTEST))
-            segment = Segment(
-                id=len(self.segments),
-                start=round(start, 3),
-                end=round(end, 3),
-                text=text,
-                avg_logprob=decoded.avg_logprob,
-                no_speech_prob=decoded.no_speech_prob,
+    def _resume(
+        self, chunk: Chunk, utterances: Sequence[Utterance], reading: Reading
+    ) -> tuple[float, int]:
+        """Where to decode again, in the recording's seconds, and how many utterances to keep.
+
+        Where the model stopped amid speech, its last utterance is decoded once more, together with
+        what follows: a fragment without its beginning would be misheard.
+        """
+        last, heard = utterances[-1], chunk.start + reading.heard
+        start = chunk.start + last.start
+        separate = last.start >= _LEAST_STEP
+        if reading.unfinished:
+            speech = chunk.speech_seconds - chunk.speech_until(start)
+            broken_off = letters(self._text(last)) < SPARSE * speech
+            return (
+                (start, len(utterances) - 1)
+                if broken_off and separate
+                else (chunk.end, len(utterances))
             )
-            self.segments.append(segment)
-            self._on_segment(segment)
+        left = chunk.speech_seconds - chunk.speech_until(heard)
+        if left <= _WORTH_LISTENING or reading.heard < _LEAST_STEP:
+            return chunk.end, len(utterances)
+        if separate and not _at_pause(chunk, heard):
+            return start, len(utterances) - 1
+        return heard, len(utterances)
+
+    def _text(self, utterance: Utterance) -> str:
+        return self._tokens.decode(list(utterance.tokens)).strip()
+
+    def _again(self, chunk: Chunk, said: _Said) -> bool:
+        """Whether a fragment that begins amid speech only says once more what was said before."""
+        if (
+            not chunk.context
+            or chunk.speech[0][0] > chunk.start
+            or chunk.speech_seconds > _FRAGMENT
+        ):
+            return False
+        return _words(self._tokens.decode(list(chunk.context))).endswith(_words(said.text))
+
+    def _report(self, said: _Said) -> None:
+        if letters(said.text) > IMPOSSIBLE * (said.end - said.start):
+            return
+        segment = Segment(
+            id=len(self.segments),
+            start=round(said.start, 3),
+            end=round(said.end, 3),
+            text=said.text,
+            avg_logprob=said.decoded.avg_logprob,
+            no_speech_prob=said.decoded.no_speech_prob,
+        )
+        self.segments.append(segment)
+        self._on_segment(segment)
 
 
 def _start(chunk: Chunk) -> float:
     return chunk.start
 
 
-def _rest(chunk: Chunk, heard: float) -> Chunk | None:
-    rest = chunk.rest(chunk.start + heard)
-    if rest is None or heard < _LEAST_STEP:
-        return None
-    return rest if sum(end - start for start, end in rest.speech) > _WORTH_LISTENING else None
+def _said(chunk: Chunk, utterance: Utterance, text: str, decoded: Decoded) -> _Said:
+    """An utterance with its times held to the speech that was detected."""
+    start, end = chunk.start + utterance.start, min(chunk.start + utterance.end, chunk.end)
+    inside = [span for span in chunk.speech if span[0] < end and span[1] > start]
+    if inside:
+        start, end = max(start, inside[0][0]), min(end, inside[-1][1])
+    start = max(chunk.start, min(start, end - _SHORTEST))
+    return _Said(start, end, text, decoded)
+
+
+def _at_pause(chunk: Chunk, moment: float) -> bool:
+    """Whether nobody speaks at `moment`, as far as Whisper's timestamps are exact."""
+    return not any(start + _IMPRECISE < moment < end - _IMPRECISE for start, end in chunk.speech)
+
+
+def _words(text: str) -> str:
+    return "".join(filter(str.isalnum, text.lower()))

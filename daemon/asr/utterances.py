@@ -20,35 +20,34 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The utterances of a chunk, and up to which second of it the model has listened."""
+    """The utterances of a chunk, and up to which second of it the model has listened.
+
+    `unfinished`: the last utterance has no end of its own; it was given that of the chunk.
+    """
 
     utterances: tuple[Utterance, ...]
     heard: float
+    unfinished: bool = False
 
 
 def read_utterances(tokens: Sequence[int], timestamp_begin: int, duration: float) -> Reading:
     """Cut a chunk's `tokens` where two timestamps meet.
 
-    A text after the last such pair is unfinished: it is left out, to be decoded again from there.
-    Without any pair everything is one utterance.
+    The model has listened until the last timestamp that follows a text, or, where text is last,
+    until the chunk's end.
     """
     stamped = [token >= timestamp_begin for token in tokens]
     cuts = [index + 1 for index, both in enumerate(pairwise(stamped)) if all(both)]
-    if not cuts:
-        return Reading(_only_one(tokens, timestamp_begin, duration), duration)
-    if stamped[-2:] == [False, True]:
-        cuts.append(len(tokens))
-    pieces = [tuple(tokens[a:b]) for a, b in pairwise([0, *cuts])]
-    utterances = tuple(_utterance(piece, timestamp_begin, duration) for piece in pieces)
-    return Reading(utterances, _seconds(tokens[cuts[-1] - 1], timestamp_begin))
-
-
-def _only_one(
-    tokens: Sequence[int], timestamp_begin: int, duration: float
-) -> tuple[Utterance, ...]:
-    if not tokens:
-        return ()
-    return (_utterance(tuple(tokens), timestamp_begin, duration),)
+    pieces = [tuple(tokens[a:b]) for a, b in pairwise([0, *cuts, len(tokens)])]
+    utterances = tuple(
+        _utterance(piece, timestamp_begin, duration)
+        for piece in pieces
+        if any(token < timestamp_begin for token in piece)
+    )
+    unfinished = bool(stamped) and not stamped[-1]
+    if unfinished or not utterances:
+        return Reading(utterances, duration, unfinished)
+    return Reading(utterances, min(utterances[-1].end, duration))
 
 
 def _utterance(piece: tuple[int, ...], timestamp_begin: int, duration: float) -> Utterance:

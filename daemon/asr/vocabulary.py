@@ -7,6 +7,7 @@ tokenizer module stands alone, so it is loaded by its path.
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -70,14 +71,20 @@ class Vocabulary:
         )
         return tuple(sorted({*tokenizer.non_speech_tokens, *control}))
 
-    def prompt(self, language: str, initial_prompt: str | None) -> tuple[int, ...]:
-        """The tokens that precede a transcript with timestamps, at most half the text context."""
+    def prompt(
+        self, language: str, initial_prompt: str | None, context: Sequence[int] = ()
+    ) -> tuple[int, ...]:
+        """The tokens that precede a transcript with timestamps, at most half the text context.
+
+        `context` are text tokens of what was said directly before.
+        """
         start: tuple[int, ...] = (self.sot,)
         if self._dimensions.multilingual:
             start = (self.sot, self.languages[language], self._tokenizer.transcribe)
-        if not initial_prompt or not initial_prompt.strip():
+        named = (initial_prompt or "").strip()
+        previous = [*(self._tokenizer.encode(f" {named}") if named else ()), *context]
+        if not previous:
             return start
-        previous = self._tokenizer.encode(" " + initial_prompt.strip())
         room = self._dimensions.n_text_ctx // 2 - 1
         return (self._tokenizer.sot_prev, *previous[-room:], *start)
 

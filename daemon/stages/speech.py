@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +16,60 @@ BLOCK = 600 * SAMPLE_RATE  # samples looked at in one go: bounds memory and pace
 # Pauses of 300 ms part the speech; 100 ms of margin keep soft consonants.
 _OPTIONS = VadOptions(min_silence_duration_ms=300, speech_pad_ms=100)
 
+# Silero does not hear some quiet voices. Long stretches without speech are looked at once more,
+# raised to the level of a near voice, unless they are silent or steady, as noise and hum are.
+_LONG = 2 * SAMPLE_RATE  # samples
+_NEAR = -20.0  # dBFS
+_SILENT = -65.0  # dBFS
+_STEADY = 8.0  # dB between the loud and the soft moments of a stretch
+_FRAME = 480  # samples, 30 ms: how finely loudness is measured
+
+Samples = NDArray[np.float32]
+_Span = tuple[int, int]  # samples
+
 
 def find(path: Path, progress: Callable[[float, float], None]) -> tuple[tuple[float, float], ...]:
     """Spans of speech in the .npy at `path` (16 kHz mono): (start, end) in seconds, in order."""
-    audio: NDArray[np.float32] = np.load(path, mmap_mode="r")
+    audio: Samples = np.load(path, mmap_mode="r")
     total = len(audio) / SAMPLE_RATE
-    spans: list[tuple[int, int]] = []
+    spans: list[_Span] = []
     for start in range(0, len(audio), BLOCK):
-        for span in get_speech_timestamps(np.array(audio[start : start + BLOCK]), _OPTIONS):
-            _append(spans, start + span["start"], start + span["end"])
+        for first, last in _look_twice(np.array(audio[start : start + BLOCK])):
+            _append(spans, start + first, start + last)
         progress(min(start + BLOCK, len(audio)) / SAMPLE_RATE, total)
     return tuple((round(a / SAMPLE_RATE, 3), round(b / SAMPLE_RATE, 3)) for a, b in spans)
 
 
-def _append(spans: list[tuple[int, int]], start: int, end: int) -> None:
+def _look_twice(audio: Samples) -> list[_Span]:
+    spans = _look(audio)
+    for start, end in list(_long_gaps(spans, len(audio))):
+        gain = _missing_gain(audio[start:end])
+        if gain > 1.0:
+            found = _look(np.clip(audio[start:end] * gain, -1.0, 1.0))
+            spans += [(start + first, start + last) for first, last in found]
+    return sorted(spans)
+
+
+def _look(audio: Samples) -> list[_Span]:
+    return [(span["start"], span["end"]) for span in get_speech_timestamps(audio, _OPTIONS)]
+
+
+def _long_gaps(spans: Sequence[_Span], length: int) -> Iterator[_Span]:
+    edges = [0, *(edge for span in spans for edge in span), length]
+    return ((a, b) for a, b in list(pairwise(edges))[::2] if b - a >= _LONG)
+
+
+def _missing_gain(audio: Samples) -> float:
+    """By how much a quiet stretch must be raised; 1 where nobody can be speaking in it."""
+    frames = audio[: len(audio) // _FRAME * _FRAME].reshape(-1, _FRAME).astype(np.float64)
+    levels = 10 * np.log10(np.mean(frames**2, axis=1) + 1e-12)
+    soft, loud = np.percentile(levels, [10, 95])
+    if loud < _SILENT or loud - soft < _STEADY:
+        return 1.0
+    return max(1.0, float(10 ** ((_NEAR - loud) / 20)))
+
+
+def _append(spans: list[_Span], start: int, end: int) -> None:
     """Speech that a block's border has cut is one span."""
     if spans and spans[-1][1] >= start:
         spans[-1] = (spans[-1][0], end)

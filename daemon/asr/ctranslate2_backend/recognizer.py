@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from faster_whisper.tokenizer import Tokenizer
 from daemon.asr.chunks import Chunk, cut_chunks
 from daemon.asr.ctranslate2_backend.encoder import CTranslate2Listener
 from daemon.asr.language import Language, choose_language
-from daemon.asr.quality import TEMPERATURES, Decoded, better
+from daemon.asr.quality import ATTEMPTS_BEFORE_HALVES, Decoded, better
 from daemon.asr.recognizer import FileRequest, FloatArray, RecognitionOptions, Span
 from daemon.asr.timeline import Timeline
 from daemon.domain.transcript import Recognition, Segment
@@ -25,6 +26,7 @@ _LAST_BATCH = 2
 _FRAMES = 3000  # frames of log-mel in a window of 30 s
 _FIRST_TIMESTAMP = 50  # the first timestamp is at most 1 s, as in openai/whisper
 _TEXT_CONTEXT = 448
+_BEAMS = (1, 5)  # how many texts are followed at once, in one attempt after the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +83,13 @@ class CTranslate2Recognizer:
             task="transcribe",
             language=language.code,
         )
-        timeline = Timeline(chunks, tokens, on_segment)
-        prompt = self._prompt(tokens, options.initial_prompt)
+        timeline = Timeline(audio, chunks, tokens, on_segment)
+        decoder = _FileDecoder(self._whisper, tokens, options, timeline)
         batch, waiting = first, chunks[_batch_size(chunks) :]
         while batch is not None:
-            decoded = self._decode(batch, tokens, prompt)
-            rests = [timeline.add(*each) for each in zip(batch.chunks, decoded, strict=True)]
-            waiting = [rest for rest in rests if rest is not None] + waiting
+            decoded = decoder.decode(batch)
+            more = [timeline.add(*each) for each in zip(batch.chunks, decoded, strict=True)]
+            waiting = [chunk for chunks in more for chunk in chunks] + waiting
             size = _batch_size(waiting)
             batch = self._encode(audio, waiting[:size]) if waiting else None
             waiting = waiting[size:]
@@ -101,41 +103,6 @@ class CTranslate2Recognizer:
         log_mel = self._whisper.feature_extractor(samples)[:, :_FRAMES]
         padded: FloatArray = np.pad(log_mel, [(0, 0), (0, _FRAMES - log_mel.shape[1])])
         return padded
-
-    def _decode(self, batch: _Batch, tokens: Tokenizer, prompt: list[int]) -> list[Decoded]:
-        """Decode greedily, then only what failed at ever higher temperatures."""
-        best: list[Decoded | None] = [None] * len(batch.chunks)
-        failed = list(range(len(batch.chunks)))
-        for temperature in TEMPERATURES:
-            attempts = self._attempt(batch.encoded[failed], tokens, prompt, temperature)
-            for row, attempt in zip(failed, attempts, strict=True):
-                best[row] = attempt if attempt.good else better(best[row], attempt)
-            failed = [row for row, a in zip(failed, attempts, strict=True) if not a.good]
-            if not failed:
-                break
-        return [decoded for decoded in best if decoded is not None]
-
-    def _attempt(
-        self, encoded: FloatArray, tokens: Tokenizer, prompt: list[int], temperature: float
-    ) -> list[Decoded]:
-        results = self._whisper.model.generate(
-            ctranslate2.StorageView.from_array(np.ascontiguousarray(encoded)),
-            [prompt] * len(encoded),
-            beam_size=1,
-            max_length=_TEXT_CONTEXT,
-            sampling_topk=1 if temperature == 0 else 0,
-            sampling_temperature=temperature or 1.0,
-            return_scores=True,
-            return_no_speech_prob=True,
-            max_initial_timestamp_index=_FIRST_TIMESTAMP,
-            suppress_tokens=list(tokens.non_speech_tokens),
-        )
-        return [_decoded(result, tokens) for result in results]
-
-    def _prompt(self, tokens: Tokenizer, initial_prompt: str | None) -> list[int]:
-        previous = tokens.encode(" " + initial_prompt.strip()) if initial_prompt else []
-        prompt: list[int] = self._whisper.get_prompt(tokens, previous)
-        return prompt
 
     def _language(self, first: _Batch | None, options: RecognitionOptions) -> Language:
         def probabilities(batch: _Batch) -> dict[str, float]:
@@ -172,12 +139,68 @@ def _batch_size(waiting: Sequence[Chunk]) -> int:
     return min(_BATCH, max(_LAST_BATCH, -(-len(waiting) // 2)))
 
 
-def _decoded(result: ctranslate2.models.WhisperGenerationResult, tokens: Tokenizer) -> Decoded:
-    sampled = result.sequences_ids[0]
-    return Decoded(
-        tokens=tuple(sampled),
-        text=tokens.decode(sampled).strip(),
+class _FileDecoder:
+    """Decodes batches of one file's chunks."""
+
+    def __init__(
+        self,
+        whisper: faster_whisper.WhisperModel,
+        tokens: Tokenizer,
+        options: RecognitionOptions,
+        timeline: Timeline,
+    ) -> None:
+        self._whisper = whisper
+        self._tokens = tokens
+        self._timeline = timeline
+        prompt = options.initial_prompt
+        self._previous = tokens.encode(" " + prompt.strip()) if prompt else []
+
+    def decode(self, batch: _Batch) -> list[Decoded]:
+        """Decode greedily, and what failed with ever wider beams."""
+        best: list[Decoded | None] = [None] * len(batch.chunks)
+        failed = list(range(len(batch.chunks)))
+        for number, width in enumerate(_BEAMS):
+            still = []
+            for rows in self._of_one_length(batch, failed):
+                for row, tried in zip(rows, self._attempt(batch, rows, width), strict=True):
+                    best[row] = tried if tried.good else better(best[row], tried)
+                    divisible = batch.chunks[row].divisible
+                    if not tried.good and not (divisible and number + 1 >= ATTEMPTS_BEFORE_HALVES):
+                        still.append(row)
+            failed = still
+            if not failed:
+                break
+        return [decoded for decoded in best if decoded is not None]
+
+    def _of_one_length(self, batch: _Batch, rows: Sequence[int]) -> list[list[int]]:
+        """CTranslate2 reads prompts of one length together."""
+        groups = defaultdict[int, list[int]](list)
+        for row in rows:
+            groups[len(batch.chunks[row].context)].append(row)
+        return list(groups.values())
+
+    def _attempt(self, batch: _Batch, rows: list[int], beam: int) -> list[Decoded]:
+        chunks = [batch.chunks[row] for row in rows]
+        results = self._whisper.model.generate(
+            ctranslate2.StorageView.from_array(np.ascontiguousarray(batch.encoded[rows])),
+            [self._prompt(chunk) for chunk in chunks],
+            beam_size=beam,
+            max_length=_TEXT_CONTEXT,
+            return_scores=True,
+            return_no_speech_prob=True,
+            max_initial_timestamp_index=_FIRST_TIMESTAMP,
+            suppress_tokens=list(self._tokens.non_speech_tokens),
+        )
+        return [self._judged(chunk, result) for chunk, result in zip(chunks, results, strict=True)]
+
+    def _prompt(self, chunk: Chunk) -> list[int]:
+        prompt: list[int] = self._whisper.get_prompt(
+            self._tokens, [*self._previous, *chunk.context]
+        )
+        return prompt
+
+    def _judged(self, chunk: Chunk, result: ctranslate2.models.WhisperGenerationResult) -> Decoded:
+        sampled = result.sequences_ids[0]
         # CTranslate2 divides by the number of tokens, OpenAI counts the end of text as well.
-        avg_logprob=result.scores[0] * len(sampled) / (len(sampled) + 1),
-        no_speech_prob=result.no_speech_prob,
-    )
+        logprob = result.scores[0] * len(sampled) / (len(sampled) + 1)
+        return self._timeline.decoded(chunk, sampled, logprob, result.no_speech_prob)

@@ -28,6 +28,15 @@ class Task(Protocol):
         """The tokens before the transcript; `detect` hears how probable each language is."""
         ...
 
+    @property
+    def divisible(self) -> bool:
+        """Whether it can be decoded in two halves, where an attempt has failed."""
+        ...
+
+    def decoded(self, tokens: Sequence[int], avg_logprob: float, no_speech_prob: float) -> Decoded:
+        """What an attempt sampled, to be judged."""
+        ...
+
 
 TaskT = TypeVar("TaskT", bound=Task)
 

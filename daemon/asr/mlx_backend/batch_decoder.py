@@ -16,7 +16,7 @@ from daemon.asr.mlx_backend.attempts import Attempt, BatchSize, TaskT, by_prompt
 from daemon.asr.mlx_backend.engine import Engine
 from daemon.asr.mlx_backend.rows import Rows, take_cross
 from daemon.asr.mlx_backend.whisper import KeysValues
-from daemon.asr.quality import TEMPERATURES, Decoded, better
+from daemon.asr.quality import ATTEMPTS_BEFORE_HALVES, TEMPERATURES, Decoded, better
 from daemon.asr.vocabulary import Vocabulary
 
 _STEPS = 4  # tokens between two looks at what is finished,
@@ -164,19 +164,20 @@ class BatchDecoder(Generic[TaskT]):
                 continue
             decoded = self._decoded(attempt, float(scores[0, column]), float(scores[1, column]))
             attempt.best = decoded if decoded.good else better(attempt.best, decoded)
-            if decoded.good or attempt.number + 1 == len(self._temperatures):
+            if decoded.good or attempt.number + 1 >= self._most_attempts(attempt.task):
                 give(attempt.task, attempt.best)
             else:
                 failed.append(attempt)
         self._retry(failed)
 
     def _decoded(self, attempt: Attempt[TaskT], logprob: float, no_speech: float) -> Decoded:
-        return Decoded(
-            tokens=tuple(attempt.tokens),
-            text=self._vocabulary.decode(attempt.tokens).strip(),
-            avg_logprob=logprob / (len(attempt.tokens) + 1),
-            no_speech_prob=no_speech,
-        )
+        logprob /= len(attempt.tokens) + 1
+        return attempt.task.decoded(attempt.tokens, logprob, no_speech)
+
+    def _most_attempts(self, task: TaskT) -> int:
+        """What can be decoded in two halves is not sampled at ever higher temperatures."""
+        most = len(self._temperatures)
+        return min(most, ATTEMPTS_BEFORE_HALVES) if task.divisible else most
 
     def _retry(self, failed: Sequence[Attempt[TaskT]]) -> None:
         """Begin again in the same rows, one temperature higher; the audio is not encoded again."""

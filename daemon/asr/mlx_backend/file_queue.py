@@ -22,7 +22,7 @@ class OpenFile:
 
     def __init__(self, request: FileRequest, vocabulary: Vocabulary, describe: Describe) -> None:
         self.chunks = cut_chunks(request.audio, request.speech)
-        self.timeline = Timeline(self.chunks, vocabulary, request.on_segment)
+        self.timeline = Timeline(request.audio, self.chunks, vocabulary, request.on_segment)
         self.request = request
         self._vocabulary = vocabulary
         self._describe = describe
@@ -57,9 +57,17 @@ class FileTask:
     def seed(self) -> int:
         return round(self.chunk.start * 1000)
 
+    @property
+    def divisible(self) -> bool:
+        return self.chunk.divisible
+
     def prompt(self, detect: Callable[[], Mapping[str, float]]) -> Sequence[int]:
         language = self.file.language(detect)
-        return self.vocabulary.prompt(language.code, self.file.request.options.initial_prompt)
+        options = self.file.request.options
+        return self.vocabulary.prompt(language.code, options.initial_prompt, self.chunk.context)
+
+    def decoded(self, tokens: Sequence[int], avg_logprob: float, no_speech_prob: float) -> Decoded:
+        return self.file.timeline.decoded(self.chunk, tokens, avg_logprob, no_speech_prob)
 
 
 class Queue:
@@ -88,8 +96,9 @@ class Queue:
         return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
 
     def give(self, task: FileTask, decoded: Decoded) -> None:
-        """Take a chunk's result; what it left over is decoded next."""
-        rest = task.file.timeline.add(task.chunk, decoded)
-        if rest is not None:
-            self._waiting.appendleft(FileTask(task.file, rest, self._vocabulary))
+        """Take a chunk's result; what it left open is decoded next."""
+        more = task.file.timeline.add(task.chunk, decoded)
+        self._waiting.extendleft(
+            FileTask(task.file, chunk, self._vocabulary) for chunk in reversed(more)
+        )
         task.file.close_if_complete()
