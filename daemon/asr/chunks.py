@@ -18,7 +18,6 @@ WINDOW = 30.0  # seconds of audio that Whisper's encoder takes
 # Seconds of sound around a chunk's speech. With the margin of the detection itself 400 ms: with
 # less, Whisper mishears first words.
 PADDING = 0.3
-_LONGEST = WINDOW - 2 * PADDING  # seconds from the first speech of a chunk to its last
 _LEAST = 0.02  # seconds; anything shorter holds no sound that has a name
 _FRAME = 320  # samples, 20 ms: how finely the quietest moment is looked for
 _QUIET = 5  # frames; a moment is quiet when 100 ms around it are
@@ -93,16 +92,20 @@ def cut_chunks(audio: FloatArray, speech: Sequence[Span]) -> list[Chunk]:
     groups = list(_merge(short for span in spans for short in _shorten(audio, span)))
     # Between two chunks, either has its half of a short pause.
     middles = [(first[-1][1] + second[0][0]) / 2 for first, second in pairwise(groups)]
-    return [
-        Chunk(max(group[0][0] - PADDING, least), min(group[-1][1] + PADDING, most), tuple(group))
-        for group, least, most in zip(groups, [0.0, *middles], [*middles, duration], strict=True)
-    ]
+    borders = pairwise([0.0, *middles, duration])
+    return [_padded(group, *border) for group, border in zip(groups, borders, strict=False)]
+
+
+def _padded(speech: Sequence[Span], least: float, most: float) -> Chunk:
+    start, end = speech[0][0], speech[-1][1]
+    padding = min(PADDING, (WINDOW - (end - start)) / 2)
+    return Chunk(max(start - padding, least), min(end + padding, most), tuple(speech))
 
 
 def _merge(spans: Iterable[Span]) -> Iterator[list[Span]]:
     group: list[Span] = []
     for span in spans:
-        if group and span[1] - group[0][0] > _LONGEST:
+        if group and span[1] - group[0][0] > WINDOW:
             yield group
             group = []
         group.append(span)
@@ -113,8 +116,8 @@ def _merge(spans: Iterable[Span]) -> Iterator[list[Span]]:
 def _shorten(audio: FloatArray, span: Span) -> Iterator[Span]:
     """Cut a span that no window holds at the quietest moments of its windows' second halves."""
     start, end = span
-    while end - start > _LONGEST:
-        cut = _quietest(audio, start + _LONGEST / 2, start + _LONGEST)
+    while end - start > WINDOW:
+        cut = _quietest(audio, start + WINDOW / 2, start + WINDOW)
         yield start, cut
         start = cut
     yield start, end

@@ -37,7 +37,7 @@ def test_all_speech_is_in_chunks_that_fit_the_window(pauses_and_lengths: list[Sp
 
 def test_neighbours_share_a_chunk_as_long_as_it_fits() -> None:
     chunks = cut_chunks(_noise(60), [(1, 10), (12, 29), (30.5, 35), (50, 60)])
-    assert [(chunk.start, chunk.end) for chunk in chunks] == [(1, 29), (30.5, 60)]
+    assert [(chunk.start, chunk.end) for chunk in chunks] == [(0.7, 29.3), (30.25, 60)]
 
 
 def test_a_span_longer_than_the_window_is_cut_where_it_is_quiet() -> None:
@@ -48,8 +48,22 @@ def test_a_span_longer_than_the_window_is_cut_where_it_is_quiet() -> None:
     assert second.start == first.end
 
 
+def test_two_chunks_share_a_short_pause() -> None:
+    first, second = cut_chunks(_noise(60), [(1, 20), (20.4, 45)])
+    assert (first.end, second.start) == (20.2, 20.2)
+
+
+def test_halves_of_speech_without_a_pause_are_cut_where_it_is_quiet() -> None:
+    audio = _noise(50)
+    audio[17 * SAMPLE_RATE : 18 * SAMPLE_RATE] = 0
+    halves = Chunk(0, 30, ((0, 30),)).halves(audio)
+    assert halves is not None
+    assert 17 < halves[0].end == halves[1].start < 18
+    assert Chunk(0, 30, ((0, 5),)).halves(audio) is None, "it is short"
+
+
 def test_speech_beyond_the_recording_is_cut_off() -> None:
-    assert cut_chunks(_noise(5), [(4, 9), (10, 12)]) == [Chunk(4, 5, ((4, 5),))]
+    assert cut_chunks(_noise(5), [(4, 9), (10, 12)]) == [Chunk(3.7, 5, ((4, 5),))]
 
 
 def test_no_speech_makes_no_chunks() -> None:
@@ -58,6 +72,7 @@ def test_no_speech_makes_no_chunks() -> None:
 
 def test_the_rest_of_a_chunk_begins_with_speech() -> None:
     chunk = Chunk(10, 30, ((10, 14), (16, 20), (25, 30)))
-    assert chunk.rest(15) == Chunk(16, 30, ((16, 20), (25, 30)))
+    assert chunk.rest(15) == Chunk(15.7, 30, ((16, 20), (25, 30)))
     assert chunk.rest(18) == Chunk(18, 30, ((18, 20), (25, 30)))
+    assert chunk.rest(15.9) == Chunk(15.9, 30, ((16, 20), (25, 30)))
     assert chunk.rest(30) is None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from daemon.asr.chunks import Chunk
 from daemon.asr.language import Language, choose_language
-from daemon.asr.quality import Decoded, better, compression_ratio
+from daemon.asr.quality import Decoded, better, compression_ratio, loops
 from daemon.asr.recognizer import RecognitionOptions
 from daemon.asr.timeline import Timeline
 from daemon.asr.utterances import Reading, Utterance, read_utterances
@@ -33,10 +34,17 @@ def _ts(seconds: float) -> int:
     ("tokens", "reading"),
     [
         pytest.param([], Reading((), 9.0), id="nothing"),
-        pytest.param([65], Reading((Utterance(0.0, 9.0, (65,)),), 9.0), id="no timestamps"),
-        pytest.param([_ts(1), 65], Reading((Utterance(1.0, 9.0, (65,)),), 9.0), id="a start only"),
+        pytest.param([_ts(0), _ts(9)], Reading((), 9.0), id="only timestamps"),
         pytest.param(
-            [_ts(1), 65, _ts(4)], Reading((Utterance(1.0, 4.0, (65,)),), 9.0), id="one utterance"
+            [65], Reading((Utterance(0.0, 9.0, (65,)),), 9.0, unfinished=True), id="no timestamps"
+        ),
+        pytest.param(
+            [_ts(1), 65],
+            Reading((Utterance(1.0, 9.0, (65,)),), 9.0, unfinished=True),
+            id="a start only",
+        ),
+        pytest.param(
+            [_ts(1), 65, _ts(4)], Reading((Utterance(1.0, 4.0, (65,)),), 4.0), id="one utterance"
         ),
         pytest.param(
             [_ts(1), 65, _ts(4), _ts(5), 66, _ts(6)],
@@ -44,8 +52,13 @@ def _ts(seconds: float) -> int:
             id="two utterances",
         ),
         pytest.param(
-            [_ts(1), 65, _ts(4), _ts(4), 66],
+            [_ts(1), 65, _ts(4), _ts(4)],
             Reading((Utterance(1.0, 4.0, (65,)),), 4.0),
+            id="a second one begun",
+        ),
+        pytest.param(
+            [_ts(1), 65, _ts(4), _ts(4), 66],
+            Reading((Utterance(1.0, 4.0, (65,)), Utterance(4.0, 9.0, (66,))), 9.0, unfinished=True),
             id="the second one unfinished",
         ),
     ],
@@ -54,57 +67,153 @@ def test_tokens_are_cut_where_two_timestamps_meet(tokens: list[int], reading: Re
     assert read_utterances(tokens, T0, 9.0) == reading
 
 
-def _decoded(*tokens: int, logprob: float = -0.1, no_speech: float = 0.0) -> Decoded:
-    return Decoded(tokens, "", logprob, no_speech)
+def _text(first: str, seconds: float) -> list[int]:
+    """As many words as fit into that time, all different; the first letter tells texts apart."""
+    words = (f"{first}{number * number}b" for number in range(round(seconds * 2)))
+    return [ord(letter) for letter in " ".join(words)]
+
+
+class Listening:
+    """A timeline over a recording of 60 s, and what it reports."""
+
+    def __init__(self, *chunks: Chunk) -> None:
+        self.heard: list[Segment] = []
+        self.timeline = Timeline(np.zeros(60 * 16_000, np.float32), chunks, Letters(), self._on)
+
+    def _on(self, segment: Segment) -> None:
+        self.heard.append(segment)
+
+    def add(
+        self, chunk: Chunk, *tokens: int, logprob: float = -0.1, no_speech: float = 0.0
+    ) -> list[Chunk]:
+        decoded = self.timeline.decoded(chunk, tokens, logprob, no_speech)
+        return self.timeline.add(chunk, decoded)
+
+    @property
+    def report(self) -> list[tuple[str, float, float]]:
+        return [(segment.text[0], segment.start, segment.end) for segment in self.heard]
 
 
 def test_segments_are_reported_in_order_of_time_whatever_finishes_first() -> None:
-    heard: list[Segment] = []
     first, second = Chunk(0, 20, ((0, 20),)), Chunk(20, 40, ((20, 40),))
-    timeline = Timeline([first, second], Letters(), heard.append)
-    assert timeline.add(second, _decoded(_ts(0), 66, _ts(20))) is None
-    assert heard == []
-    assert not timeline.complete
-    assert timeline.add(first, _decoded(_ts(0.5), 65, _ts(20))) is None
-    assert [(each.id, each.start, each.end, each.text) for each in heard] == [
-        (0, 0.5, 20.0, "A"),
-        (1, 20.0, 40.0, "B"),
-    ]
-    assert timeline.complete
+    listening = Listening(first, second)
+    assert listening.add(second, _ts(0), *_text("B", 20), _ts(20)) == []
+    assert listening.report == []
+    assert not listening.timeline.complete
+    assert listening.add(first, _ts(0.5), *_text("A", 20), _ts(20)) == []
+    assert listening.report == [("A", 0.5, 20.0), ("B", 20.0, 40.0)]
+    assert [segment.id for segment in listening.heard] == [0, 1]
+    assert listening.timeline.complete
 
 
-def test_speech_that_the_model_left_is_decoded_again_before_the_next_chunk_is_reported() -> None:
-    heard: list[Segment] = []
-    first, second = Chunk(0, 20, ((0, 20),)), Chunk(20, 40, ((20, 40),))
-    timeline = Timeline([first, second], Letters(), heard.append)
-    rest = timeline.add(first, _decoded(_ts(0), 65, _ts(8), _ts(8), 67))
-    assert rest == Chunk(8, 20, ((8, 20),))
-    timeline.add(second, _decoded(_ts(0), 66, _ts(20)))
-    assert [each.text for each in heard] == ["A"]
-    timeline.add(rest, _decoded(_ts(0), 67, _ts(12)))
-    assert [(each.text, each.start) for each in heard] == [("A", 0), ("C", 8), ("B", 20)]
+def test_speech_after_the_only_utterance_is_decoded_before_the_next_chunk_is_reported() -> None:
+    first, second = Chunk(0, 20, ((0, 8), (9, 20))), Chunk(20, 40, ((20, 40),))
+    listening = Listening(first, second)
+    (rest,) = listening.add(first, _ts(0), *_text("A", 8), _ts(8))
+    assert (rest.start, rest.end, rest.speech) == (8.7, 20, ((9, 20),))
+    assert rest.context[-1] == ord("b"), "what was said before"
+    listening.add(second, _ts(0), *_text("B", 20), _ts(20))
+    assert listening.report == [("A", 0, 8)]
+    listening.add(rest, _ts(0.3), *_text("C", 11), _ts(11.3))
+    assert listening.report == [("A", 0, 8), ("C", 9, 20), ("B", 20, 40)]
+
+
+def test_what_broke_off_amid_speech_is_decoded_again_from_its_beginning() -> None:
+    chunk = Chunk(0, 20, ((0, 20),))
+    listening = Listening(chunk)
+    text = [_ts(0), *_text("A", 6), _ts(6), _ts(6), *_text("B", 5), _ts(11)]
+    (rest,) = listening.add(chunk, *text)
+    assert (rest.start, rest.end) == (6, 20)
+    listening.add(rest, _ts(0), *_text("C", 14), _ts(14))
+    assert listening.report == [("A", 0, 6), ("C", 6, 20)]
+
+
+def test_where_decoding_again_is_in_vain_the_first_reading_counts() -> None:
+    chunk = Chunk(0, 20, ((0, 20),))
+    listening = Listening(chunk)
+    text = [_ts(0), *_text("A", 6), _ts(6), _ts(6), *_text("B", 12), _ts(18)]
+    (rest,) = listening.add(chunk, *text)
+    silent = listening.add(rest, _ts(0), ord("C"), _ts(14), logprob=-2.0, no_speech=0.9)
+    assert silent == []
+    assert listening.report == [("A", 0, 6), ("B", 6, 18)]
+
+
+def test_a_last_utterance_without_an_end_lasts_until_the_end_of_the_chunk() -> None:
+    chunk = Chunk(0, 20, ((0, 20),))
+    listening = Listening(chunk)
+    assert listening.add(chunk, _ts(0), *_text("A", 8), _ts(8), _ts(8), *_text("B", 12)) == []
+    assert listening.report == [("A", 0, 8), ("B", 8, 20)]
+
+
+def test_one_that_stops_after_a_word_is_decoded_again() -> None:
+    chunk = Chunk(0, 20, ((0, 20),))
+    listening = Listening(chunk)
+    (rest,) = listening.add(chunk, _ts(0), *_text("A", 8), _ts(8), _ts(8), ord("B"))
+    assert (rest.start, rest.end) == (8, 20)
+
+
+def test_a_fragment_that_only_repeats_what_was_said_is_left_out() -> None:
+    chunk = Chunk(0, 20, ((0, 20),))
+    listening = Listening(chunk)
+    text = _text("A", 18)
+    (rest,) = listening.add(chunk, _ts(0), *text, _ts(18))
+    assert listening.add(rest, _ts(0), *text[-3:], _ts(2)) == []
+    assert listening.report == [("A", 0, 18)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("path " * 12, id="one word again and again"),
+        pytest.param("A", id="one letter for 20 s of speech"),
+    ],
+)
+def test_a_chunk_that_came_out_badly_is_decoded_in_halves_cut_in_a_pause(text: str) -> None:
+    chunk = Chunk(0, 20, ((0, 4), (4.4, 9), (10.6, 20)))
+    listening = Listening(chunk)
+    first, second = listening.add(chunk, _ts(0), *map(ord, text), _ts(20))
+    assert (first.start, first.end, first.speech) == (0, 9.3, ((0, 4), (4.4, 9)))
+    assert (round(second.start, 3), second.end, second.speech) == (10.3, 20, ((10.6, 20),))
+    listening.add(second, _ts(0), *_text("C", 9), _ts(9.5))
+    assert listening.report == []
+    listening.add(first, _ts(0), *_text("B", 9), _ts(9))
+    assert listening.report == [("B", 0, 9), ("C", 10.6, 19.8)]
+
+
+def test_a_chunk_too_short_for_halves_is_taken_as_it_is() -> None:
+    chunk = Chunk(0, 5, ((0, 5),))
+    listening = Listening(chunk)
+    assert listening.add(chunk, _ts(0), *map(ord, "no no no no no no"), _ts(5)) == []
+    assert listening.report == [("n", 0, 5)]
 
 
 def test_a_chunk_that_does_not_advance_is_not_decoded_for_ever() -> None:
-    chunk = Chunk(0, 20, ((0, 20),))
-    timeline = Timeline([chunk], Letters(), lambda _: None)
-    assert timeline.add(chunk, _decoded(_ts(0), 65, _ts(0.5), _ts(0.5))) is None
-    assert timeline.complete
+    chunk = Chunk(0, 5, ((0, 5),))
+    listening = Listening(chunk)
+    assert listening.add(chunk, _ts(0), ord("A"), _ts(0.5), _ts(0.5)) == []
+    assert listening.timeline.complete
 
 
-def test_times_stay_inside_the_chunk_and_segments_have_a_length() -> None:
-    heard: list[Segment] = []
-    chunk = Chunk(10, 12, ((10, 12),))
-    Timeline([chunk], Letters(), heard.append).add(chunk, _decoded(_ts(2.5), 65, _ts(29)))
-    assert [(each.start, each.end) for each in heard] == [(11.98, 12)]
+def test_a_segment_ends_with_the_speech_in_it() -> None:
+    chunk = Chunk(10, 30, ((10.5, 15), (15.5, 18)))
+    listening = Listening(chunk)
+    listening.add(chunk, _ts(0), *_text("A", 7), _ts(20))
+    assert listening.report == [("A", 10.5, 18)]
+
+
+def test_what_nobody_can_have_said_is_left_out() -> None:
+    chunk = Chunk(0, 8, ((0, 8),))
+    listening = Listening(chunk)
+    text = [_ts(0), *_text("A", 8), _ts(7.96), _ts(7.96), *_text("B", 8), _ts(8)]
+    assert listening.add(chunk, *text) == []
+    assert listening.report == [("A", 0, 7.96)]
 
 
 def test_silence_has_no_text() -> None:
-    heard: list[Segment] = []
     chunk = Chunk(0, 5, ((0, 5),))
-    timeline = Timeline([chunk], Letters(), heard.append)
-    timeline.add(chunk, _decoded(_ts(0), 65, _ts(5), logprob=-1.5, no_speech=0.9))
-    assert (heard, timeline.complete) == ([], True)
+    listening = Listening(chunk)
+    listening.add(chunk, _ts(0), 65, _ts(5), logprob=-1.5, no_speech=0.9)
+    assert (listening.heard, listening.timeline.complete) == ([], True)
 
 
 def test_going_round_in_circles_is_bad_and_so_is_guessing() -> None:
@@ -117,6 +226,38 @@ def test_going_round_in_circles_is_bad_and_so_is_guessing() -> None:
     assert Decoded((), guess.text, -1.4, 0.9).good, "silence need not be tried again"
     assert better(circles, guess) is guess
     assert better(None, circles) is circles
+
+
+@pytest.mark.parametrize(
+    ("text", "looping"),
+    [
+        ("It is on the path path path path path path to the house.", True),
+        ("We said that we would go, that we would go, that we would go, that we would go.", True),
+        ("one two one two one two one two", True),
+        ("哈哈哈哈哈哈哈哈", True),
+        ("No, no, no! That is very, very good.", False),
+        ("Ask not what your country can do for you, ask what you can do for your country.", False),
+        ("真っ昼間なのにキャンプの外れの電柱に電球がともっていた", False),
+    ],
+)
+def test_the_same_words_several_times_in_a_row_are_a_loop(text: str, looping: bool) -> None:
+    assert loops(text) is looping
+
+
+def test_too_few_words_for_the_speech_are_bad_in_every_script() -> None:
+    assert not Decoded((), "one, two, three", -0.3, 0.0, speech=20).good
+    assert not Decoded((), "今日は", -0.3, 0.0, speech=20).good
+    assert Decoded((), "927 2836 5", -0.3, 0.0, speech=7).good, "each digit is a word"
+    assert Decoded((), "真っ昼間なのにキャンプの外れの", -0.3, 0.0, speech=6).good
+    few = Decoded((), "one", -0.2, 0.0, speech=20)
+    many = Decoded(
+        (),
+        "one, two, three, and what comes after them in the list, to the end " * 2,
+        -0.6,
+        0.0,
+        speech=20,
+    )
+    assert better(few, many) is many
 
 
 def test_detection_is_limited_to_the_languages_allowed() -> None:

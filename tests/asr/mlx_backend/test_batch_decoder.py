@@ -45,6 +45,7 @@ class Piece:
 
     seed: int
     vocabulary: Vocabulary
+    divisible: bool = False
 
     @property
     def samples(self) -> FloatArray:
@@ -53,6 +54,10 @@ class Piece:
     def prompt(self, detect: Callable[[], Mapping[str, float]]) -> Sequence[int]:
         del detect
         return self.vocabulary.prompt("de" if self.seed % 2 else "en", "x " * (self.seed % 3))
+
+    def decoded(self, tokens: Sequence[int], avg_logprob: float, no_speech_prob: float) -> Decoded:
+        text = self.vocabulary.decode(list(tokens))
+        return Decoded(tuple(tokens), text, avg_logprob, no_speech_prob)
 
 
 @pytest.fixture(scope="module")
