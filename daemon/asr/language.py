@@ -1,14 +1,24 @@
-"""Which language a recording is in: given by the user, or heard in its first speech."""
+"""Which language a recording is in: given by the user, or heard in its first speech.
+
+A later chunk may be in another language; the model's own opinion of it is asked for, and followed
+where it is sure.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from daemon.asr.chunks import Chunk
 from daemon.asr.recognizer import RecognitionOptions
 from daemon.errors import UsageError
 
-_ENGLISH = "en"
+ENGLISH = "en"
+_SURE = 0.9  # how probable another language than the file's must be in one chunk,
+_LIKELY = 0.6  # and how probable where the file's own is no more probable than this
+_ENOUGH = 2.0  # seconds of speech in which a language can be told
+
+Probabilities = Mapping[str, float]  # by language code
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,28 +27,68 @@ class Language:
     probability: float  # 1.0 where it was not detected but given
 
 
-def choose_language(
-    options: RecognitionOptions,
-    known: Collection[str],
-    detect: Callable[[], Mapping[str, float]] | None,
-) -> Language:
-    """The language to transcribe in.
+class FileLanguages:
+    """The language of one file, and of each of its chunks.
 
-    `detect` hears the first speech and returns a probability for each language; None where there
-    is no speech to hear. Probabilities are relative to the languages that `options` allows.
-    Raises UsageError for a language that the model does not know.
+    `known` are the languages of the model. Raises UsageError where `options` name another one.
     """
-    for code in (options.language, *options.languages):
-        if code is not None and code not in known:
-            raise UsageError(f"The model does not know the language {code!r}.")
-    if options.language is not None:
-        return Language(options.language, 1.0)
-    if len(known) == 1 or detect is None:
-        return Language((*options.languages, _ENGLISH)[0], 1.0 if len(known) == 1 else 0.0)
-    return _most_probable(detect(), options.languages or tuple(known))
+
+    def __init__(
+        self,
+        options: RecognitionOptions,
+        known: Collection[str],
+        on_language: Callable[[str], None],
+    ) -> None:
+        for code in (options.language, *options.languages):
+            if code is not None and code not in known:
+                raise UsageError(f"The model does not know the language {code!r}.")
+        self._options = options
+        self._allowed = options.languages or tuple(known)
+        self._on_language = on_language
+        self._file: Language | None = None
+        self._chunks: dict[Chunk, str] = {}
+
+    @property
+    def file(self) -> Language:
+        """The file's language; where no speech was heard, the first that is allowed."""
+        if self._file is None:
+            self._settle(self._given() or Language((*self._options.languages, ENGLISH)[0], 0.0))
+        assert self._file is not None
+        return self._file
+
+    def known(self, chunk: Chunk) -> str:
+        """The language in which `chunk` was decoded."""
+        return self._chunks.get(chunk, self.file.code)
+
+    def of(self, chunk: Chunk, detect: Callable[[], Probabilities]) -> str:
+        """The language of `chunk`; `detect` hears how probable each language is in it."""
+        given = self._given()
+        if given is not None:
+            if self._file is None:
+                self._settle(given)
+            return given.code
+        heard = _most_probable(detect(), self._allowed)
+        if self._file is None:
+            self._settle(heard)
+        code = heard.code if self._another(chunk, heard) else self.file.code
+        self._chunks[chunk] = code
+        return code
+
+    def _another(self, chunk: Chunk, heard: Language) -> bool:
+        needed = _LIKELY if self.file.probability <= _LIKELY else _SURE
+        return chunk.speech_seconds >= _ENOUGH and heard.probability >= needed
+
+    def _given(self) -> Language | None:
+        if self._options.language is not None:
+            return Language(self._options.language, 1.0)
+        return Language(self._allowed[0], 1.0) if len(self._allowed) == 1 else None
+
+    def _settle(self, language: Language) -> None:
+        self._file = language
+        self._on_language(language.code)
 
 
-def _most_probable(probabilities: Mapping[str, float], allowed: Collection[str]) -> Language:
+def _most_probable(probabilities: Probabilities, allowed: Collection[str]) -> Language:
     heard = {code: probabilities.get(code, 0.0) for code in allowed}
     code = max(heard, key=heard.__getitem__)
     total = sum(heard.values())

@@ -19,8 +19,6 @@ from daemon.errors import DropscribeError
 if TYPE_CHECKING:
     from mlx_whisper.tokenizer import Tokenizer
 
-ENGLISH = "en"
-
 
 class Vocabulary:
     """The tokens of one model."""

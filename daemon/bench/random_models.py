@@ -43,10 +43,14 @@ class Window:
     samples: FloatArray
     vocabulary: Vocabulary
     seed: int = 0
+    divisible: bool = False
 
     def prompt(self, detect: Callable[[], Mapping[str, float]]) -> Sequence[int]:
         del detect
         return self.vocabulary.prompt("en", None)
+
+    def decoded(self, tokens: Sequence[int], avg_logprob: float, no_speech_prob: float) -> Decoded:
+        return Decoded(tuple(tokens), "", avg_logprob, no_speech_prob)
 
 
 class Ours:

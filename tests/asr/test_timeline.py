@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from daemon.asr.chunks import Chunk
-from daemon.asr.language import Language, choose_language
+from daemon.asr.language import FileLanguages, Language
 from daemon.asr.quality import Decoded, better, compression_ratio, loops
 from daemon.asr.recognizer import RecognitionOptions
 from daemon.asr.timeline import Timeline
@@ -260,12 +260,53 @@ def test_too_few_words_for_the_speech_are_bad_in_every_script() -> None:
     assert better(few, many) is many
 
 
+class Hearing:
+    """The languages of one file, and what was reported of them."""
+
+    def __init__(self, options: RecognitionOptions, *known: str) -> None:
+        self.reported: list[str] = []
+        self.languages = FileLanguages(options, known or ("en", "de", "fr"), self.reported.append)
+
+    def of(self, start: float, **probabilities: float) -> str:
+        """The language of a chunk of 10 s in which those probabilities are heard."""
+        chunk = Chunk(start, start + 10, ((start, start + 10),))
+        return self.languages.of(chunk, lambda: probabilities)
+
+
+def test_the_first_speech_tells_the_language_of_the_file() -> None:
+    hearing = Hearing(RecognitionOptions())
+    assert hearing.of(0, en=0.7, de=0.2, fr=0.1) == "en"
+    assert hearing.languages.file == Language("en", 0.7)
+    assert hearing.of(10, en=0.3, de=0.6, fr=0.1) == "en", "it is not sure enough"
+    assert hearing.of(20, en=0.02, de=0.95, fr=0.03) == "de"
+    assert hearing.of(30, en=0.9, de=0.1) == "en"
+    assert hearing.reported == ["en"]
+
+
+def test_a_guess_about_the_file_gives_way_sooner() -> None:
+    hearing = Hearing(RecognitionOptions())
+    assert hearing.of(0, en=0.4, de=0.3, fr=0.3) == "en"
+    assert hearing.of(10, en=0.3, de=0.65, fr=0.05) == "de"
+
+
 def test_detection_is_limited_to_the_languages_allowed() -> None:
-    heard = {"en": 0.6, "de": 0.3, "fr": 0.1}
-    assert choose_language(RecognitionOptions(), list(heard), lambda: heard) == Language("en", 0.6)
-    limited = RecognitionOptions(languages=("fr", "de"))
-    assert choose_language(limited, list(heard), lambda: heard) == Language("de", 0.75)
-    assert choose_language(limited, list(heard), None) == Language("fr", 0.0)
-    assert choose_language(RecognitionOptions(), ["en"], None) == Language("en", 1.0)
+    hearing = Hearing(RecognitionOptions(languages=("fr", "de")))
+    assert hearing.of(0, en=0.6, de=0.3, fr=0.1) == "de"
+    assert hearing.languages.file == Language("de", 0.75)
+
+
+def test_a_given_or_an_only_language_is_not_doubted() -> None:
+    given = Hearing(RecognitionOptions(language="fr"))
+    assert given.of(0, en=1.0) == "fr"
+    assert given.languages.file == Language("fr", 1.0)
+    assert Hearing(RecognitionOptions(), "en").of(0, de=1.0) == "en"
+
+
+def test_without_speech_the_language_is_the_first_allowed() -> None:
+    assert Hearing(RecognitionOptions()).languages.file == Language("en", 0.0)
+    assert Hearing(RecognitionOptions(languages=("fr", "de"))).languages.file.code == "fr"
+
+
+def test_a_language_that_the_model_does_not_know_is_refused() -> None:
     with pytest.raises(UsageError, match="'nl'"):
-        choose_language(RecognitionOptions(languages=("nl",)), list(heard), lambda: heard)
+        Hearing(RecognitionOptions(languages=("nl",)))

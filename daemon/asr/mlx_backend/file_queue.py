@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from daemon.asr.chunks import Chunk, cut_chunks
-from daemon.asr.language import Language, choose_language
+from daemon.asr.language import ENGLISH, FileLanguages, Language
 from daemon.asr.quality import Decoded
 from daemon.asr.recognizer import FileRequest, FloatArray
 from daemon.asr.timeline import Timeline
-from daemon.asr.vocabulary import ENGLISH, Vocabulary
+from daemon.asr.vocabulary import Vocabulary
 from daemon.domain.transcript import Recognition, Segment
 
 Describe = Callable[[Language, Sequence[Segment]], Recognition]
@@ -24,21 +24,14 @@ class OpenFile:
         self.chunks = cut_chunks(request.audio, request.speech)
         self.timeline = Timeline(request.audio, self.chunks, vocabulary, request.on_segment)
         self.request = request
-        self._vocabulary = vocabulary
+        self.languages = FileLanguages(
+            request.options, vocabulary.languages or (ENGLISH,), request.on_language
+        )
         self._describe = describe
-        self._language: Language | None = None
-
-    def language(self, detect: Callable[[], Mapping[str, float]] | None) -> Language:
-        """The file's language; heard once, in the first chunk that asks."""
-        if self._language is None:
-            known = self._vocabulary.languages or (ENGLISH,)
-            self._language = choose_language(self.request.options, known, detect)
-            self.request.on_language(self._language.code)
-        return self._language
 
     def close_if_complete(self) -> None:
         if self.timeline.complete:
-            self.request.on_done(self._describe(self.language(None), self.timeline.segments))
+            self.request.on_done(self._describe(self.languages.file, self.timeline.segments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +55,9 @@ class FileTask:
         return self.chunk.divisible
 
     def prompt(self, detect: Callable[[], Mapping[str, float]]) -> Sequence[int]:
-        language = self.file.language(detect)
+        language = self.file.languages.of(self.chunk, detect)
         options = self.file.request.options
-        return self.vocabulary.prompt(language.code, options.initial_prompt, self.chunk.context)
+        return self.vocabulary.prompt(language, options.initial_prompt, self.chunk.context)
 
     def decoded(self, tokens: Sequence[int], avg_logprob: float, no_speech_prob: float) -> Decoded:
         return self.file.timeline.decoded(self.chunk, tokens, avg_logprob, no_speech_prob)
