@@ -9,7 +9,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from daemon.config.settings import Paths
-from daemon.domain.job import Job, Stage, printable
+from daemon.domain.job import Job, Stage
+from daemon.domain.names import printable
 from daemon.errors import DropscribeError
 from daemon.files.state_folder import LEDGER
 from daemon.ledger.ledger import Ledger

@@ -22,7 +22,7 @@ from daemon.handoff import artefacts
 from daemon.inbox.scan import candidate
 from daemon.models import hardware
 from daemon.reporting.event_log import EventLog, open_logs
-from daemon.supervisor.application import opened, stage_commands
+from daemon.supervisor.application import Application, stage_commands
 
 
 @command(
@@ -49,7 +49,7 @@ def realign(config_path: Path, which: str, output_dir: Path | None, model: str) 
         ours = one_shot(config.model_dump() | {"align": align}, outbox, Path(temporary))
         open_logs(ours.paths.logs, echo=False)
         backend = hardware.choose(config.transcribe.backend)
-        with opened(ours, stage_commands(ours, backend), EventLog()) as application:
+        with Application.open(ours, stage_commands(ours, backend), EventLog()) as application:
             found = candidate(recording)
             (again,) = application.context.ledger.admit(
                 [found] if found else [], application.context.unix_time()

@@ -13,7 +13,8 @@ from daemon.commands.find_job import find_job, opened_ledger, path_of
 from daemon.commands.options import FOLDER, chosen_formats
 from daemon.config import file as config_file
 from daemon.config.settings import Config, Paths
-from daemon.domain.job import Job, Stage, printable
+from daemon.domain.job import Job, Stage
+from daemon.domain.names import printable
 from daemon.domain.transcript import Json
 from daemon.errors import FAILED, OK, DropscribeError
 from daemon.files.atomic import write_atomically

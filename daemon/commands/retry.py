@@ -12,7 +12,8 @@ import click
 from daemon.commands.command_line import command
 from daemon.commands.find_job import number_of
 from daemon.config import file as config_file
-from daemon.domain.job import FailureKind, printable
+from daemon.domain.job import FailureKind
+from daemon.domain.names import printable
 from daemon.errors import FAILED, OK, UsageError
 from daemon.files.moving import move_without_clobbering
 from daemon.files.state_folder import REPORT_SUFFIX

@@ -24,7 +24,7 @@ from daemon.ledger.ledger import Ledger
 from daemon.models import hardware
 from daemon.reporting.event_log import EventLog, open_logs
 from daemon.reporting.notifier import Notifier, channels
-from daemon.supervisor.application import opened, stage_commands
+from daemon.supervisor.application import Application, stage_commands
 
 _LAST_WORDS = 2.0  # seconds for the notices that still wait when we stop
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -48,7 +48,7 @@ def run(config_path: Path, once: bool, verbose: bool, which: str | None) -> int:
     notifier = Notifier(channels(config.notify), config.paths.outbox, _complain)
     event_log = EventLog(notifier.on_event)
     commands = stage_commands(config, backend)
-    with _not_now(), _said(notifier), opened(config, commands, event_log) as application:
+    with _not_now(), _said(notifier), Application.open(config, commands, event_log) as application:
         number = None
         if which is not None:
             job = find_job(application.context.ledger, config.paths, which)
@@ -65,7 +65,10 @@ def run(config_path: Path, once: bool, verbose: bool, which: str | None) -> int:
             model=config.transcribe.model,
         )
         with application.stopped_by(_STOPPING):
-            application.watch(drain=once, only=number)
+            if number is None:
+                application.watch(drain=once)
+            else:
+                application.drain(only=number)
         own = time.process_time()
         event_log.info("stopped", f"stopped; the daemon itself used {own:.1f} s", cpu_seconds=own)
         if number is not None:

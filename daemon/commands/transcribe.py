@@ -22,7 +22,7 @@ from daemon.errors import FAILED, INTERRUPTED, OK, UsageError
 from daemon.inbox.scan import candidate
 from daemon.models import hardware
 from daemon.reporting.event_log import EventLog, open_logs
-from daemon.supervisor.application import Application, opened, stage_commands
+from daemon.supervisor.application import Application, stage_commands
 
 
 @command(
@@ -59,7 +59,7 @@ def transcribe(
         ours = one_shot(asked, output_dir, Path(temporary))
         chosen = hardware.choose(ours.transcribe.backend)
         open_logs(ours.paths.logs, echo=False)
-        with opened(ours, stage_commands(ours, chosen), EventLog()) as application:
+        with Application.open(ours, stage_commands(ours, chosen), EventLog()) as application:
             # Named by hand: a symbolic link is meant, as it is not in the inbox.
             found = [candidate(file.resolve()) for file in files]
             present = [one for one in found if one is not None]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from daemon.domain.names import printable
 
 
 class Stage(StrEnum):
@@ -22,6 +25,34 @@ class Stage(StrEnum):
 
 
 TERMINAL = frozenset({Stage.DONE, Stage.FAILED, Stage.GONE})
+
+# Every step that a job can take; the ledger refuses any other. What leads to each of them is told
+# in daemon/supervisor/transitions.py.
+TRANSITIONS: Mapping[Stage, frozenset[Stage]] = {
+    Stage.PREPARE: frozenset(
+        {
+            Stage.TRANSCRIBE,
+            Stage.ALIGN,  # the same bytes were transcribed before
+            Stage.DONE,  # the same bytes were delivered before
+            Stage.GONE,
+            Stage.QUARANTINE,
+        }
+    ),
+    Stage.TRANSCRIBE: frozenset(
+        {
+            Stage.ALIGN,
+            Stage.PUBLISH,  # no words are wanted, or there is no speech
+            Stage.PREPARE,  # the file changed, or its folder was tidied away
+            Stage.QUARANTINE,
+        }
+    ),
+    Stage.ALIGN: frozenset({Stage.PUBLISH, Stage.PREPARE, Stage.QUARANTINE}),
+    Stage.PUBLISH: frozenset({Stage.DONE, Stage.PREPARE, Stage.QUARANTINE}),
+    Stage.QUARANTINE: frozenset({Stage.FAILED, Stage.PREPARE}),
+    Stage.GONE: frozenset({Stage.PREPARE, Stage.QUARANTINE}),  # the same file is back
+    Stage.DONE: frozenset(),
+    Stage.FAILED: frozenset(),
+}
 
 
 class FailureKind(StrEnum):
@@ -101,21 +132,9 @@ class StageRecord:
     cpu_seconds: float = 0.0
     peak_rss_bytes: int = 0
     exit: str = ""  # "ok", or the short form of how it failed
+    kind: FailureKind | None = None  # of the last failure
     reason: str = ""  # the sentence for a person
 
     def interruptions(self) -> int:
         """Starts whose end nobody saw: the daemon was killed, or the Mac lost power."""
         return self.starts - self.failures - (self.exit == "ok")
-
-
-_JOINERS = "\u200c\u200d"  # invisible, but they make emoji and Indic or Persian words what they are
-
-
-def printable(text: str) -> str:
-    """`text` for a log or a terminal: control characters, bidi overrides and surrogates escaped."""
-    return "".join(
-        char
-        if char.isprintable() or char in _JOINERS
-        else char.encode("unicode_escape", "surrogatepass").decode()
-        for char in text
-    )

@@ -1,4 +1,4 @@
-"""File names made from other file names: cut, numbered, and plain enough for any volume. Pure."""
+"""File names made fit: for a log or a terminal, for any volume, and numbered. Pure."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from daemon.domain.job import printable
-
 _MAX_NAME_BYTES = 255  # of common file systems
 _ROOM = 25  # bytes for " (999999)" and ".timing.json" behind a stem
 _PLAIN_CHARACTERS = 60
 _PLAIN_SUFFIX = 20
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9 ._()-]+")
+_JOINERS = "\u200c\u200d"  # invisible, but they make emoji and Indic or Persian words what they are
+
+
+def printable(text: str) -> str:
+    """`text` for a log or a terminal: control characters, bidi overrides and surrogates escaped."""
+    return "".join(
+        char
+        if char.isprintable() or char in _JOINERS
+        else char.encode("unicode_escape", "surrogatepass").decode()
+        for char in text
+    )
 
 
 def stem_of(source: Path) -> str:

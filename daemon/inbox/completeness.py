@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from daemon.domain.job import Candidate, printable
+from daemon.domain.job import Candidate
+from daemon.domain.names import printable
 from daemon.inbox.finder_info import Busy, Dataless, Readiness, Ready, readiness
 from daemon.inbox.icloud import ICloudDownloads
 from daemon.reporting.event_log import EventLog

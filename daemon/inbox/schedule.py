@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from daemon.supervisor.pause import RETRY_SECONDS
-
 _GAP = 0.2  # seconds between two scans, however often the bell rings
 _SHARE = 10  # … and never more than a tenth of our time, however large the inbox
 
@@ -11,8 +9,9 @@ _SHARE = 10  # … and never more than a tenth of our time, however large the in
 class ScanSchedule:
     """All times are monotonic seconds."""
 
-    def __init__(self, now: float, rescan_seconds: float) -> None:
+    def __init__(self, now: float, rescan_seconds: float, retry_seconds: float) -> None:
         self._rescan = rescan_seconds
+        self._retry = retry_seconds  # after a scan that failed
         self._at = now
         self._not_before = now
 
@@ -31,7 +30,7 @@ class ScanSchedule:
 
     def failed(self, begun: float, ended: float) -> None:
         """The inbox could not be read."""
-        self._at = begun + RETRY_SECONDS
+        self._at = begun + self._retry
         self._rest(begun, ended)
 
     def _rest(self, begun: float, ended: float) -> None:

@@ -7,11 +7,21 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from daemon.domain.job import Candidate, Failure, FailureKind, Job, Stage, StageRecord
+from daemon.domain.job import (
+    TERMINAL,
+    TRANSITIONS,
+    Candidate,
+    Failure,
+    FailureKind,
+    Job,
+    Stage,
+    StageRecord,
+)
 from daemon.ledger.inbox_scan import LedgerScan
 from daemon.ledger.queries import LedgerQueries
 from daemon.ledger.schema import (
     JOB_COLUMNS,
+    MIGRATIONS,
     RECOVER,
     RELOCATE,
     SCHEMA,
@@ -24,6 +34,10 @@ from daemon.ledger.schema import (
 
 class CorruptLedgerError(Exception):
     """The database file is damaged, or another version of dropscribe wrote it."""
+
+
+class InvalidTransitionError(Exception):
+    """A step that TRANSITIONS does not name: a defect of ours, whatever the file is."""
 
 
 class Ledger(LedgerQueries):
@@ -51,11 +65,16 @@ class Ledger(LedgerQueries):
         self.is_new = self._version() == 0
         if self.is_new:
             self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+        while (migration := MIGRATIONS.get(self._version())) is not None:
+            following = self._version() + 1
+            self._db.executescript(
+                f"BEGIN IMMEDIATE; {migration} PRAGMA user_version = {following}; COMMIT;"
+            )
         if self._version() != SCHEMA_VERSION:
             raise sqlite3.DatabaseError(f"schema version {self._version()} is not ours")
-        verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(verdict)
+        checked = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if checked != "ok":
+            raise sqlite3.DatabaseError(checked)
 
     def _version(self) -> int:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])
@@ -90,7 +109,7 @@ class Ledger(LedgerQueries):
         """The file behind an active job moved or changed: start over with what is there now."""
         with self._transaction() as db:
             db.execute(RELOCATE, (*identity_values(candidate), job))
-            db.execute("UPDATE jobs SET next = ? WHERE id = ?", (Stage.PREPARE, job))
+            _move(db, job, Stage.PREPARE)
             db.execute("DELETE FROM stages WHERE job = ? AND stage = ?", (job, Stage.PREPARE))
 
     def relocate(self, job: int, candidate: Candidate) -> None:
@@ -132,16 +151,20 @@ class Ledger(LedgerQueries):
             )
 
     def end(self, job: int, record: StageRecord, following: Stage | None) -> None:
-        """Store how a stage ended and, in the same commit, what is next (None: no change)."""
+        """Store how a stage ended and, in the same commit, what is next (None: no change).
+
+        Raises InvalidTransitionError, storing nothing.
+        """
         with self._transaction() as db:
             db.execute(
-                "UPDATE stages SET failures = failures + ?, ended_at = ?, exit = ?, reason = ?,"
-                " cpu_seconds = cpu_seconds + ?, peak_rss_bytes = MAX(peak_rss_bytes, ?)"
-                " WHERE job = ? AND stage = ?",
+                "UPDATE stages SET failures = failures + ?, ended_at = ?, exit = ?, kind = ?,"
+                " reason = ?, cpu_seconds = cpu_seconds + ?,"
+                " peak_rss_bytes = MAX(peak_rss_bytes, ?) WHERE job = ? AND stage = ?",
                 (
                     int(record.exit != "ok"),
                     record.ended_at,
                     record.exit,
+                    record.kind or "",
                     record.reason,
                     record.cpu_seconds,
                     record.peak_rss_bytes,
@@ -150,30 +173,40 @@ class Ledger(LedgerQueries):
                 ),
             )
             if following is not None:
-                db.execute("UPDATE jobs SET next = ? WHERE id = ?", (following, job))
+                _move(db, job, following, record.ended_at)
 
-    def advance(self, job: int, following: Stage) -> None:
-        with self._transaction() as db:
-            db.execute("UPDATE jobs SET next = ? WHERE id = ?", (following, job))
+    def move(self, job: int, following: Stage, now: float | None = None) -> None:
+        """What is next changes; `now` (Unix time) is noted where nothing is next any more.
 
-    def finish(self, job: int, stage: Stage, now: float) -> None:
-        """A terminal stage: nothing is next."""
+        Raises InvalidTransitionError for a step that is not in TRANSITIONS, and changes nothing.
+        """
         with self._transaction() as db:
-            db.execute("UPDATE jobs SET next = ?, finished_at = ? WHERE id = ?", (stage, now, job))
+            _move(db, job, following, now)
 
     def mark_failed(self, job: int, failure: Failure) -> None:
         """Decide that this job fails; its source still has to be quarantined."""
         with self._transaction() as db:
+            _move(db, job, Stage.QUARANTINE)
             db.execute(
-                "UPDATE jobs SET next = ?, failed_stage = ?, failure_kind = ?, failure = ?"
-                " WHERE id = ?",
-                (Stage.QUARANTINE, failure.stage, failure.kind, failure.message, job),
+                "UPDATE jobs SET failed_stage = ?, failure_kind = ?, failure = ? WHERE id = ?",
+                (failure.stage, failure.kind, failure.message, job),
             )
 
     def reserve(self, job: int, stem: str | None) -> None:
         """Bind the outputs' name to the job, before the first output appears."""
         with self._transaction() as db:
             db.execute("UPDATE jobs SET stem = ? WHERE id = ?", (stem, job))
+
+
+def _move(db: sqlite3.Connection, job: int, following: Stage, now: float | None = None) -> None:
+    row = db.execute("SELECT next FROM jobs WHERE id = ?", (job,)).fetchone()
+    current = Stage(row[0]) if row else None
+    # To stay is no step: a file that changed again is read again.
+    stays = following is current and following not in TERMINAL
+    if current is None or (not stays and following not in TRANSITIONS[current]):
+        raise InvalidTransitionError(f"job {job} cannot go from {current} to {following}")
+    finished = now if following in TERMINAL else None
+    db.execute("UPDATE jobs SET next = ?, finished_at = ? WHERE id = ?", (following, finished, job))
 
 
 def _admit(db: sqlite3.Connection, candidate: Candidate, now: float) -> Job | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from daemon.domain.job import Job, Stage, StageRecord
-from daemon.ledger.schema import JOB_COLUMNS, TERMINAL_SQL, job_of
+from daemon.ledger.schema import JOB_COLUMNS, TERMINAL_SQL, job_of, record_of
 
 _PAGE = 100  # rows read at a time, so that the queue may change while it is walked through
 
@@ -81,10 +81,10 @@ class LedgerQueries:
     def record(self, job: int, stage: Stage) -> StageRecord:
         row = self._db.execute(
             "SELECT starts, failures, started_at, ended_at, cpu_seconds, peak_rss_bytes, exit,"
-            " reason FROM stages WHERE job = ? AND stage = ?",
+            " kind, reason FROM stages WHERE job = ? AND stage = ?",
             (job, stage),
         ).fetchone()
-        return StageRecord(stage, *row) if row else StageRecord(stage)
+        return record_of(stage, row) if row else StageRecord(stage)
 
     def digest(self, job: int) -> str | None:
         """SHA-256 of the bytes that were last read for this job."""

@@ -5,10 +5,20 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from daemon.domain.job import TERMINAL, Candidate, Failure, FailureKind, Identity, Job, Stage
+from daemon.domain.job import (
+    TERMINAL,
+    Candidate,
+    Failure,
+    FailureKind,
+    Identity,
+    Job,
+    Stage,
+    StageRecord,
+)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 TERMINAL_SQL = ", ".join(f"'{stage}'" for stage in sorted(TERMINAL))
 SCHEMA = f"""
@@ -34,10 +44,14 @@ CREATE TABLE stages (
     started_at REAL, ended_at REAL,
     cpu_seconds REAL NOT NULL DEFAULT 0, peak_rss_bytes INTEGER NOT NULL DEFAULT 0,
     exit TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '',
+    kind TEXT NOT NULL DEFAULT '',  -- the last failure's FailureKind
     PRIMARY KEY (job, stage)
 ) WITHOUT ROWID;
 PRAGMA user_version = {SCHEMA_VERSION};
 """
+
+# How a database of an earlier version becomes one of the next: by the version it has.
+MIGRATIONS = {1: "ALTER TABLE stages ADD COLUMN kind TEXT NOT NULL DEFAULT '';"}
 
 JOB_COLUMNS = (
     "id, source, size, mtime_ns, ctime_ns, inode, next, admitted_at, finished_at, stem,"
@@ -95,6 +109,12 @@ def job_of(row: tuple[object, ...]) -> Job:
         stem=str(stem) if stem is not None else None,
         failure=failure,
     )
+
+
+def record_of(stage: Stage, row: tuple[Any, ...]) -> StageRecord:
+    starts, failures, started, ended, cpu, peak, exit_, kind, reason = row
+    failure = FailureKind(kind) if kind else None
+    return StageRecord(stage, starts, failures, started, ended, cpu, peak, exit_, failure, reason)
 
 
 def _int(value: object) -> int:

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from daemon import __version__
-from daemon.domain.job import Job, Stage, StageRecord, printable
+from daemon.domain.job import Job, Stage, StageRecord
+from daemon.domain.names import printable
 from daemon.domain.transcript import Alignment, Json, Recognition, Segment, coverage
 from daemon.handoff.artefacts import Prepared
 from daemon.outbox.timestamps import settle_times

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 import psutil
 
@@ -45,6 +46,12 @@ class AttemptLimits:
         )
 
 
+class AttemptState(Enum):
+    WAITING = auto()  # for a worker or for another stage: no time limit applies
+    WORKING = auto()
+    EXITED = auto()  # its process was seen dead; what it said last may be on its way
+
+
 @dataclass(slots=True)
 class Attempt:
     """A start that was counted in the ledger and whose end we are waiting for."""
@@ -56,8 +63,7 @@ class Attempt:
     limits: AttemptLimits
     begun: float  # monotonic
     heard: float  # monotonic time of the last real progress
-    waiting: bool = False  # for a worker or for another stage: no limit applies
-    dead: bool = False  # its process was seen dead; what it said last may be on its way
+    state: AttemptState = AttemptState.WORKING
     done: float = 0.0  # audio seconds
     total: float = 0.0
     cpu_before: float = 0.0  # a resident worker has worked on other files, too
@@ -67,19 +73,19 @@ class Attempt:
 
     def on_progress(self, progress: Progress, now: float) -> None:
         """Only a change is progress: a loop that reports the same point for ever has stalled."""
-        if self.waiting and self.stage is Stage.TRANSCRIBE:
-            self.input_complete(now)  # the worker took it up beside another file
+        if self.state is AttemptState.WAITING and self.stage is Stage.TRANSCRIBE:
+            self.begin_work(now)  # the worker took it up beside another file
         if progress.done != self.done:
             self.heard = now
         self.done, self.total = progress.done, progress.total
 
-    def input_complete(self, now: float) -> None:
+    def begin_work(self, now: float) -> None:
         """What it waited for is there: from now on its limits count."""
-        self.waiting = False
+        self.state = AttemptState.WORKING
         self.begun = self.heard = now
 
     def check(self, now: float, vitals: Vitals | None) -> Outcome | None:
-        """The verdict to stop it with; None while all is well."""
+        """The outcome to stop it with; None while all is well."""
         if vitals is not None:
             self.peak_bytes = max(self.peak_bytes, vitals.memory_bytes)
             self.cpu_seconds = max(self.cpu_seconds, vitals.cpu_seconds - self.cpu_before)
@@ -87,7 +93,7 @@ class Attempt:
                 return outcome.too_large(self.stage, vitals.memory_bytes, self.limits.memory_bytes)
         if self.worker.flooding:
             return outcome.flooded(self.stage)
-        if self.waiting:
+        if self.state is AttemptState.WAITING:
             return None
         if now - self.heard > self.limits.stall_seconds:
             return outcome.stalled(self.stage, self.limits.stall_seconds)
@@ -102,7 +108,7 @@ class Attempt:
             max(self.usage.peak_rss_bytes, self.peak_bytes),
         )
 
-    def record(self, found: Outcome, ended_at: float) -> StageRecord:
+    def record(self, ended: Outcome, ended_at: float) -> StageRecord:
         """How it went, for the ledger. `ended_at` is Unix time."""
         cost = self.cost()
         return StageRecord(
@@ -110,6 +116,7 @@ class Attempt:
             ended_at=ended_at,
             cpu_seconds=cost.cpu_seconds,
             peak_rss_bytes=cost.peak_rss_bytes,
-            exit=found.exit,
-            reason=found.message,
+            exit=ended.exit,
+            kind=ended.kind,
+            reason=ended.message,
         )

@@ -1,4 +1,4 @@
-"""The stage processes at work: which runs there are, what they said, and ending them.
+"""The attempts under way: what their processes said, whether they keep their limits, their ends.
 
 One PREPARE child a file; one resident TRANSCRIBE worker; one ALIGN child a file, started when its
 transcription starts so that its imports are over when the segments arrive.
@@ -16,14 +16,13 @@ from daemon.files.faults import explain
 from daemon.handoff import artefacts
 from daemon.handoff.protocol import MoreInput, Progress, Receipt, Request
 from daemon.processes import outcome
-from daemon.processes.attempt import Attempt, AttemptLimits
+from daemon.processes.attempt import Attempt, AttemptLimits, AttemptState
 from daemon.processes.outcome import Outcome
 from daemon.processes.pool import Command, WorkerPool
 from daemon.processes.worker import Worker, WorkerExited, WorkerMessage
 
-_MAX_LOG = (
-    16_000_000  # bytes of a job's log; beyond, it starts over: a flood must not fill the disk
-)
+# Bytes of a job's log; beyond, it starts over: a flood must not fill the disk.
+_MAX_LOG = 16_000_000
 
 _READERS: Mapping[Stage, Callable[[Path, str], object]] = {
     Stage.PREPARE: artefacts.read_prepared,
@@ -31,11 +30,11 @@ _READERS: Mapping[Stage, Callable[[Path, str], object]] = {
     Stage.ALIGN: artefacts.read_alignment,
 }
 
-Concluded = tuple[Attempt, Outcome]
+Ended = tuple[Attempt, Outcome]
 
 
 class Attempts:
-    """All runs. Every method is called from the supervisor's loop only."""
+    """Every method is called from the supervisor's loop only."""
 
     def __init__(
         self,
@@ -47,14 +46,14 @@ class Attempts:
         self._workers = WorkerPool(commands, folder, post)
         self._folder = folder
         self._grace = grace_seconds
-        self._runs: dict[str, Attempt] = {}  # by nonce
+        self._running: dict[str, Attempt] = {}  # by nonce
 
     @property
     def running(self) -> list[Attempt]:
-        return list(self._runs.values())
+        return list(self._running.values())
 
     def of(self, stage: Stage) -> list[Attempt]:
-        return [attempt for attempt in self._runs.values() if attempt.stage is stage]
+        return [attempt for attempt in self._running.values() if attempt.stage is stage]
 
     def prewarm(self, stages: Iterable[Stage], now: float) -> None:
         """Have processes of these stages ready before a file needs them."""
@@ -68,7 +67,7 @@ class Attempts:
         vitals = worker.vitals()
         attempt = Attempt(job, stage, secrets.token_hex(8), worker, limits, begun=now, heard=now)
         attempt.cpu_before = vitals.cpu_seconds if vitals else 0.0
-        self._runs[attempt.nonce] = attempt
+        self._running[attempt.nonce] = attempt
         worker.ask(Request(folder, attempt.nonce))
         return attempt
 
@@ -78,57 +77,59 @@ class Attempts:
         alone = complete and not self.of(Stage.TRANSCRIBE)
         for attempt in running:
             if complete:
-                attempt.input_complete(now)
+                attempt.begin_work(now)
             attempt.worker.ask(MoreInput(attempt.nonce, complete, alone))
         return bool(running)
 
-    def on_event(self, event: WorkerMessage | WorkerExited, now: float) -> list[Concluded]:
-        """Take in what a process said; return the runs that this ended."""
+    def on_event(self, event: WorkerMessage | WorkerExited, now: float) -> list[Ended]:
+        """Take in what a process said; return the attempts that this ended."""
         match event:
             case WorkerExited(worker):
-                return self._died(worker)
+                known = {*self._workers.ready(), *(attempt.worker for attempt in self.running)}
+                return self._end(worker, None) if worker in known else []
             case WorkerMessage(_, Progress() as progress):
-                if attempt := self._runs.get(progress.nonce):
+                if attempt := self._running.get(progress.nonce):
                     attempt.on_progress(progress, now)
                     if attempt.stage is Stage.TRANSCRIBE:
                         self.send_more_input(attempt.job.id, complete=False, now=now)
             case WorkerMessage(_, Receipt() as receipt):
-                if attempt := self._runs.pop(receipt.nonce, None):
+                if attempt := self._running.pop(receipt.nonce, None):
                     attempt.usage = receipt.usage
                     self._workers.touch(now)
-                    conclusion = attempt, self._judge(attempt, receipt)
-                    self._release(attempt.worker)
-                    for waiting in self.of(
-                        attempt.stage
-                    ):  # for the worker: it is free for them now
-                        if waiting.worker is attempt.worker:
-                            waiting.input_complete(now)
-                    return [conclusion]
+                    ended = attempt, self._outcome_of(attempt, receipt)
+                    if not self._workers.is_resident(attempt.worker):
+                        attempt.worker.end(self._grace)  # it was there for this file alone
+                    for other in self.of(attempt.stage):
+                        if other.worker is attempt.worker:  # which is free for it now
+                            other.begin_work(now)
+                    return [ended]
             case _:
                 pass
         return []
 
-    def check(self, now: float) -> list[Concluded]:
-        """Look at every process; end those that broke a limit, and return their runs."""
-        concluded: list[Concluded] = []
+    def check(self, now: float) -> list[Ended]:
+        """Look at every process; end those that broke a limit, and return their attempts."""
+        ended: list[Ended] = []
         for attempt in self.running:
             _bound(self._folder / str(attempt.job.id) / artefacts.LOG)
             if attempt.worker.exit_code() is None:
-                found = attempt.check(now, attempt.worker.vitals())
-                concluded.extend(self._end(attempt.worker, found) if found else ())
-            elif attempt.dead:  # and still no Ended: somebody else holds its pipe open
-                concluded.extend(self._end(attempt.worker, None))
+                broken_limit = attempt.check(now, attempt.worker.vitals())
+                ended.extend(self._end(attempt.worker, broken_limit) if broken_limit else ())
+            elif (
+                attempt.state is AttemptState.EXITED
+            ):  # and no WorkerExited: somebody else holds its pipe open
+                ended.extend(self._end(attempt.worker, None))
             else:
-                attempt.dead = True
-        return concluded
+                attempt.state = AttemptState.EXITED
+        return ended
 
     def reset_stall_clocks(self, now: float) -> None:
-        """We could not listen until now: no run is to blame for its silence."""
+        """We could not listen until now: no attempt is to blame for its silence."""
         for attempt in self.running:
             attempt.heard = now
 
     def stop(self, job: int) -> list[Attempt]:
-        """End a job's runs without a verdict; return them, so that their starts are given back."""
+        """End a job's attempts without an outcome; return them: their starts do not count."""
         workers = {attempt.worker for attempt in self.running if attempt.job.id == job}
         return [attempt for worker in workers for attempt, _ in self._end(worker, None)]
 
@@ -145,11 +146,13 @@ class Attempts:
 
     def idle_since(self) -> float | None:
         """Since when processes have been held ready without work; None if that is not so."""
-        return None if self._runs else self._workers.idle_since()
+        return None if self._running else self._workers.idle_since()
 
-    def _judge(self, attempt: Attempt, receipt: Receipt) -> Outcome:
+    def _outcome_of(self, attempt: Attempt, receipt: Receipt) -> Outcome:
         if receipt.kind is not None:
             return outcome.failed(receipt.kind, receipt.message)
+        if attempt.stage is Stage.ALIGN and attempt.state is AttemptState.WAITING:
+            return outcome.invalid(attempt.stage, "its input was not complete")
         try:
             _READERS[attempt.stage](self._folder / str(attempt.job.id), attempt.nonce)
         except artefacts.InvalidArtefactError as error:
@@ -158,25 +161,14 @@ class Attempts:
             return outcome.failed(FailureKind.ENVIRONMENT, explain(error))
         return outcome.succeeded()
 
-    def _release(self, worker: Worker) -> None:
-        """A child that was there for one file has done its duty."""
-        if not self._workers.is_resident(worker):
-            worker.end(self._grace)
-
-    def _died(self, worker: Worker) -> list[Concluded]:
-        ours = worker in self._workers.ready() or any(
-            attempt.worker is worker for attempt in self.running
-        )
-        return self._end(worker, None) if ours else []
-
-    def _end(self, worker: Worker, found: Outcome | None) -> list[Concluded]:
-        """End a process; conclude its runs with `found`, or with how it died."""
+    def _end(self, worker: Worker, stopped_for: Outcome | None) -> list[Ended]:
+        """End a process; its attempts end with `stopped_for`, or with how it died."""
         code = worker.end(self._grace)
         self._workers.forget(worker)
         running = [attempt for attempt in self.running if attempt.worker is worker]
         for attempt in running:
-            del self._runs[attempt.nonce]
-        return [(attempt, found or self._how_it_died(attempt, code)) for attempt in running]
+            del self._running[attempt.nonce]
+        return [(attempt, stopped_for or self._how_it_died(attempt, code)) for attempt in running]
 
     def _how_it_died(self, attempt: Attempt, code: int | None) -> Outcome:
         if attempt.worker.ready or attempt.stage is Stage.ALIGN:  # which has its own way to go on

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from daemon.domain.job import Job, printable
+from daemon.domain.job import Job
+from daemon.domain.names import printable
 
 if TYPE_CHECKING:
     from loguru import Record

@@ -6,14 +6,13 @@ import datetime
 import math
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from daemon import __version__
 from daemon.domain.transcript import Json
 from daemon.files.atomic import write_json
 from daemon.files.state_folder import STATUS
-from daemon.processes.attempt import Attempt
 
 _MIN_SECONDS = 1.0  # between two writes
 
@@ -34,14 +33,14 @@ class StatusFile:
         self._stale = False
 
     def write(
-        self, state: str, reason: str, watcher: str, running: Iterable[Attempt], now: float
+        self, state: str, reason: str, watcher: str, working_on: Sequence[Json], now: float
     ) -> None:
-        """`now` is monotonic. Raises OSError."""
+        """`working_on` has an object for each attempt; `now` is monotonic. Raises OSError."""
         content: Json = {
             "state": state,
             "reason": reason,
             "watcher": watcher,
-            "working_on": [_run(attempt) for attempt in running],
+            "working_on": list(working_on),
         }
         self._stale = self._stale or content != self._content
         self._content = content
@@ -57,17 +56,6 @@ class StatusFile:
         self._at = now
         self._stale = False
         write_json(self._path, self._base | self._content | {"updated": _now()})
-
-
-def _run(attempt: Attempt) -> Json:
-    return {
-        "job": attempt.job.id,
-        "name": attempt.job.name,
-        "stage": attempt.stage,
-        "pid": attempt.worker.pid,
-        "done_seconds": round(attempt.done, 1),
-        "total_seconds": round(attempt.total, 1),
-    }
 
 
 def _now() -> str:

@@ -1,4 +1,4 @@
-"""From the inbox to the ledger: a scan, patience, one row a file, whatever its events."""
+"""From the inbox to the ledger: scanned, still for long enough, then one row a file."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from daemon.domain.job import Candidate, Failure, FailureKind, Identity, Job, Stage, printable
+from daemon.domain.job import Candidate, Failure, FailureKind, Identity, Job, Stage
+from daemon.domain.names import printable
 from daemon.inbox.scan import Settling, look_into
 from daemon.ledger.cancellations import Cancellations
 from daemon.ledger.inbox_scan import LedgerScan
 from daemon.supervisor.context import Context
+from daemon.supervisor.held_jobs import HeldJobs
 from daemon.supervisor.transitions import Transitions
 
 _MENTIONED = 20  # names a scan
@@ -29,9 +31,9 @@ class Admission:
         inbox: Path,
         context: Context,
         transitions: Transitions,
-        unsettled: set[int],
-        looking: Callable[[], None],
-        patience: Callable[[Candidate], float],
+        held: HeldJobs,
+        before_scan: Callable[[], None],
+        completeness: Callable[[Candidate], float],
     ) -> None:
         self._inbox = inbox
         self._extensions = context.config.watch.extensions
@@ -40,12 +42,12 @@ class Admission:
         self._mounts = context.mounts
         self._transitions = transitions
         self._cancelled = Cancellations(context.config.paths.state)
-        self._unsettled = unsettled  # shared: jobs that wait for their file to be still again
-        self._looking = looking  # called before each look: later events need another one
+        self._held = held
+        self._before_scan = before_scan  # later events need another scan
         watch = context.config.watch
-        self._settling = Settling(watch.settle_seconds, watch.empty_seconds, patience)
+        self._settling = Settling(watch.settle_seconds, watch.empty_seconds, completeness)
         self._passed_over: set[str] = set()
-        self._looked_for: set[int] = set()  # unsettled jobs at the last scan
+        self._looked_for: frozenset[int] = frozenset()  # held jobs, at the last scan
         self._missing: set[int] = set()  # jobs whose file the last scan did not find
 
     @property
@@ -55,14 +57,14 @@ class Admission:
 
     def due(self) -> float | None:
         """When a scan can find the next file settled (monotonic), or a job's file again."""
-        return -math.inf if self._unsettled - self._looked_for else self._settling.due()
+        return -math.inf if self._held.all() - self._looked_for else self._settling.due()
 
     def scan(self, now: float, unix_time: float) -> bool:
         """Look once; True if something new is settling. Raises OSError if the inbox is gone."""
         self._mounts.check([self._inbox])
-        self._looking()
+        self._before_scan()
         self._give_up_what_is_cancelled()
-        self._looked_for = set(self._unsettled)
+        self._looked_for = self._held.all()
         look = look_into(self._inbox, self._extensions)
         seen = self._ledger.compare(look.candidates)
         before = self.settling
@@ -76,7 +78,7 @@ class Admission:
 
     def _unread(self, seen: LedgerScan, fresh: Iterable[Candidate]) -> list[Candidate]:
         """The files that changed while they were read, and have not changed since."""
-        jobs = [job for one in self._unsettled if (job := self._ledger.job(one)) is not None]
+        jobs = [job for number in self._held.all() if (job := self._ledger.job(number)) is not None]
         found = [one for job in jobs if (one := seen.at(job.source)) is not None]
         changed = {one.path for one in fresh}
         return [one for one in found if one.path not in changed]
@@ -92,7 +94,7 @@ class Admission:
             elif job.next is not Stage.PUBLISH or job.stem is None:
                 self._renew(job, candidate)
             elif candidate.path != job.source:  # delivered already, but not yet filed away
-                self._unsettled.discard(job.id)
+                self._held.release(job.id)
                 self._ledger.relocate(job.id, candidate)
             # else: its delivery has begun and is finished first; then this is a new recording
         for job in self._ledger.admit(fresh, unix_time):
@@ -102,7 +104,7 @@ class Admission:
 
     def _renew(self, job: Job, candidate: Candidate) -> None:
         self._transitions.abandon(job)
-        self._unsettled.discard(job.id)
+        self._held.release(job.id)
         if candidate.refusal is not None:
             failure = Failure(Stage.PREPARE, FailureKind.BAD_INPUT, candidate.refusal)
             self._ledger.mark_failed(job.id, failure)
@@ -117,7 +119,7 @@ class Admission:
         missing = [
             job
             for job in absent
-            if (job.next is Stage.PREPARE or job.id in self._unsettled)
+            if (job.next is Stage.PREPARE or job.id in self._held)
             and _kept(job.identity) not in settling
         ]
         for job in missing:
@@ -126,10 +128,10 @@ class Admission:
         self._missing = {job.id for job in missing}
 
     def _give_up(self, job: Job, unix_time: float) -> None:
-        self._unsettled.discard(job.id)
+        self._held.release(job.id)
         if job.next is Stage.PREPARE:
             self._transitions.abandon(job)
-            self._ledger.finish(job.id, Stage.GONE, unix_time)
+            self._ledger.move(job.id, Stage.GONE, unix_time)
             self._event_log.info("gone", "left the inbox before it was read", job)
 
     def _give_up_what_is_cancelled(self) -> None:
@@ -137,7 +139,7 @@ class Admission:
             job = self._ledger.job(number)
             if job is not None and job.next in _CANCELLABLE and job.stem is None:
                 self._transitions.abandon(job)
-                self._unsettled.discard(job.id)
+                self._held.release(job.id)
                 failure = Failure(job.next, FailureKind.CANCELLED, "it was cancelled")
                 self._ledger.mark_failed(job.id, failure)
             self._cancelled.settle(number)

@@ -25,7 +25,6 @@ from daemon.outbox.publisher import Publisher
 from daemon.processes.attempts import Attempts
 from daemon.processes.pool import Command
 from daemon.reporting.event_log import EventLog
-from daemon.reporting.status_file import StatusFile
 from daemon.supervisor.admission import Admission
 from daemon.supervisor.context import Context
 from daemon.supervisor.crash_recovery import (
@@ -35,9 +34,11 @@ from daemon.supervisor.crash_recovery import (
     sweep_orphans,
 )
 from daemon.supervisor.events import Event, InboxChanged, StopRequested
+from daemon.supervisor.held_jobs import HeldJobs
+from daemon.supervisor.inbox_watch import InboxWatch, NoInbox
+from daemon.supervisor.last_steps import LastSteps
 from daemon.supervisor.loop import Supervisor
-from daemon.supervisor.pause import Pause
-from daemon.supervisor.power import SleepInhibitor, stay_awake_command
+from daemon.supervisor.pause import RETRY_SECONDS, Pause
 from daemon.supervisor.scheduler import Scheduler
 from daemon.supervisor.transitions import Transitions
 
@@ -71,87 +72,92 @@ def stage_commands(config: Config, backend: Backend) -> Commands:
     }
 
 
-@contextmanager
-def opened(config: Config, commands: Commands, event_log: EventLog) -> Iterator[Application]:
-    """Everything but the loop, with the lock held. Raises TemporaryError if it is not free."""
-    os.umask(0o077)  # recordings and transcripts are their owner's business
-    jobs = config.paths.state / JOBS
-    jobs.mkdir(parents=True, exist_ok=True)
-    with Lock(config.paths.state) as lock:
-        sweep_orphans(config.paths.state)
-        with contextlib.closing(open_ledger(config.paths, event_log)) as ledger:
-            sweep_jobs(jobs, ledger)
-            events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-            attempts = Attempts(commands, jobs, events.put, config.limits.grace_seconds)
-            publisher = Publisher(config, ledger, jobs)
-            pause = Pause(event_log)
-            mounts = Mounts(config.paths.state)
-            context = Context(config, ledger, attempts, publisher, event_log, pause, mounts, jobs)
-            yield Application(context, events, lock)
-
-
 class Application:
-    """The collaborators and the queue that ties them together."""
+    """The daemon's collaborators, and the queue of events that ties them together."""
 
     def __init__(self, context: Context, events: queue.SimpleQueue[Event], lock: Lock) -> None:
         self.context = context
-        self.events = events
+        self._events = events
         self._lock = lock
 
-    def watch(self, drain: bool, only: int | None = None) -> None:
-        """The daemon: watch the inbox and work, until stopped or (`drain`) until all is done."""
+    @classmethod
+    @contextmanager
+    def open(
+        cls,
+        config: Config,
+        commands: Commands,
+        event_log: EventLog,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> Iterator[Application]:
+        """Everything but the loop, with the lock held. Raises TemporaryError if it is not free.
+
+        `retry_seconds` is how long a pause lasts before the next try.
+        """
+        os.umask(0o077)  # recordings and transcripts are their owner's business
+        jobs = config.paths.state / JOBS
+        jobs.mkdir(parents=True, exist_ok=True)
+        with Lock(config.paths.state) as lock:
+            sweep_orphans(config.paths.state)
+            with contextlib.closing(open_ledger(config.paths, event_log)) as ledger:
+                sweep_jobs(jobs, ledger)
+                events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+                context = Context(
+                    config,
+                    ledger,
+                    Attempts(commands, jobs, events.put, config.limits.grace_seconds),
+                    Publisher(config, ledger, jobs),
+                    event_log,
+                    Pause(event_log, retry_seconds),
+                    Mounts(config.paths.state),
+                    jobs,
+                )
+                yield cls(context, events, lock)
+
+    def watch(self, drain: bool) -> None:
+        """Watch the inbox and work, until stopped or (`drain`) until all is done."""
         context, config = self.context, self.context.config
         _make_folders(config.paths, context.mounts)
-        bell = _Bell(self.events)
-        unsettled: set[int] = set()
-        transitions = Transitions(context, unsettled if only is None else None)
-        admission = watcher = None
+        held = HeldJobs(inbox_is_watched=True)
+        transitions = Transitions(context, held)
+        scheduler = Scheduler(context, transitions, LastSteps(context, held))
         inbox = config.paths.inbox.resolve()
+        pending = _PendingChange(self._events)
         inbox_lock = FolderLock(inbox)
-        downloads = ICloudDownloads()
 
-        def looking() -> None:
+        def before_scan() -> None:
             self._lock.check()
             inbox_lock.hold()
-            bell.answered()
+            pending.before_scan()
 
-        if only is None:
-            with contextlib.suppress(OSError):  # the inbox may be missing: the scans wait for it
-                inbox_lock.hold()
-                for folder in (inbox, config.paths.done, config.paths.failed):
-                    restore_claims(folder, inbox)
-            patience = CompletenessCheck(context.event_log, downloads, context.clock)
-            admission = Admission(inbox, context, transitions, unsettled, looking, patience)
-            watcher = Watcher(inbox, bell.ring) if config.watch.events else None
-        supervisor = Supervisor(
-            context,
-            self.events,
-            Scheduler(context, transitions, only),
-            transitions,
-            admission,
-            watcher,
-            StatusFile(config.paths.state),
-            SleepInhibitor(stay_awake_command() if config.limits.keep_awake else ()),
-            drain=drain or only is not None,
+        with contextlib.suppress(OSError):  # the inbox may be missing: the scans wait for it
+            inbox_lock.hold()
+            for folder in (inbox, config.paths.done, config.paths.failed):
+                restore_claims(folder, inbox)
+        with contextlib.closing(ICloudDownloads()) as downloads, contextlib.closing(inbox_lock):
+            completeness = CompletenessCheck(context.event_log, downloads, context.clock)
+            admission = Admission(inbox, context, transitions, held, before_scan, completeness)
+            watcher = Watcher(inbox, pending.post) if config.watch.events else None
+            watch = InboxWatch(context, admission, watcher)
+            Supervisor(context, self._events, scheduler, transitions, watch, drain).run()
+
+    def drain(self, on_turn: Callable[[], None] = lambda: None, only: int | None = None) -> None:
+        """Finish the jobs that are in the ledger, or `only` that one; no inbox is watched."""
+        context = self.context
+        _make_folders(context.config.paths, context.mounts)
+        held = HeldJobs(inbox_is_watched=False)
+        transitions = Transitions(context, held)
+        scheduler = Scheduler(context, transitions, LastSteps(context, held), only)
+        loop = Supervisor(
+            context, self._events, scheduler, transitions, NoInbox(), drain=True, on_turn=on_turn
         )
-        with contextlib.closing(downloads), contextlib.closing(inbox_lock):
-            supervisor.run()
-
-    def drain(self, on_turn: Callable[[], None]) -> None:
-        """Finish the jobs that were admitted by hand; nothing is watched."""
-        _make_folders(self.context.config.paths, self.context.mounts)
-        transitions = Transitions(self.context, None)
-        scheduler = Scheduler(self.context, transitions)
-        Supervisor(
-            self.context, self.events, scheduler, transitions, drain=True, on_turn=on_turn
-        ).run()
+        loop.run()
 
     @contextmanager
     def stopped_by(self, signals: Iterable[signal.Signals]) -> Iterator[None]:
         """Signals become events of the loop; a handler does nothing but post."""
         before = {
             number: signal.signal(
-                number, lambda received, _: self.events.put(StopRequested(received))
+                number, lambda received, _: self._events.put(StopRequested(received))
             )
             for number in signals
         }
@@ -162,20 +168,20 @@ class Application:
                 signal.signal(number, handler)
 
 
-class _Bell:
-    """Turns any number of file events into one Knock at a time."""
+class _PendingChange:
+    """Turns any number of file events into one InboxChanged at a time."""
 
     def __init__(self, events: queue.SimpleQueue[Event]) -> None:
         self._events = events
-        self._rung = False
+        self._is_posted = False
 
-    def ring(self) -> None:
-        if not self._rung:
-            self._rung = True
+    def post(self) -> None:
+        if not self._is_posted:
+            self._is_posted = True
             self._events.put(InboxChanged())
 
-    def answered(self) -> None:
-        self._rung = False
+    def before_scan(self) -> None:
+        self._is_posted = False
 
 
 def _make_folders(paths: Paths, mounts: Mounts) -> None:

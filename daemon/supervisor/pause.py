@@ -14,8 +14,9 @@ class Pause:
     "machine" (its disk, its battery) before each start.
     """
 
-    def __init__(self, event_log: EventLog) -> None:
+    def __init__(self, event_log: EventLog, retry_seconds: float = RETRY_SECONDS) -> None:
         self._event_log = event_log
+        self.retry_seconds = retry_seconds
         self._reasons: dict[str, str] = {}
         self.until = 0.0
 
@@ -29,7 +30,7 @@ class Pause:
 
     def begin(self, topic: str, reason: str, now: float) -> None:
         """Pause, and say so once, however often the fault repeats itself."""
-        self.until = now + RETRY_SECONDS
+        self.until = now + self.retry_seconds
         if self._reasons.get(topic) != reason:
             self._reasons[topic] = reason
             self._event_log.warning("paused", f"paused: {reason}", reason=reason)

@@ -10,7 +10,7 @@ from daemon.files.faults import scarce_disk
 from daemon.handoff import alignment_log, artefacts
 from daemon.handoff.artefacts import JobRequest
 from daemon.models import registry
-from daemon.processes.attempt import AttemptLimits
+from daemon.processes.attempt import AttemptLimits, AttemptState
 from daemon.supervisor.context import Context
 from daemon.supervisor.last_steps import LastSteps
 from daemon.supervisor.power import on_battery
@@ -28,15 +28,21 @@ _MADE_FROM_AUDIO = (
 
 
 class Scheduler:
-    """Keeps every lane busy, oldest file first; a file that failed before waits behind the rest."""
+    """Keeps every stage busy, oldest file first; a file that failed before waits for the rest."""
 
-    def __init__(self, context: Context, transitions: Transitions, only: int | None = None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        transitions: Transitions,
+        last_steps: LastSteps,
+        only: int | None = None,
+    ) -> None:
         self._context = context
         self._transitions = transitions
         self._only = only  # work on this job alone
-        self._last_steps = LastSteps(context, transitions.used_up, transitions.unsettled)
+        self._last_steps = last_steps
 
-    def go(self, now: float) -> None:
+    def start_due(self, now: float) -> None:
         """Start whatever can start. Raises OSError for faults of the machine."""
         self._start_aligners(now)
         self._start_transcriptions(now)
@@ -49,7 +55,8 @@ class Scheduler:
         for job in self._waiting(Stage.QUARANTINE, now):
             self._last_steps.quarantine(job)
         for job in self._waiting(Stage.PUBLISH, now):
-            self._last_steps.publish(job)
+            if not self._last_steps.wait_for_file(job) and self._may_be_tried(job, Stage.PUBLISH):
+                self._last_steps.publish(job)
 
     def prewarm(self, now: float) -> None:
         """A file is coming: have processes ready for it. Raises OSError."""
@@ -121,9 +128,7 @@ class Scheduler:
     def _waiting(self, stage: Stage, now: float) -> Iterator[Job]:
         attempts = self._context.attempts
         for job in self._context.ledger.waiting(stage):
-            busy = {
-                attempt.job.id for attempt in attempts.of(stage)
-            }  # anew: the caller starts them
+            busy = {attempt.job.id for attempt in attempts.of(stage)}  # the caller may start some
             if job.id not in busy and self._transitions.may_start(job, now) and self._wanted(job):
                 yield job
 
@@ -133,7 +138,7 @@ class Scheduler:
     def _begin(self, job: Job, stage: Stage, now: float) -> bool:
         """Start an attempt, unless its attempts are used up; True if it runs now."""
         context = self._context
-        if self._transitions.used_up(job, stage):
+        if not self._may_be_tried(job, stage):
             return False
         if reason := self._scarcity():
             context.pause.begin("machine", reason, now)
@@ -147,9 +152,17 @@ class Scheduler:
         except OSError:
             context.ledger.uncount_start(job.id, stage)
             raise
-        shared = stage is Stage.TRANSCRIBE and len(context.attempts.of(stage)) > 1
-        attempt.waiting = stage is Stage.ALIGN or shared
+        shares_worker = stage is Stage.TRANSCRIBE and len(context.attempts.of(stage)) > 1
+        if stage is Stage.ALIGN or shares_worker:
+            attempt.state = AttemptState.WAITING
         return True
+
+    def _may_be_tried(self, job: Job, stage: Stage) -> bool:
+        """Whether the stage has attempts left; if not, the job is given up."""
+        final = self._transitions.final_outcome(job, stage)
+        if final is not None:
+            self._transitions.give_up(job, stage, final)
+        return final is None
 
     def _limits(self, job: Job, stage: Stage) -> AttemptLimits:
         audio = 0.0
@@ -173,7 +186,7 @@ class Scheduler:
             self._request(job).write(folder)
             return True
         if not (folder / artefacts.AUDIO).exists() or not (folder / artefacts.PREPARED).exists():
-            self._context.ledger.advance(job.id, Stage.PREPARE)  # somebody tidied the state folder
+            self._context.ledger.move(job.id, Stage.PREPARE)  # somebody tidied the state folder
             return False
         if stage is Stage.TRANSCRIBE:
             for name in _MADE_FROM_AUDIO:

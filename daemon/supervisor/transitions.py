@@ -1,4 +1,29 @@
-"""What the end of a stage means for its job: on to the next, again, or out."""
+"""The way of a recording, from admission to delivery, and what each kind of failure does to it.
+
+    in the inbox   a scan finds it still and whole: a row in the ledger       admission.py
+    PREPARE        decoded, hashed, speech found  -> TRANSCRIBE
+                   transcribed before             -> ALIGN
+                   delivered before               -> DONE
+    TRANSCRIBE     text and segments              -> ALIGN, or PUBLISH if no words are wanted
+    ALIGN          words with times               -> PUBLISH; given up: PUBLISH without words
+    PUBLISH        results into the outbox, the recording to done/ -> DONE    last_steps.py
+    QUARANTINE     the recording to failed/ with the reason -> FAILED         last_steps.py
+
+    a scan misses the file before it was read     -> GONE
+    the file changed                              -> PREPARE, from anywhere before its delivery
+
+The scheduler starts what is next. An attempt ends in an Outcome, and its kind decides here:
+
+    none (success)       the next stage, as above
+    BAD_INPUT            QUARANTINE
+    CRASHED, TIMED_OUT,  the same stage again, after a wait that grows; after limits.max_attempts
+    MEMORY               QUARANTINE, or without words if it was ALIGN
+    ENVIRONMENT          the start is uncounted; the queue pauses, then the same stage again
+    CHANGED, VANISHED    the start is uncounted; held until a scan finds the file still again
+                         (QUARANTINE where no inbox is watched)
+    INTERRUPTED          the daemon itself was killed limits.max_interruptions times: QUARANTINE
+    CANCELLED            QUARANTINE; only a person asks for it
+"""
 
 from __future__ import annotations
 
@@ -11,71 +36,92 @@ from daemon.processes.attempt import Attempt
 from daemon.processes.outcome import Outcome
 from daemon.supervisor.backoff import Backoff
 from daemon.supervisor.context import Context
+from daemon.supervisor.held_jobs import HeldJobs
 from daemon.supervisor.last_steps import archive
 
 
 class Transitions:
-    """Draws the consequences of stages' ends.
+    """Moves jobs on, again, or out."""
 
-    `unsettled` is shared with the intake: a job in it waits until its file is still again. None:
-    there is no inbox to watch, so a file that changes under us fails.
-    """
-
-    def __init__(self, context: Context, unsettled: set[int] | None) -> None:
+    def __init__(self, context: Context, held: HeldJobs) -> None:
         self._context = context
-        self.unsettled = unsettled
+        self._held = held
         self._backoff = Backoff(context.config.limits.retry_seconds)
 
     # Before a start
 
     def may_start(self, job: Job, now: float) -> bool:
-        waits = self.unsettled is not None and job.id in self.unsettled
-        return not waits and self._backoff.is_over(job.id, now)
+        return job.id not in self._held and self._backoff.is_over(job.id, now)
 
     def next_retry(self, now: float) -> float | None:
         """When the next job that still has to wait may be tried again (monotonic)."""
         return self._backoff.next(now)
 
-    def used_up(self, job: Job, stage: Stage) -> bool:
-        """Whether the stage may not be tried again; if so, the consequence is drawn."""
+    def final_outcome(self, job: Job, stage: Stage) -> Outcome | None:
+        """Why the stage may not be tried again; None if it may."""
         record = self._context.ledger.record(job.id, stage)
         if record.interruptions() >= self._context.config.limits.max_interruptions:
-            found = outcome.interrupted(stage, record.interruptions())
-        elif record.failures >= self._attempts(job, stage):
-            found = Outcome(FailureKind.CRASHED, record.reason, record.exit)
-        else:
-            return False
-        self._give_up(job, stage, found)
-        return True
+            return outcome.interrupted(stage, record.interruptions())
+        if record.failures >= self._max_failures(job, stage):
+            return Outcome(record.kind or FailureKind.CRASHED, record.reason, record.exit)
+        return None
 
-    def _attempts(self, job: Job, stage: Stage) -> int:
-        """How many failures a stage is allowed."""
+    def give_up(self, job: Job, stage: Stage, final: Outcome) -> None:
+        """The file fails; or, if only its words' times are at stake, goes on without them."""
+        ledger = self._context.ledger
+        if stage is Stage.ALIGN:
+            current = ledger.job(job.id)
+            if current is not None and current.next is stage:  # else: when its input is whole
+                self._go_on_without_words(job, final)
+            return
+        self.abandon(job)
+        kind = final.kind or FailureKind.CRASHED
+        ledger.mark_failed(job.id, Failure(stage, kind, final.message))
+
+    def _max_failures(self, job: Job, stage: Stage) -> int:
         config = self._context.config
         if stage is not Stage.ALIGN:
             return config.limits.max_attempts
-        return alignment_log.read(self._context.folder(job.id)).allowed(config.align.attempts)
+        history = alignment_log.read(self._context.folder(job.id))
+        return history.allowed(config.align.attempts)
+
+    def _go_on_without_words(self, job: Job, final: Outcome) -> None:
+        context, folder = self._context, self._context.folder(job.id)
+        attempts = context.ledger.record(job.id, Stage.ALIGN).failures
+        reason = final.message + (f" ({attempts} attempts)" if attempts > 1 else "")
+        words = alignment_log.read(folder).words
+        status = AlignmentStatus.PARTIAL if words else AlignmentStatus.FAILED
+        alignment = Alignment(status, reason, "", words)
+        artefacts.write_artefact(folder / artefacts.ALIGNMENT, "", alignment.to_json())
+        context.event_log.warning(
+            "unaligned", f"delivering segments without word times: {reason}", job, reason=reason
+        )
+        context.ledger.move(job.id, Stage.PUBLISH)
 
     # After an end
 
-    def apply_outcome(self, attempt: Attempt, found: Outcome, now: float) -> None:
+    def apply_outcome(self, attempt: Attempt, ended: Outcome, now: float) -> None:
         """One attempt ended: store it, and decide."""
         context, job = self._context, attempt.job
-        match found.kind:
+        match ended.kind:
             case None:
-                self._succeeded(attempt, found)
+                following = self._after_success(attempt)
+                record = attempt.record(ended, context.unix_time())
+                context.ledger.end(job.id, record, following)
+                if following is Stage.DONE:
+                    context.publisher.clear(job)
                 context.pause.end("work")
             case FailureKind.ENVIRONMENT:
-                context.ledger.uncount_start(job.id, attempt.stage)
+                self.uncount_start(attempt)
                 self.abandon(job)  # an aligner must not wait for as long as the pause takes
-                context.pause.begin("work", found.message, now)
-            case FailureKind.CHANGED | FailureKind.VANISHED if self.unsettled is not None:
-                context.ledger.uncount_start(job.id, attempt.stage)
-                self.unsettled.add(job.id)
+                context.pause.begin("work", ended.message, now)
+            case FailureKind.CHANGED | FailureKind.VANISHED if self._held.hold(job.id):
+                self.uncount_start(attempt)
             case FailureKind.BAD_INPUT | FailureKind.CHANGED | FailureKind.VANISHED:
-                context.ledger.end(job.id, attempt.record(found, context.unix_time()), None)
-                self._give_up(job, attempt.stage, found)
+                context.ledger.end(job.id, attempt.record(ended, context.unix_time()), None)
+                self.give_up(job, attempt.stage, ended)
             case _:
-                self._failed(attempt, found, now)
+                self._after_failure(attempt, ended, now)
 
     def abandon(self, job: Job) -> None:
         """End whatever runs for a job; none of it counts."""
@@ -83,26 +129,37 @@ class Transitions:
             self.uncount_start(attempt)
 
     def uncount_start(self, attempt: Attempt) -> None:
-        """We ended this run ourselves: it does not count."""
+        """We ended this attempt ourselves: it does not count."""
         self._context.ledger.uncount_start(attempt.job.id, attempt.stage)
 
-    def _succeeded(self, attempt: Attempt, found: Outcome) -> None:
-        context, job = self._context, attempt.job
-        following = {
-            Stage.PREPARE: self._after_prepare,
-            Stage.TRANSCRIBE: self._after_transcribe,
-            Stage.ALIGN: self._after_align,
-        }[attempt.stage](job)
-        context.ledger.end(job.id, attempt.record(found, context.unix_time()), following)
-        if following is Stage.DONE:
-            context.ledger.finish(job.id, Stage.DONE, context.unix_time())
-            context.publisher.clear(job)
+    def _after_failure(self, attempt: Attempt, ended: Outcome, now: float) -> None:
+        context, job, stage = self._context, attempt.job, attempt.stage
+        context.ledger.end(job.id, attempt.record(ended, context.unix_time()), None)
+        failures = context.ledger.record(job.id, stage).failures
+        if failures >= self._max_failures(job, stage):
+            self.give_up(job, stage, ended)
+            return
+        if stage is Stage.TRANSCRIBE:
+            self.abandon(job)  # its aligner waits for what will not come
+        wait = 0.0 if stage is Stage.ALIGN else self._backoff.wait(job.id, failures, now)
+        context.event_log.warning(
+            "retrying", f"{ended.message}; trying again", job, stage=stage, wait_seconds=wait
+        )
+
+    def _after_success(self, attempt: Attempt) -> Stage:
+        """What comes next, by what the stage's artefact says."""
+        match attempt.stage:
+            case Stage.PREPARE:
+                return self._after_prepare(attempt.job)
+            case Stage.TRANSCRIBE:
+                return self._after_transcribe(attempt.job)
+            case _:
+                return self._after_align(attempt.job)
 
     def _after_prepare(self, job: Job) -> Stage:
-        """To TRANSCRIBE, unless these very bytes have been there before."""
         context, folder = self._context, self._context.folder(job.id)
         prepared = artefacts.read_prepared(folder)
-        if self._delivered_before(job, prepared.sha256):
+        if self._was_delivered_before(job, prepared.sha256):
             archive(context, job)
             context.event_log.info("unchanged", "the same recording was delivered before", job)
             return Stage.DONE
@@ -122,13 +179,14 @@ class Transitions:
             return Stage.TRANSCRIBE
         return Stage.ALIGN if artefacts.is_whole(folder, Stage.TRANSCRIBE) else Stage.TRANSCRIBE
 
-    def _delivered_before(self, job: Job, sha256: str) -> bool:
+    def _was_delivered_before(self, job: Job, sha256: str) -> bool:
         """Whether the results are there already: it was kept, or an earlier ledger was lost."""
-        kept = self._context.config.output.source == "keep"
-        if kept and self._context.ledger.delivered(job.source, sha256) is not None:
+        context = self._context
+        kept = context.config.output.source == "keep"
+        if kept and context.ledger.delivered(job.source, sha256) is not None:
             return True
-        stem = self._context.ledger.recovered(job.source.with_name(job.name), sha256)
-        return stem is not None and self._context.publisher.is_delivered(stem)
+        stem = context.ledger.recovered(job.source.with_name(job.name), sha256)
+        return stem is not None and context.publisher.is_delivered(stem)
 
     def _after_transcribe(self, job: Job) -> Stage:
         context = self._context
@@ -151,55 +209,10 @@ class Transitions:
     def _after_align(self, job: Job) -> Stage:
         alignment = artefacts.read_alignment(self._context.folder(job.id))
         words = sum(map(len, alignment.words.values()))
-        tell = self._context.event_log.info
-        if alignment.status is not AlignmentStatus.COMPLETE:
-            tell = self._context.event_log.warning
+        event_log = self._context.event_log
+        complete = alignment.status is AlignmentStatus.COMPLETE
+        log = event_log.info if complete else event_log.warning
         reason = f": {alignment.reason}" if alignment.reason else ""
         message = f"aligned: {words} words, {alignment.status}{reason}"
-        tell("aligned", message, job, words=words, status=alignment.status)
+        log("aligned", message, job, words=words, status=alignment.status)
         return Stage.PUBLISH
-
-    def _failed(self, attempt: Attempt, found: Outcome, now: float) -> None:
-        context, job = self._context, attempt.job
-        context.ledger.end(job.id, attempt.record(found, context.unix_time()), None)
-        failures = context.ledger.record(job.id, attempt.stage).failures
-        if failures >= self._attempts(job, attempt.stage):
-            self._give_up(job, attempt.stage, found)
-            return
-        if attempt.stage is Stage.TRANSCRIBE:
-            self.abandon(job)  # its aligner waits for what will not come
-        wait = 0.0
-        if attempt.stage is not Stage.ALIGN:
-            wait = self._backoff.wait(job.id, failures, now)
-        context.event_log.warning(
-            "retrying",
-            f"{found.message}; trying again",
-            job,
-            stage=attempt.stage,
-            wait_seconds=wait,
-        )
-
-    def _give_up(self, job: Job, stage: Stage, found: Outcome) -> None:
-        """The file fails; or, if only its words' times are at stake, goes on without them."""
-        context = self._context
-        if stage is Stage.ALIGN:
-            current = context.ledger.job(job.id)
-            if current is not None and current.next is stage:  # else: when its input is whole
-                self._go_on_without_words(job, found)
-            return
-        self.abandon(job)
-        kind = found.kind or FailureKind.CRASHED
-        context.ledger.mark_failed(job.id, Failure(stage, kind, found.message))
-
-    def _go_on_without_words(self, job: Job, found: Outcome) -> None:
-        context, folder = self._context, self._context.folder(job.id)
-        attempts = context.ledger.record(job.id, Stage.ALIGN).failures
-        reason = found.message + (f" ({attempts} attempts)" if attempts > 1 else "")
-        words = alignment_log.read(folder).words
-        status = AlignmentStatus.PARTIAL if words else AlignmentStatus.FAILED
-        alignment = Alignment(status, reason, "", words)
-        artefacts.write_artefact(folder / artefacts.ALIGNMENT, "", alignment.to_json())
-        context.event_log.warning(
-            "unaligned", f"delivering segments without word times: {reason}", job, reason=reason
-        )
-        context.ledger.advance(job.id, Stage.PUBLISH)

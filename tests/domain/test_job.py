@@ -8,7 +8,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.domain.job import TERMINAL, Identity, Job, Stage, StageRecord, printable
+from daemon.domain.job import TERMINAL, Identity, Job, Stage, StageRecord
+from daemon.domain.names import printable
 
 _IDENTITY = Identity(1, 2, 3, 4)
 

@@ -14,7 +14,7 @@ from daemon.domain.job import Job, Stage, StageRecord
 from daemon.inbox.scan import candidate
 from daemon.processes.attempts import Attempts
 from daemon.reporting.event_log import EventLog, open_logs
-from daemon.supervisor.application import Commands, opened
+from daemon.supervisor.application import Application, Commands
 from tests.kit.daemon_process import Tables, configured
 
 Json = dict[str, Any]
@@ -63,7 +63,7 @@ def run_one(
     open_logs(config.paths.logs, echo=False)
     mask = os.umask(0o077)
     try:
-        with opened(config, commands, EventLog()) as application:
+        with Application.open(config, commands, EventLog()) as application:
             found = candidate(source)
             assert found is not None
             (job,) = application.context.ledger.admit([found], application.context.unix_time())

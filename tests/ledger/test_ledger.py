@@ -11,8 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from daemon.domain.job import Candidate, Failure, FailureKind, Identity, Job, Stage, StageRecord
-from daemon.ledger.ledger import CorruptLedgerError, Ledger
+from daemon.domain.job import (
+    TERMINAL,
+    TRANSITIONS,
+    Candidate,
+    Failure,
+    FailureKind,
+    Identity,
+    Job,
+    Stage,
+    StageRecord,
+)
+from daemon.ledger.ledger import CorruptLedgerError, InvalidTransitionError, Ledger
+from daemon.ledger.schema import MIGRATIONS, SCHEMA_VERSION
 
 ONE = Candidate(Path("/in/one.wav"), Identity(10, 20, 30, 40))
 TWO = Candidate(Path("/in/two.wav"), Identity(11, 21, 31, 41))
@@ -51,14 +62,14 @@ def test_a_file_that_is_under_way_is_not_admitted_under_another_identity(ledger:
 
 
 def test_a_changed_file_is_new_when_the_old_one_is_done(ledger: Ledger) -> None:
-    ledger.finish(_admit(ledger).id, Stage.DONE, 2.0)
+    ledger.move(_admit(ledger).id, Stage.DONE, 2.0)
     assert len(ledger.admit([CHANGED], 3.0)) == 1
     assert ledger.admit([ONE], 4.0) == []
 
 
 def test_a_file_that_left_and_came_back_is_new(ledger: Ledger) -> None:
     job = _admit(ledger)
-    ledger.finish(job.id, Stage.GONE, 2.0)
+    ledger.move(job.id, Stage.GONE, 2.0)
     (again,) = ledger.admit([ONE], 3.0)
     assert (again.id, again.next) == (job.id, Stage.PREPARE)
 
@@ -120,7 +131,7 @@ def test_files_that_failed_wait_behind_those_that_never_began(ledger: Ledger) ->
 def test_a_changed_file_starts_over(ledger: Ledger) -> None:
     job = _admit(ledger)
     ledger.begin(job.id, Stage.PREPARE, 1.0)
-    ledger.advance(job.id, Stage.ALIGN)
+    ledger.move(job.id, Stage.ALIGN)
     ledger.renew(job.id, CHANGED)
     renewed = ledger.job(job.id)
     assert renewed is not None
@@ -143,16 +154,16 @@ def test_reserved_names_are_known_until_the_end(ledger: Ledger) -> None:
     ledger.reserve(first.id, "one")
     assert ledger.reserved_stems(besides=second.id) == {"one"}
     assert ledger.reserved_stems(besides=first.id) == set()
-    ledger.finish(first.id, Stage.DONE, 2.0)
+    ledger.move(first.id, Stage.DONE, 2.0)
     assert ledger.reserved_stems(besides=second.id) == set()
 
 
 def test_questions_for_status(ledger: Ledger) -> None:
     first, second = ledger.admit([ONE, TWO], 1.0)
     assert ledger.anything_active()
-    ledger.finish(first.id, Stage.DONE, 2.0)
+    ledger.move(first.id, Stage.DONE, 2.0)
     ledger.mark_failed(second.id, Failure(Stage.PREPARE, FailureKind.CRASHED, "it broke"))
-    ledger.finish(second.id, Stage.FAILED, 3.0)
+    ledger.move(second.id, Stage.FAILED, 3.0)
     assert not ledger.anything_active()
     assert ledger.counts() == {Stage.DONE: 1, Stage.FAILED: 1}
     assert [job.id for job in ledger.recent(5)] == [second.id, first.id]
@@ -162,7 +173,7 @@ def test_a_recording_delivered_before_is_recognised(ledger: Ledger) -> None:
     job = _admit(ledger)
     ledger.set_digest(job.id, "a" * 64)
     assert ledger.delivered(ONE.path, "a" * 64) is None
-    ledger.finish(job.id, Stage.DONE, 2.0)
+    ledger.move(job.id, Stage.DONE, 2.0)
     assert ledger.delivered(ONE.path, "a" * 64) is not None
     assert ledger.delivered(TWO.path, "a" * 64) is None
 
@@ -183,7 +194,7 @@ def test_a_reader_cannot_write_and_does_not_disturb(tmp_path: Path, ledger: Ledg
     with closing(Ledger(tmp_path / "ledger.db", read_only=True)) as reader:
         assert len(reader.active()) == 1
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
-            reader.finish(1, Stage.DONE, 2.0)
+            reader.move(1, Stage.DONE, 2.0)
         _admit(ledger, TWO)
         assert len(reader.active()) == 2
 
@@ -198,3 +209,53 @@ def test_a_damaged_or_newer_database_is_not_taken_for_ours(tmp_path: Path, damag
             database.execute("PRAGMA user_version = 99")
     with pytest.raises(CorruptLedgerError):
         Ledger(path)
+
+
+@pytest.mark.parametrize("following", Stage)
+@pytest.mark.parametrize("current", Stage)
+def test_only_the_steps_of_the_table_can_be_taken(
+    tmp_path: Path, current: Stage, following: Stage
+) -> None:
+    path = tmp_path / "ledger.db"
+    with closing(Ledger(path)) as ledger:
+        job = _admit(ledger)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE jobs SET next = ?", (current,))
+        db.commit()
+    with closing(Ledger(path)) as ledger:
+        stays = following is current and current not in TERMINAL
+        if stays or following in TRANSITIONS[current]:
+            ledger.move(job.id, following, 2.0)
+            assert _next(ledger, job) is following
+        else:
+            with pytest.raises(InvalidTransitionError):
+                ledger.move(job.id, following, 2.0)
+            with pytest.raises(InvalidTransitionError):
+                _end(ledger, job, Stage.PREPARE, "ok", following)
+            assert _next(ledger, job) is current
+
+
+def test_the_kind_of_a_failure_is_kept_with_its_record(ledger: Ledger) -> None:
+    job = _admit(ledger)
+    ledger.begin(job.id, Stage.PREPARE, 1.0)
+    failed = StageRecord(
+        Stage.PREPARE, ended_at=2.0, exit="stalled", kind=FailureKind.TIMED_OUT, reason="too slow"
+    )
+    ledger.end(job.id, failed, None)
+    record = ledger.record(job.id, Stage.PREPARE)
+    assert (record.kind, record.reason) == (FailureKind.TIMED_OUT, "too slow")
+
+
+def test_a_ledger_of_an_earlier_version_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with closing(Ledger(path)) as ledger:
+        job = _admit(ledger)
+        ledger.begin(job.id, Stage.PREPARE, 1.0)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("ALTER TABLE stages DROP COLUMN kind")
+        db.execute("PRAGMA user_version = 1")
+        db.commit()
+    with closing(Ledger(path)) as ledger:
+        assert ledger.record(job.id, Stage.PREPARE).starts == 1
+        assert not ledger.is_new
+    assert set(MIGRATIONS) == set(range(1, SCHEMA_VERSION))

@@ -11,7 +11,7 @@ import pytest
 from daemon.domain.job import FailureKind, Identity, Job, Stage
 from daemon.handoff.protocol import Progress, Usage
 from daemon.processes import outcome
-from daemon.processes.attempt import Attempt, AttemptLimits
+from daemon.processes.attempt import Attempt, AttemptLimits, AttemptState
 from daemon.processes.process_tree import Vitals
 from daemon.processes.worker import Worker
 
@@ -57,15 +57,15 @@ def test_progress_for_ever_ends_too(attempt: Attempt) -> None:
 
 
 def test_who_waits_for_others_is_not_late(attempt: Attempt) -> None:
-    attempt.waiting = True
+    attempt.state = AttemptState.WAITING
     assert _kind(attempt, 1e6) is None
-    attempt.input_complete(1e6)
+    attempt.begin_work(1e6)
     assert _kind(attempt, 1e6 + 9.9) is None
     assert _kind(attempt, 1e6 + 10.1) is FailureKind.TIMED_OUT
 
 
 def test_memory_is_limited_even_while_waiting(attempt: Attempt) -> None:
-    attempt.waiting = True
+    attempt.state = AttemptState.WAITING
     assert _kind(attempt, 1.0, Vitals(1000, 0.0, 0)) is None
     assert _kind(attempt, 1.0, Vitals(1001, 0.0, 0)) is FailureKind.MEMORY
 

@@ -13,7 +13,7 @@ from daemon.domain.job import FailureKind, Identity, Job, Stage
 from daemon.handoff.artefacts import JobRequest
 from daemon.handoff.protocol import MoreInput
 from daemon.processes.attempt import Attempt, AttemptLimits
-from daemon.processes.attempts import Attempts, Concluded
+from daemon.processes.attempts import Attempts, Ended
 from daemon.processes.worker import WorkerExited, WorkerMessage
 from tests.kit.daemon_process import wait_until
 from tests.kit.fake_commands import fake_commands
@@ -42,11 +42,11 @@ class Floor:
             self.attempts.send_more_input(number, complete=True, now=0.0)
         return attempt
 
-    def conclusion(self) -> Concluded:
+    def conclusion(self) -> Ended:
         """Hear events until one of them ends a run."""
         while True:
-            if concluded := self.attempts.on_event(self.events.get(timeout=60), 1.0):
-                (one,) = concluded
+            if ended := self.attempts.on_event(self.events.get(timeout=60), 1.0):
+                (one,) = ended
                 return one
 
 
@@ -66,8 +66,8 @@ def make(tmp_path: Path) -> Iterator[Make]:
 def test_a_receipt_with_a_valid_result_is_success(make: Make) -> None:
     floor = make()
     attempt = floor.start(1, Stage.PREPARE)
-    concluded, found = floor.conclusion()
-    assert concluded is attempt
+    ended, found = floor.conclusion()
+    assert ended is attempt
     assert found.kind is None
     assert floor.attempts.running == []
     assert attempt.worker.exit_code() is not None
@@ -123,8 +123,8 @@ def test_a_death_that_nobody_tells_of_is_found_by_looking(make: Make) -> None:
     attempt = floor.start(1, Stage.ALIGN)
     wait_until(lambda: attempt.worker.exit_code() is not None, "it was dead")
     assert floor.attempts.check(1.0) == []
-    ((concluded, found),) = floor.attempts.check(1.5)
-    assert concluded is attempt
+    ((ended, found),) = floor.attempts.check(1.5)
+    assert ended is attempt
     assert found.exit == "exit 9"
 
 

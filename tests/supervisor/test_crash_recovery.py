@@ -74,7 +74,7 @@ def test_large_files_of_jobs_that_ended_are_removed(paths: Paths) -> None:
             ledger.admit([one], 1.0)
             (jobs / str(number)).mkdir(exist_ok=True)
             (jobs / str(number) / "audio.npy").touch()
-        ledger.finish(1, Stage.DONE, 2.0)
+        ledger.move(1, Stage.DONE, 2.0)
         crash_recovery.sweep_jobs(jobs, ledger)
     assert not (jobs / "1" / "audio.npy").exists()
     assert (jobs / "2" / "audio.npy").exists()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from daemon.config import file as config_file
 from daemon.reporting.event_log import EventLog, open_logs
-from daemon.supervisor.application import opened
+from daemon.supervisor.application import Application
 from tests.kit.fake_commands import fake_commands
 
 
@@ -23,7 +23,7 @@ def main(ways: str, _: str, path: str, verb: str, *options: str) -> int:
     config = config_file.load(Path(path))
     open_logs(config.paths.logs, echo=True)
     event_log = EventLog()
-    with opened(config, fake_commands(**json.loads(ways)), event_log) as application:
+    with Application.open(config, fake_commands(**json.loads(ways)), event_log) as application:
         event_log.info("started", "started with fake stages")
         with application.stopped_by((signal.SIGTERM, signal.SIGINT)):
             application.watch(drain="--once" in options)
