@@ -32,7 +32,7 @@ import torch
 from daemon.alignment.aligner import Aligner
 from daemon.alignment.model import load_align_model
 from daemon.alignment.network import Network
-from daemon.asr.recognizer import SAMPLE_RATE, FloatArray
+from daemon.audio import SAMPLE_RATE, FloatArray
 from daemon.config import file as config_file
 from daemon.domain.transcript import Segment
 from daemon.models.demo import for_demo

@@ -18,18 +18,33 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("daemon", "launchd")
 HEAVY = ("mlx", "torch", "numpy", "av", "onnxruntime", "ctranslate2", "whisperx", "faster_whisper")
 
-DATA = ("daemon.domain.job", "daemon.domain.transcript")
-STAGE_SIDE = ("daemon.stages", "daemon.asr", "daemon.alignment")
-SUPERVISOR = (
-    "daemon.supervisor.loop",
-    "daemon.supervisor.transitions",
-    "daemon.supervisor.last_steps",
-    "daemon.supervisor.scheduler",
-    "daemon.supervisor.admission",
-    "daemon.supervisor.context",
-    "daemon.supervisor.application",
+# Each room may import the rooms above it in this list, and itself. A new module needs no entry.
+ROOMS = (
+    "daemon.errors",
+    "daemon.audio",
+    "daemon.domain",
+    "daemon.files",
+    "daemon.ledger",
+    "daemon.config",
+    "daemon.models",
+    "daemon.handoff",
+    "daemon.asr",
+    "daemon.alignment",
+    "daemon.reporting",
+    "daemon.processes",
+    "daemon.rendering",
+    "daemon.outbox",
+    "daemon.inbox",
+    "daemon.stages",
+    "daemon.service",
+    "daemon.supervisor",
+    "daemon.bench",
+    "daemon.commands",
+    "daemon.__main__",
 )
-CLI = ("daemon.commands", "daemon.bench", "daemon.__main__")
+STAGE_SIDE = ("daemon.stages", "daemon.asr", "daemon.alignment")
+SUPERVISOR_SIDE = ("daemon.ledger", "daemon.processes", "daemon.supervisor", "daemon.commands")
+FLAT = {"__init__.py", "__main__.py", "errors.py", "audio.py"}
 
 
 def _name(path: Path) -> str:
@@ -96,40 +111,49 @@ def test_no_module_imports_itself_through_others() -> None:
     tuple(TopologicalSorter(ours).static_order())
 
 
-def test_data_imports_nothing_of_ours() -> None:
-    assert not _wrong(_within(*DATA), set(MODULES))
+def _room(module: str) -> str | None:
+    """The entry of ROOMS that a module belongs to; None for the package itself."""
+    return next((room for room in ROOMS if module == room or module.startswith(f"{room}.")), None)
 
 
-def test_stages_know_nothing_of_the_supervisor_or_the_command_line() -> None:
-    above = _within(*SUPERVISOR, *CLI, "daemon.ledger.ledger", "daemon.processes.attempts")
-    assert not _wrong(_within(*STAGE_SIDE), above)
+def test_imports_point_one_way() -> None:
+    wrong = [
+        f"{name} imports {imported}"
+        for name, imports in IMPORTS.items()
+        for imported in imports & MODULES.keys()
+        if (here := _room(name)) and (there := _room(imported))
+        if ROOMS.index(there) > ROOMS.index(here)
+    ]
+    assert wrong == []
 
 
-def test_nobody_imports_the_stages_but_themselves() -> None:
-    """Converting, fetching and measuring models is a command's own work, in its own process."""
-    stages = _within(*STAGE_SIDE)
-    commands = _within("daemon.commands", "daemon.bench")
-    assert not _wrong(set(MODULES) - stages - commands, stages)
+def test_every_module_lies_in_a_room() -> None:
+    assert {path.name for path in (ROOT / "daemon").glob("*.py")} <= FLAT
+    assert [name for name in MODULES if name.startswith("daemon.") and _room(name) is None] == []
+    assert [room for room in ROOMS if room not in MODULES] == []
 
 
-def test_parts_know_nothing_of_the_supervisor_that_puts_them_to_work() -> None:
-    above = _within(*SUPERVISOR, *CLI)
-    assert not _wrong(set(MODULES) - above, above)
+def test_every_room_says_what_it_is_for() -> None:
+    rooms = [path for path in (ROOT / "daemon").rglob("__init__.py") if len(path.parts) > 1]
+    assert [str(path) for path in rooms if not ast.get_docstring(_tree(path))] == []
 
 
-def test_the_supervisor_knows_nothing_of_the_command_line() -> None:
-    assert not _wrong(_within(*SUPERVISOR), _within(*CLI))
+def test_the_two_sides_meet_in_the_handoff_only() -> None:
+    """Stages never see the queue; the daemon never loads what runs in a stage."""
+    assert not _wrong(_within(*STAGE_SIDE), _within(*SUPERVISOR_SIDE))
+    own_processes = _within(*STAGE_SIDE, "daemon.commands", "daemon.bench")
+    assert not _wrong(set(MODULES) - own_processes, _within(*STAGE_SIDE))
+
+
+def test_launchd_is_driven_by_the_service_room_and_its_commands() -> None:
+    users = _within("launchd", "daemon.service", "daemon.commands")
+    assert not _wrong(set(MODULES) - users, _within("launchd"))
 
 
 def test_launchd_needs_the_standard_library_only() -> None:
     allowed = set(sys.stdlib_module_names) | {"launchd"}
     for name in _within("launchd"):
         assert {imported.split(".")[0] for imported in IMPORTS[name]} <= allowed, name
-
-
-def test_the_layers_that_this_file_names_exist() -> None:
-    for one in (*DATA, *STAGE_SIDE, *SUPERVISOR, *CLI):
-        assert one in MODULES
 
 
 def test_the_daemons_own_process_imports_no_ml_library() -> None:

@@ -12,7 +12,7 @@ from daemon.alignment.device import place
 from daemon.alignment.model import AlignModel, load_align_model
 from daemon.alignment.viterbi import best_paths
 from daemon.alignment.words import Script, place_words, read_script, spell
-from daemon.asr.recognizer import SAMPLE_RATE, FloatArray
+from daemon.audio import SAMPLE_RATE, FloatArray
 from daemon.domain.transcript import Segment, Word
 
 

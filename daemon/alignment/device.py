@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from daemon.alignment.network import Network
-from daemon.asr.recognizer import SAMPLE_RATE, FloatArray
+from daemon.audio import SAMPLE_RATE, FloatArray
 
 _TOLERANCE = 0.01  # in probability; a score is a mean of them and is good to 0.01
 _TEST_SECONDS = 4

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from daemon.alignment.architecture import Architecture
 from daemon.alignment.layers import Layers
-from daemon.asr.recognizer import FloatArray
+from daemon.audio import FloatArray
 
 _EPSILON = 1e-5  # of the convolutions' norms, whatever the config says of the other norms
 _FIRST = "feature_extractor.conv_layers.0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from daemon.asr.recognizer import FloatArray
+from daemon.audio import FloatArray
 
 
 class Network(Protocol):

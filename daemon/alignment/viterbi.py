@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.asr.recognizer import FloatArray
+from daemon.audio import FloatArray
 
 IntArray = NDArray[np.int64]
 

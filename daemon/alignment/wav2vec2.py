@@ -17,7 +17,7 @@ from torch.nn import functional
 from daemon.alignment.architecture import Architecture
 from daemon.alignment.feature_extractor import FeatureExtractor
 from daemon.alignment.layers import Layers, bounds
-from daemon.asr.recognizer import FloatArray
+from daemon.audio import FloatArray
 
 Bounds = Sequence[tuple[int, int]]  # where each segment's frames start and end
 

@@ -11,7 +11,7 @@ from copy import deepcopy
 import torch
 
 from daemon.alignment.network import Network
-from daemon.asr.recognizer import FloatArray
+from daemon.audio import FloatArray
 
 
 class WhisperXNetwork:

@@ -14,7 +14,7 @@ from statistics import fmean
 import numpy as np
 
 from daemon.alignment.viterbi import IntArray, Path, Spelling
-from daemon.asr.recognizer import FloatArray
+from daemon.audio import FloatArray
 from daemon.domain.transcript import Segment, Word, WordSource
 
 _WILDCARD = -1  # as a token: the last column of the emission that `spell` extends

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from daemon.asr.recognizer import SAMPLE_RATE, FloatArray, Span
+from daemon.audio import SAMPLE_RATE, FloatArray, Span
 
 WINDOW = 30.0  # seconds of audio that Whisper's encoder takes
 # Seconds of sound around a chunk's speech. With the margin of the detection itself 400 ms: with

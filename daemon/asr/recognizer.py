@@ -6,15 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from daemon.audio import FloatArray, Span
 from daemon.domain.transcript import Recognition, Segment
-
-SAMPLE_RATE = 16_000  # Hz; Whisper and wav2vec2 were both trained on it
-
-FloatArray = NDArray[np.float32]
-Span = tuple[float, float]  # (start, end) in seconds
 
 
 @dataclass(frozen=True, slots=True)

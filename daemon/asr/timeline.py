@@ -13,8 +13,8 @@ from typing import Protocol
 
 from daemon.asr.chunks import Chunk
 from daemon.asr.quality import IMPOSSIBLE, SPARSE, Decoded, letters
-from daemon.asr.recognizer import FloatArray
 from daemon.asr.utterances import Reading, Utterance, read_utterances
+from daemon.audio import FloatArray
 from daemon.domain.transcript import Segment
 
 _WORTH_LISTENING = 0.5  # seconds of speech left over in a chunk that are decoded again

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.asr.chunks import WINDOW
-from daemon.asr.recognizer import SAMPLE_RATE, FloatArray, Listener, Piece
+from daemon.asr.recognizer import Listener, Piece
+from daemon.audio import SAMPLE_RATE, FloatArray
 from daemon.domain.transcript import Segment, Word, WordSource
 
 IntArray = NDArray[np.int64]

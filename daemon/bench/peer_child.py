@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from daemon.asr.recognizer import FloatArray
+from daemon.audio import FloatArray
 from daemon.bench.peer_models import STOCK, stock_model, stock_transcribe
 from daemon.bench.transcription import load
 from daemon.models import registry

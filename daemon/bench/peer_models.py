@@ -11,7 +11,7 @@ from typing import Any
 
 from daemon.asr.checkpoint import read_checkpoint
 from daemon.asr.ctranslate2_backend.mlx_weights import read_weights
-from daemon.asr.recognizer import FloatArray
+from daemon.audio import FloatArray
 
 STOCK = "demo/loaded"  # what mlx_whisper takes for the name of the model that it holds
 

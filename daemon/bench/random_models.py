@@ -23,8 +23,8 @@ from daemon.asr.mlx_backend.engine import Engine
 from daemon.asr.mlx_backend.log_mel import log_mel
 from daemon.asr.mlx_backend.whisper import Whisper
 from daemon.asr.quality import Decoded
-from daemon.asr.recognizer import SAMPLE_RATE, FloatArray
 from daemon.asr.vocabulary import Vocabulary
+from daemon.audio import SAMPLE_RATE, FloatArray
 from daemon.bench.measurement import Note
 
 _LARGE = Dimensions(128, 1500, 1280, 20, 32, 51866, 200, 1280, 20, 32)

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from daemon.asr.ctranslate2_backend.conversion import converted
-from daemon.asr.recognizer import SAMPLE_RATE, FloatArray, RecognitionOptions
+from daemon.asr.recognizer import RecognitionOptions
+from daemon.audio import SAMPLE_RATE, FloatArray
 from daemon.bench.measurement import Measurement, Note, System, paired, report
 from daemon.bench.peer_models import openai_transcribe, stock_model, stock_transcribe
 from daemon.bench.word_errors import word_error_rate

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from daemon.ledger.ledger import Ledger
-    from daemon.processes.attempt import Attempt, AttemptState
+    from daemon.processes.attempt import Attempt
     from daemon.service.checks import Finding
 
 _WORK = ("prepare", "transcribe", "align", "publish")
@@ -126,7 +126,7 @@ class Progress:
     def show(self, runs: Sequence[Attempt], ledger: Ledger) -> None:
         if self._bars is None:
             return
-        working = {(run.job.id, str(run.stage)): run for run in runs if run.state is not AttemptState.WAITING}
+        working = {(run.job.id, str(run.stage)): run for run in runs if not run.is_waiting}
         for key in [key for key in self._tasks if key not in working]:
             self._bars.remove_task(self._tasks.pop(key))
         finished = sum(count for stage, count in ledger.counts().items() if stage in TERMINAL)

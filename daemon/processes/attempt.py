@@ -71,9 +71,13 @@ class Attempt:
     cpu_seconds: float = 0.0
     usage: Usage = field(default_factory=Usage)
 
+    @property
+    def is_waiting(self) -> bool:
+        return self.state is AttemptState.WAITING
+
     def on_progress(self, progress: Progress, now: float) -> None:
         """Only a change is progress: a loop that reports the same point for ever has stalled."""
-        if self.state is AttemptState.WAITING and self.stage is Stage.TRANSCRIBE:
+        if self.is_waiting and self.stage is Stage.TRANSCRIBE:
             self.begin_work(now)  # the worker took it up beside another file
         if progress.done != self.done:
             self.heard = now
@@ -93,7 +97,7 @@ class Attempt:
                 return outcome.too_large(self.stage, vitals.memory_bytes, self.limits.memory_bytes)
         if self.worker.flooding:
             return outcome.flooded(self.stage)
-        if self.state is AttemptState.WAITING:
+        if self.is_waiting:
             return None
         if now - self.heard > self.limits.stall_seconds:
             return outcome.stalled(self.stage, self.limits.stall_seconds)

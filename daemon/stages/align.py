@@ -23,7 +23,7 @@ from daemon.stages.serve import Channel, Handler, serve
 if TYPE_CHECKING:
     from daemon.alignment.aligner import Aligner
     from daemon.alignment.threads import Threads
-    from daemon.asr.recognizer import FloatArray
+    from daemon.audio import FloatArray
 
 _KILLER = "it crashes the aligner"
 _NAMED = 10  # segments that the reason lists
@@ -115,7 +115,7 @@ def _align(
     aligner: Aligner, threads: Threads, audio: FloatArray, stream: _SegmentStream, channel: Channel
 ) -> AlignmentHistory:
     """Align what no earlier child has: in batches, and the suspects last, one by one."""
-    from daemon.asr.recognizer import SAMPLE_RATE  # noqa: PLC0415
+    from daemon.audio import SAMPLE_RATE  # noqa: PLC0415
 
     request = channel.request
     tried = alignment_log.read(request.folder)

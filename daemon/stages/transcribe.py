@@ -23,7 +23,8 @@ from daemon.models import checksums, registry
 from daemon.stages.serve import Channel, Handler, StageError, serve
 
 if TYPE_CHECKING:
-    from daemon.asr.recognizer import FileRequest, FloatArray, Recognizer
+    from daemon.audio import FloatArray
+    from daemon.asr.recognizer import FileRequest, Recognizer
 
 
 def _handler() -> Handler:
@@ -62,11 +63,7 @@ class _File:
         """Raises StageError for a folder that cannot be read."""
         import numpy as np  # noqa: PLC0415 - stdout must be guarded before it is imported
 
-        from daemon.asr.recognizer import (  # noqa: PLC0415
-            SAMPLE_RATE,
-            FileRequest,
-            RecognitionOptions,
-        )
+        from daemon.asr.recognizer import # noqa: PLC0415             SAMPLE_RATE, FileRequest, RecognitionOptions
 
         self._job = job = JobRequest.read(self._folder)
         self._audio: FloatArray = np.load(self._folder / artefacts.AUDIO, mmap_mode="r")

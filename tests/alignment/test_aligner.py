@@ -10,7 +10,7 @@ import pytest
 
 from daemon.alignment.aligner import AlignedSegment, Aligner
 from daemon.alignment.batches import BATCH_SECONDS, batches
-from daemon.asr.recognizer import SAMPLE_RATE, FloatArray
+from daemon.audio import SAMPLE_RATE, FloatArray
 from daemon.domain.transcript import Segment, Word, WordSource
 from tests.kit.alignment_samples import (
     DEMO,

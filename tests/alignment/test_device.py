@@ -11,7 +11,7 @@ from daemon.alignment.checkpoint import read_folder
 from daemon.alignment.device import Trial, place, run_trial
 from daemon.alignment.network import Network
 from daemon.alignment.wav2vec2 import Wav2Vec2
-from daemon.asr.recognizer import FloatArray
+from daemon.audio import FloatArray
 from tests.kit.alignment_samples import DEMO
 
 RIGHT: FloatArray = np.log(np.full((4, 3), 1 / 3, np.float32))

@@ -16,7 +16,7 @@ from daemon.alignment.architecture import Architecture, UnsupportedArchitectureE
 from daemon.alignment.checkpoint import normalise, read_folder
 from daemon.alignment.feature_extractor import convolve
 from daemon.alignment.wav2vec2 import Wav2Vec2
-from daemon.asr.recognizer import FloatArray
+from daemon.audio import FloatArray
 from tests.kit.alignment_samples import DEMO
 
 SMALL = {

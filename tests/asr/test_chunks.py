@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.asr.chunks import WINDOW, Chunk, cut_chunks
-from daemon.asr.recognizer import SAMPLE_RATE, Span
+from daemon.audio import SAMPLE_RATE, Span
 
 
 def _noise(seconds: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:

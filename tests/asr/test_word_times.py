@@ -24,8 +24,9 @@ from daemon.alignment.catalogue import read_catalogue
 from daemon.asr.ctranslate2_backend.conversion import converted
 from daemon.asr.ctranslate2_backend.recognizer import CTranslate2Recognizer
 from daemon.asr.mlx_backend.weights import load_model
-from daemon.asr.recognizer import FloatArray, Piece
+from daemon.asr.recognizer import Piece
 from daemon.asr.word_times import add_words, median_filter, token_starts, warp
+from daemon.audio import FloatArray
 from daemon.domain.transcript import Segment, Word, WordSource
 from daemon.models.hardware import blas_environment, choose
 from tests.kit import schemas

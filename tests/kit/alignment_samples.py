@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.asr.recognizer import FloatArray
+from daemon.audio import FloatArray
 from daemon.domain.transcript import Segment, Word, WordSource
 from tests.kit.recognition import SAMPLES
 

@@ -11,7 +11,7 @@ import av
 import numpy as np
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
-from daemon.asr.recognizer import SAMPLE_RATE, FloatArray, Span
+from daemon.audio import SAMPLE_RATE, FloatArray, Span
 from daemon.bench.word_errors import word_error_rate
 from daemon.domain.transcript import Segment
 

@@ -20,8 +20,9 @@ from daemon.asr.mlx_backend.file_queue import FileTask, Queue
 from daemon.asr.mlx_backend.weights import load_model
 from daemon.asr.mlx_backend.whisper import KeysValues
 from daemon.asr.quality import Decoded
-from daemon.asr.recognizer import FileRequest, FloatArray, RecognitionOptions
+from daemon.asr.recognizer import FileRequest, RecognitionOptions
 from daemon.asr.vocabulary import Vocabulary
+from daemon.audio import FloatArray
 from daemon.domain.transcript import Recognition, Segment
 from tests.kit.recognition import DEMO, audio_of, speech_in
 

@@ -15,8 +15,9 @@ from faster_whisper.tokenizer import Tokenizer
 from daemon.asr.chunks import Chunk
 from daemon.asr.language import FileLanguages
 from daemon.asr.quality import ATTEMPTS_BEFORE_HALVES, Decoded, better
-from daemon.asr.recognizer import FloatArray, RecognitionOptions
+from daemon.asr.recognizer import RecognitionOptions
 from daemon.asr.timeline import Timeline
+from daemon.audio import FloatArray
 
 _FIRST_TIMESTAMP = 50  # the first timestamp is at most 1 s, as in openai/whisper
 _TEXT_CONTEXT = 448

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 
-from daemon.asr.recognizer import SAMPLE_RATE, FloatArray, Piece
+from daemon.asr.recognizer import Piece
+from daemon.audio import SAMPLE_RATE, FloatArray
 
 _FRAME = SAMPLE_RATE // 100  # samples of a frame of log-mel
 _ROOM = 448 - len(("sot", "language", "task", "no timestamps", "eot"))

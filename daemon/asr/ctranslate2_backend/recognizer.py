@@ -14,8 +14,9 @@ from daemon.asr.chunks import Chunk, cut_chunks
 from daemon.asr.ctranslate2_backend.batch_decoder import Batch, FileDecoder
 from daemon.asr.ctranslate2_backend.encoder import CTranslate2Listener
 from daemon.asr.language import ENGLISH, FileLanguages, Language
-from daemon.asr.recognizer import FileRequest, FloatArray, RecognitionOptions, Span
+from daemon.asr.recognizer import FileRequest, RecognitionOptions
 from daemon.asr.timeline import Timeline
+from daemon.audio import FloatArray, Span
 from daemon.domain.transcript import Recognition, Segment
 
 _BATCH = 8  # chunks decoded together: more gains nothing on a CPU

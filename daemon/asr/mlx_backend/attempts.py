@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from daemon.asr.quality import Decoded
-from daemon.asr.recognizer import FloatArray
+from daemon.audio import FloatArray
 
 
 class Task(Protocol):

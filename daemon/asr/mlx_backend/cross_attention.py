@@ -9,10 +9,11 @@ import numpy as np
 
 from daemon.asr.mlx_backend.log_mel import log_mel
 from daemon.asr.mlx_backend.whisper import Whisper
-from daemon.asr.recognizer import SAMPLE_RATE, FloatArray, Piece
+from daemon.asr.recognizer import Piece
 from daemon.asr.utterances import TOKEN_SECONDS
 from daemon.asr.vocabulary import Vocabulary
 from daemon.asr.word_times import token_starts
+from daemon.audio import SAMPLE_RATE, FloatArray
 
 
 class CrossAttentionListener:

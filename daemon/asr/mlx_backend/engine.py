@@ -12,8 +12,8 @@ from daemon.asr.mlx_backend.log_mel import log_mel
 from daemon.asr.mlx_backend.rows import BLOCK, Rows
 from daemon.asr.mlx_backend.token_rules import Sampled, TokenRules
 from daemon.asr.mlx_backend.whisper import KeysValues, Whisper
-from daemon.asr.recognizer import FloatArray
 from daemon.asr.vocabulary import Vocabulary
+from daemon.audio import FloatArray
 
 
 class Engine:

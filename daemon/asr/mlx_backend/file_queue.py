@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from daemon.asr.chunks import Chunk, cut_chunks
 from daemon.asr.language import ENGLISH, FileLanguages, Language
 from daemon.asr.quality import Decoded
-from daemon.asr.recognizer import FileRequest, FloatArray
+from daemon.asr.recognizer import FileRequest
 from daemon.asr.timeline import Timeline
 from daemon.asr.vocabulary import Vocabulary
+from daemon.audio import FloatArray
 from daemon.domain.transcript import Recognition, Segment
 
 Describe = Callable[[Language, Sequence[Segment]], Recognition]

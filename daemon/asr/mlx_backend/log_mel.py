@@ -9,8 +9,8 @@ import mlx.core as mx
 import numpy as np
 
 from daemon.asr.chunks import WINDOW
-from daemon.asr.recognizer import SAMPLE_RATE, FloatArray
 from daemon.asr.vocabulary import assets
+from daemon.audio import SAMPLE_RATE, FloatArray
 
 _WINDOW_SAMPLES = round(WINDOW * SAMPLE_RATE)
 _FFT = 400  # samples, 25 ms

@@ -18,14 +18,9 @@ from daemon.asr.mlx_backend.cross_attention import CrossAttentionListener
 from daemon.asr.mlx_backend.engine import Engine
 from daemon.asr.mlx_backend.file_queue import FileTask, Queue
 from daemon.asr.mlx_backend.weights import load_model
-from daemon.asr.recognizer import (
-    SAMPLE_RATE,
-    FileRequest,
-    FloatArray,
-    RecognitionOptions,
-    Span,
-)
+from daemon.asr.recognizer import FileRequest, RecognitionOptions
 from daemon.asr.vocabulary import Vocabulary
+from daemon.audio import SAMPLE_RATE, FloatArray, Span
 from daemon.domain.transcript import Recognition, Segment
 
 CACHE_BYTES = 1 << 30  # freed buffers that MLX keeps for the next step of the same file

@@ -19,8 +19,9 @@ from daemon.asr.mlx_backend.recognizer import MlxRecognizer
 from daemon.asr.mlx_backend.weights import load_model
 from daemon.asr.mlx_backend.whisper import KeysValues
 from daemon.asr.quality import TEMPERATURES, Decoded
-from daemon.asr.recognizer import FileRequest, FloatArray, RecognitionOptions
+from daemon.asr.recognizer import FileRequest, RecognitionOptions
 from daemon.asr.vocabulary import Vocabulary
+from daemon.audio import FloatArray
 from daemon.domain.transcript import Recognition
 from tests.kit.recognition import audio_of
 from tests.kit.tiny_whisper import dimensions, write_checkpoint

@@ -19,8 +19,8 @@ from daemon.asr.mlx_backend.engine import Engine
 from daemon.asr.mlx_backend.log_mel import log_mel
 from daemon.asr.mlx_backend.weights import load_model
 from daemon.asr.mlx_backend.whisper import KeysValues
-from daemon.asr.recognizer import FloatArray
 from daemon.asr.vocabulary import Vocabulary
+from daemon.audio import FloatArray
 from daemon.errors import DropscribeError
 from tests.kit.recognition import audio_of
 from tests.kit.tiny_whisper import dimensions, write_checkpoint
