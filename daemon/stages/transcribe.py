@@ -23,8 +23,8 @@ from daemon.models import checksums, registry
 from daemon.stages.serve import Channel, Handler, StageError, serve
 
 if TYPE_CHECKING:
-    from daemon.audio import FloatArray
     from daemon.asr.recognizer import FileRequest, Recognizer
+    from daemon.audio import FloatArray
 
 
 def _handler() -> Handler:
@@ -63,7 +63,11 @@ class _File:
         """Raises StageError for a folder that cannot be read."""
         import numpy as np  # noqa: PLC0415 - stdout must be guarded before it is imported
 
-        from daemon.asr.recognizer import # noqa: PLC0415             SAMPLE_RATE, FileRequest, RecognitionOptions
+        from daemon.asr.recognizer import (  # noqa: PLC0415
+            FileRequest,
+            RecognitionOptions,
+        )
+        from daemon.audio import SAMPLE_RATE  # noqa: PLC0415
 
         self._job = job = JobRequest.read(self._folder)
         self._audio: FloatArray = np.load(self._folder / artefacts.AUDIO, mmap_mode="r")
