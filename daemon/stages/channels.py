@@ -1,0 +1,141 @@
+"""From channels and tracks to one voice track: whatever carries sound is heard, nothing cancels.
+
+FFmpeg's downmix believes the labels of the channels: it drops the one that it takes for the
+subwoofer's, and adds a channel to its own mirror image until nothing is left. Here the sound
+decides. Levels are measured on the first difference of the samples, where hum counts for little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.stages.tracks import SAMPLE_RATE, Array
+
+BLOCK = 60 * SAMPLE_RATE  # samples looked at in one go
+_STEP = SAMPLE_RATE // 10  # samples that a level is measured over
+_FAINT = 10 ** (-50 / 20)  # of the loudest: beneath, a channel or track is as good as silent
+_SILENT = 1e-5  # -100 dB: beneath, it is silent whatever the others are
+_STEADY = 2.0  # loud parts over quiet ones (6 dB): time code, hum and hiss hardly vary, speech does
+_SAME_SOUND = 0.97  # correlation of two tracks' loudness over time: copies of one another
+_ALIKE = 0.3  # correlation at which the sign of two channels matters
+
+_QUIET = 0.012  # beneath that level a voice is hard to detect, …
+_USUAL = 0.05  # … and at this one it is not
+_MOST_GAIN = 300.0  # 50 dB
+_PEAK = 0.9  # full scale is 1
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What a part's channels sound like; arrays have one entry a channel."""
+
+    loud: NDArray[np.float64]  # root mean square of the loud tenths of a second
+    floor: NDArray[np.float64]  # … and of the quiet ones
+    peak: float
+    covariance: NDArray[np.float64]  # (channels, channels)
+    envelope: Array  # root mean square of all channels, ten values a second
+
+    @property
+    def steady(self) -> NDArray[np.bool_]:
+        return self.loud < _STEADY * self.floor
+
+
+def measure(samples: Array) -> Levels:
+    """Look at all of a part: float32 of shape (samples, channels); exact zeros are no sound."""
+    channels = samples.shape[1]
+    covariance = np.zeros((channels, channels))
+    powers: list[Array] = []
+    peaks: list[Array] = []
+    for block in _blocks(samples):
+        change = np.diff(block, axis=0, prepend=block[:1])
+        covariance += change.T @ change
+        powers.append(_steps(change**2).mean(axis=1))
+        peaks.append(np.abs(_steps(block)).max(axis=(1, 2)))
+    power = np.concatenate(powers) if powers else np.zeros((0, channels), np.float32)
+    loud, floor = np.zeros(channels), np.zeros(channels)
+    for channel in range(channels):
+        heard = np.sqrt(power[:, channel][power[:, channel] > 0])
+        if len(heard):
+            loud[channel], floor[channel] = np.percentile(heard, [95, 10])
+    return Levels(loud, floor, _peak(peaks), covariance, np.sqrt(power.sum(axis=1)))
+
+
+def _steps(block: Array) -> Array:
+    """Tenths of a second: (steps, samples, channels); what is left over at the end is left out."""
+    step = min(_STEP, len(block))
+    return block[: len(block) // step * step].reshape(-1, step, block.shape[1])
+
+
+def _peak(peaks: Sequence[Array]) -> float:
+    """The highest sample, but for single bursts such as damage leaves behind."""
+    found = np.concatenate(peaks) if peaks else np.zeros(0, np.float32)
+    found = found[found > 0]
+    return float(np.percentile(found, 99.5)) if len(found) else 0.0
+
+
+def weights(levels: Levels) -> NDArray[np.float64]:
+    """Factors that make one channel of all that are heard; shape (channels,).
+
+    Silent and steady ones get 0 where another has more to say, mirror images a negative factor.
+    The sum is as loud as the loudest of them.
+    """
+    loudest = levels.loud.max(initial=0.0)
+    used = levels.loud > max(loudest * _FAINT, _SILENT)
+    if (used & ~levels.steady).any():
+        used &= ~levels.steady
+    signs = _signs(levels.covariance) * used
+    power = signs @ levels.covariance @ signs
+    if power <= 0:
+        return used / max(used.sum(), 1)
+    return signs * np.sqrt((np.diag(levels.covariance) * used).max() / power)
+
+
+def gain(loud: float, steady: bool, peak: float) -> float:
+    """What the mix is multiplied by: too quiet a voice is raised, too loud a one lowered."""
+    if peak > 1.0:
+        return 1.0 / peak
+    if steady or not _SILENT < loud < _QUIET or peak <= 0:
+        return 1.0
+    return min(_USUAL / loud, _MOST_GAIN, max(_PEAK / peak, 1.0))
+
+
+def mixed(parts: Sequence[tuple[Array, NDArray[np.float64]]], total: int) -> Iterator[Array]:
+    """The weighted sum of parts of shape (samples, channels), in blocks of (samples,)."""
+    for start in range(0, total, BLOCK):
+        block = np.zeros(min(BLOCK, total - start), np.float32)
+        for samples, factors in parts:
+            piece = samples[start : start + len(block)]
+            block[: len(piece)] += piece @ factors.astype(np.float32)
+        yield block
+
+
+def alike(one: Levels, other: Levels) -> bool:
+    """Whether two tracks hold the same sound, as copies in two codecs do."""
+    common = min(len(one.envelope), len(other.envelope))
+    if common < 10:
+        return False
+    first, second = one.envelope[:common], other.envelope[:common]
+    if first.std() == 0 or second.std() == 0:
+        return False
+    return bool(np.corrcoef(first, second)[0, 1] > _SAME_SOUND)
+
+
+def _blocks(samples: Array) -> Iterator[Array]:
+    for start in range(0, len(samples), BLOCK):
+        yield np.asarray(samples[start : start + BLOCK])
+
+
+def _signs(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """+1 or -1 a channel, so that channels that are alike do not cancel each other out."""
+    deviation = np.sqrt(np.maximum(np.diag(covariance), 1e-30))
+    correlation = covariance / np.outer(deviation, deviation)
+    correlation[np.abs(correlation) < _ALIKE] = 0.0
+    signs = np.ones(len(covariance))
+    for channel in range(1, len(covariance)):
+        if correlation[channel, :channel] @ signs[:channel] < 0:
+            signs[channel] = -1.0
+    return signs

@@ -1,0 +1,185 @@
+"""Headers that give a wrong length: what the file holds counts, not what its header says.
+
+A recorder that lost power, or that still counted in 32 bits, leaves a length of zero or of an
+earlier moment. FFmpeg would stop there. PCM has no frames to look for, so such a file is told by
+what follows the audio that its header admits to: other chunks, or more audio.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from io import BufferedReader
+
+_UNKNOWN = 0x7FFFFFFF  # and more: written by programs that could not go back to fill it in
+_NO_SIZE = b"\xff\xff\xff\xff"
+_W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
+_W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
+_W64_FORMAT = b"fmt \xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
+_MANY = 1000  # chunks; more are damage
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a look at the header gave.
+
+    `patches` are bytes, by offset, to be read in place of the file's own. `seconds` is how long
+    the audio is by the header, where that is more than the file holds.
+    """
+
+    patches: Mapping[int, bytes] = field(default_factory=dict)
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """The audio of a PCM file, in bytes, by its header."""
+
+    start: int
+    size: int
+    rate: int  # bytes a second; 0 if unknown
+
+
+def examine(file: BufferedReader) -> Header:
+    """Compare what the header of a WAV, RF64, W64, AIFF, AU or CAF file says with its size."""
+    size = os.fstat(file.fileno()).st_size
+    file.seek(0)
+    start = file.read(40)
+    try:
+        match start[:4], start[8:12]:
+            case ((b"RIFF" | b"RF64" | b"BW64"), b"WAVE"):
+                return _riff(file, size)
+            case b"FORM", (b"AIFF" | b"AIFC"):
+                return _aiff(file, size)
+            case b".snd", _:
+                return _au(start, size)
+            case b"caff", _:
+                return _caf(file, size)
+            case _ if start[:16] == _W64_RIFF:
+                return _w64(file, size)
+    except struct.error:  # it ends within its header
+        pass
+    return Header()
+
+
+def _riff(file: BufferedReader, size: int) -> Header:
+    rate, long_size, long_at = 0, 0, None
+    for name, at, length in _chunks(file, 12, size, "<"):
+        if name == b"fmt ":
+            (rate,) = struct.unpack("<I", _read(file, at + 8, 4))
+        elif name == b"ds64":
+            long_at = at + 8
+            (long_size,) = struct.unpack("<Q", _read(file, long_at, 8))
+        elif name == b"data":
+            if long_at is not None and length == 0xFFFFFFFF:
+                rest = struct.pack("<Q", size - at)
+                return _compared(file, size, _Data(at, long_size, rate), {long_at: rest})
+            if length == 0 or length >= _UNKNOWN:
+                return Header({at - 4: _NO_SIZE})
+            return _compared(file, size, _Data(at, length, rate), {at - 4: _NO_SIZE})
+    return Header()
+
+
+def _aiff(file: BufferedReader, size: int) -> Header:
+    rate = 0
+    for name, at, length in _chunks(file, 12, size, ">"):
+        if name == b"COMM":
+            channels, _, bits = struct.unpack(">HIH", _read(file, at, 8))
+            exponent, mantissa = struct.unpack(">HQ", _read(file, at + 8, 10))
+            hertz = mantissa * 2.0 ** ((exponent & 0x7FFF) - 16383 - 63)
+            rate = int(channels * (bits + 7) // 8 * min(hertz, 1e7))
+        elif name == b"SSND":
+            rest = struct.pack(">I", min(size - at, 0xFFFFFFFF))
+            return _compared(file, size, _Data(at, length, rate), {at - 4: rest})
+    return Header()
+
+
+def _au(start: bytes, size: int) -> Header:
+    offset, length, _, rate, channels = struct.unpack(">5I", start[4:24])
+    if offset + length < size and length < _UNKNOWN:
+        return Header({8: _NO_SIZE})
+    lacking = length < _UNKNOWN and rate * channels > 0 and offset + length > size
+    return Header(seconds=length / (rate * channels * 2) if lacking else None)
+
+
+def _caf(file: BufferedReader, size: int) -> Header:
+    rate, at = 0, 8
+    for _ in range(_MANY):
+        name, length = struct.unpack(">4sq", _read(file, at, 12))
+        at += 12
+        if name == b"desc":
+            hertz, form, _, packet, frames = struct.unpack(">d4sIII", _read(file, at, 24))
+            if form != b"lpcm" or frames == 0:
+                return Header()
+            rate = int(min(max(hertz, 0), 1e7) * packet / frames)
+        elif name == b"data":
+            unknown = struct.pack(">q", -1)
+            if length < 0:
+                return Header()
+            return _compared(file, size, _Data(at, length, rate), {at - 8: unknown})
+        at += max(length, 0)
+    return Header()
+
+
+def _w64(file: BufferedReader, size: int) -> Header:
+    rate, at = 0, 40
+    for _ in range(_MANY):
+        name, length = struct.unpack("<16sQ", _read(file, at, 24))
+        if name == _W64_FORMAT:
+            (rate,) = struct.unpack("<I", _read(file, at + 32, 4))
+        elif name == _W64_DATA:
+            rest = struct.pack("<Q", size - at)
+            return _compared(file, size, _Data(at + 24, length - 24, rate), {at + 16: rest})
+        at += (max(length, 24) + 7) // 8 * 8
+    return Header()
+
+
+def _compared(
+    file: BufferedReader, size: int, data: _Data, until_the_end: Mapping[int, bytes]
+) -> Header:
+    """What to make of audio whose header says `data`, in a file of `size` bytes."""
+    end = data.start + max(data.size, 0)
+    if end > size:
+        return Header(seconds=data.size / data.rate if data.rate else None)
+    unclaimed = size - end
+    if unclaimed <= data.rate or _is_chunk(_peek(file, end), unclaimed):  # less than a second
+        return Header()
+    return Header(until_the_end)
+
+
+def _is_chunk(peeked: bytes, rest: int) -> bool:
+    """Whether another chunk begins here, after a byte of padding perhaps, and not audio."""
+    for start in (0, 1):
+        name, length = peeked[start : start + 4], peeked[start + 4 : start + 8]
+        if len(length) == 4 and all(32 <= byte < 127 for byte in name):
+            sizes = struct.unpack("<I", length)[0], struct.unpack(">I", length)[0]
+            if min(sizes) <= rest:
+                return True
+    return False
+
+
+def _chunks(
+    file: BufferedReader, at: int, size: int, order: str
+) -> Iterator[tuple[bytes, int, int]]:
+    """Name, offset of the content and length of each chunk of a RIFF or IFF file."""
+    for _ in range(_MANY):
+        if at + 8 > size:
+            return
+        name, length = struct.unpack(f"{order}4sI", _read(file, at, 8))
+        yield name, at + 8, length
+        at += 8 + length + length % 2
+
+
+def _read(file: BufferedReader, at: int, length: int) -> bytes:
+    """Exactly `length` bytes; struct.error where the file ends before."""
+    found = _peek(file, at, length)
+    if len(found) < length:
+        raise struct.error("the file ends here")
+    return found
+
+
+def _peek(file: BufferedReader, at: int, length: int = 9) -> bytes:
+    file.seek(at)
+    return file.read(length)
