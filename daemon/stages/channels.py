@@ -90,8 +90,16 @@ def weights(levels: Levels) -> NDArray[np.float64]:
     signs = _signs(levels.covariance) * used
     power = signs @ levels.covariance @ signs
     if power <= 0:
-        return used / max(used.sum(), 1)
-    return signs * np.sqrt((np.diag(levels.covariance) * used).max() / power)
+        equal: NDArray[np.float64] = used / max(used.sum(), 1)
+        return equal
+    loudest_power = (np.diag(levels.covariance) * used).max()
+    scaled: NDArray[np.float64] = signs * np.sqrt(loudest_power / power)
+    return scaled
+
+
+def is_silent(loud: float, loudest: float) -> bool:
+    """Whether a channel or track can be told from silence, beside one whose level is `loudest`."""
+    return loud <= max(loudest * _FAINT, _SILENT)
 
 
 def gain(loud: float, steady: bool, peak: float) -> float:

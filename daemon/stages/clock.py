@@ -71,7 +71,7 @@ class FrameClock(Generic[Frame]):
     def flush(self) -> list[tuple[float, Frame]]:
         """The end of the stream: the frames still in doubt follow, or jump if all of them do."""
         deviations = [doubtful.deviation for doubtful in self._doubtful]
-        if deviations and 0 < min(deviations) and max(deviations) <= _LONGEST_LAST_GAP:
+        if deviations and min(deviations) > 0 and max(deviations) <= _LONGEST_LAST_GAP:
             self._jump(deviations[0])
         return self._place_all()
 

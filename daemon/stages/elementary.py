@@ -7,10 +7,12 @@ and whatever follows would come ten seconds early.
 from __future__ import annotations
 
 from collections import deque
+from io import BufferedReader
 
 FORMATS = frozenset({"mp3", "aac", "ac3", "eac3"})  # FFmpeg's names
 
 _WINDOW = 500  # packets whose mean size stands for the bit rate: about ten seconds
+_FRAMES_OF_A_TAG = 2  # behind a tag: its padding, and a frame that holds the table of contents
 _ID3_HEADER = 10  # bytes
 
 
@@ -34,7 +36,10 @@ class LostTime:
         Returns how many seconds were lost before it, in whole frames.
         """
         mean = sum(self._sizes) / len(self._sizes) if self._sizes else float(size)
-        lost = round(max(self._bytes - self._tag, 0) / max(mean, 1.0)) * seconds
+        frames = round(max(self._bytes - self._tag, 0) / max(mean, 1.0))
+        if self._tag and frames <= _FRAMES_OF_A_TAG:
+            frames = 0
+        lost = frames * seconds
         self._bytes = self._tag = 0
         self._sizes.append(size)
         return lost
@@ -58,3 +63,25 @@ def tag_size(data: bytes) -> int:
     if data.startswith(b"TAG"):
         return 128
     return len(data) if data.startswith(b"APETAGEX") else 0
+
+
+def mp3_seconds(file: BufferedReader) -> float | None:
+    """How long an MP3 file says it is, in its Xing or Info frame; None if it has none."""
+    file.seek(0)
+    start = file.read(_ID3_HEADER)
+    file.seek(tag_size(start) if start.startswith(b"ID3") else 0)
+    head = file.read(4096)
+    at = head.find(b"\xff")
+    if at < 0 or len(head) < at + 200 or head[at + 1] & 0xE6 != 0xE2:  # layer III
+        return None
+    version, rate_index = head[at + 1] >> 3 & 3, head[at + 2] >> 2 & 3
+    if version == 1 or rate_index == 3:
+        return None
+    rate = (44_100, 48_000, 32_000)[rate_index] >> {3: 0, 2: 1, 0: 2}[version]
+    samples, mono = (1152 if version == 3 else 576), head[at + 3] >> 6 == 3
+    side = (17 if mono else 32) if version == 3 else (9 if mono else 17)
+    mark = at + 4 + side
+    if head[mark : mark + 4] not in (b"Xing", b"Info") or not head[mark + 7] & 1:
+        return None
+    frames = int.from_bytes(head[mark + 8 : mark + 12], "big")
+    return frames * samples / rate

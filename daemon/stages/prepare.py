@@ -7,15 +7,14 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
-from dataclasses import replace
 from io import BufferedReader
 from pathlib import Path
 
 from daemon.domain.job import FailureKind, Identity
+from daemon.files.atomic import sha256_of_open
 from daemon.files.recording import open_recording
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import JobRequest, Prepared
-from daemon.stages import riff
 from daemon.stages.serve import Channel, Handler, StageError, serve
 
 
@@ -56,10 +55,8 @@ def _handler() -> Handler:
         except decode.UnreadableError as error:
             _still_the_same(file, job)  # it may be unreadable because it is still growing
             raise StageError(FailureKind.BAD_INPUT, f"cannot be decoded: {error}") from error
-        if riff.is_cut_off(file):
-            cut_off = "the file is shorter than its header says: it may have been cut off"
-            decoded = replace(decoded, warnings=(*decoded.warnings, cut_off))
-        sha256 = decode.digest(file)
+        file.seek(0)
+        sha256 = sha256_of_open(file)
         _still_the_same(file, job)
         return decoded, sha256
 

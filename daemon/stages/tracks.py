@@ -7,13 +7,14 @@ changes on the way, each number has a file of its own; what a file does not hold
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import av
 import av.audio.frame
+import av.packet
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,7 +66,7 @@ class TrackWriter:
         self._name = name
         self._on_bytes = on_bytes
         self._format: tuple[str, int, int] | None = None  # of the frames that now come
-        self._follows = 0.0  # seconds: where a frame has to start to follow the one before it
+        self.follows = 0.0  # seconds: where a frame has to start to follow the one before it
         self._waiting: list[Array] = []  # resampled, not written yet
         self._at = 0  # samples: where the first of those belongs
 
@@ -75,12 +76,12 @@ class TrackWriter:
         Raises av.FFmpegError or ValueError for a frame that cannot be resampled.
         """
         described = (frame.format.name, frame.layout.nb_channels, frame.sample_rate)
-        if described != self._format or abs(start - self._follows) > 0.5 / SAMPLE_RATE:
+        if described != self._format or abs(start - self.follows) > 0.5 / SAMPLE_RATE:
             self.finish_run()
             self._format = described
             self._resampler = av.AudioResampler(format="flt", rate=SAMPLE_RATE)
             self._at = round(start * SAMPLE_RATE)
-        self._follows = start + frame.samples / frame.sample_rate
+        self.follows = start + frame.samples / frame.sample_rate
         frame.pts = None  # its time is known; the resampler must not move it
         try:
             self._resample(frame)
@@ -105,7 +106,8 @@ class TrackWriter:
     def _resample(self, frame: AudioFrame | None) -> None:
         for resampled in self._resampler.resample(frame):
             channels = resampled.layout.nb_channels
-            self._waiting.append(resampled.to_ndarray().reshape(-1, channels))
+            samples = resampled.to_ndarray().reshape(-1, channels)
+            self._waiting.append(samples.astype(np.float32, copy=False))
 
     def _flush(self) -> None:
         if not self._waiting:
@@ -148,11 +150,11 @@ class Track:
     _frame_seconds: float = 0.0
     _failing: float | None = None  # seconds of audio that the failed packets say they held
 
-    def take(self, packet: av.Packet) -> None:
+    def take(self, packet: av.Packet[Any]) -> None:
         """Decode a packet; an empty one fetches what the decoder still holds."""
         data = bytes(packet) if self.lost is not None and packet.size else b""
         try:
-            frames = packet.decode()
+            frames: list[Any] = packet.decode()
         except (av.FFmpegError, ValueError):
             self._fail(packet, data)
             return
@@ -162,7 +164,7 @@ class Track:
     @property
     def end(self) -> float:
         """Seconds since the file's start: where its last sample or its last hole ends."""
-        return max([self.writer.end / SAMPLE_RATE, *(hole.end for hole in self.holes)])
+        return max([self.writer.follows, *(hole.end for hole in self.holes[-1:])])
 
     def finish(self, declared_end: float | None) -> None:
         """The stream is at its end; so is its last hole, if the container knows where."""
@@ -174,7 +176,7 @@ class Track:
             self._note_hole(self.clock.end, min(end, declared_end or end))
         self.writer.close()
 
-    def _fail(self, packet: av.Packet, data: bytes) -> None:
+    def _fail(self, packet: av.Packet[Any], data: bytes) -> None:
         seconds = float((packet.duration or 0) * (packet.time_base or 0))
         self._failing = (self._failing or 0.0) + seconds
         if self.lost is not None:
@@ -203,7 +205,7 @@ class Track:
     def _place(self, placed: list[tuple[float, AudioFrame]]) -> None:
         for start, frame in placed:
             if self._failing is not None and self.lost is None:
-                self._note_hole(self.writer.end / SAMPLE_RATE, start)
+                self._note_hole(self.writer.follows, start)
             try:
                 self.writer.write(start, frame)
             except (av.FFmpegError, ValueError):
@@ -215,8 +217,3 @@ class Track:
             self.holes[-1] = Hole(self.holes[-1].start, max(end, self.holes[-1].end))
         else:
             self.holes.append(Hole(start, max(start, end)))
-
-
-def audio_streams(container: av.container.InputContainer) -> Iterator[Any]:
-    """The audio tracks that there is a decoder for."""
-    return (stream for stream in container.streams.audio if stream.codec_context is not None)

@@ -1,0 +1,186 @@
+"""Opening a recording: which demuxer, which audio tracks, and how long they claim to be."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BufferedReader
+from typing import Any
+
+import av
+import av.container
+
+from daemon.stages import elementary
+from daemon.stages.headers import Header, examine
+
+# Real containers only: FFmpeg also "opens" playlists, concat scripts and image sequences, which
+# name other files and URLs.
+CONTAINERS = (
+    "aac,ac3,aiff,amr,amrnb,amrwb,asf,au,avi,caf,eac3,flac,flv,live_flv,matroska,webm,mov,mp4,m4a,"
+    "3gp,3g2,mj2,mp3,mpeg,mpegts,mpegvideo,ogg,wav,w64,wv"
+)
+MAX_TRACKS = 64
+
+# FFmpeg looks at 5 s of a file by default; a broadcast may begin with a longer picture alone.
+_LONG_LOOK = {"analyzeduration": "60000000", "probesize": "200000000"}  # microseconds; bytes
+_LOOKED_AT_LONGER = frozenset({"mpegts", "mpeg", "flv", "live_flv", "avi"})
+_FAILURES = 1000  # in a row, without a packet between them: nothing more comes
+
+# The containers that store the length of each track. In the others FFmpeg guesses from the bit
+# rate, or knows the longest track only.
+_WITH_LENGTHS = frozenset({"mov", "flac", "aiff", "caf", "wv", "w64"})
+_DURATION_TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+
+
+class UnreadableError(Exception):
+    """The bytes are not a recording that we can decode; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open container: its tracks that can be decoded, and what its header says of lengths."""
+
+    container: av.container.InputContainer
+    streams: tuple[Any, ...]  # av.AudioStream
+    header: Header
+    file: BufferedReader
+
+    @property
+    def name(self) -> str:
+        return str(self.container.format.name)
+
+    @property
+    def start(self) -> float:
+        """The time stamp, in seconds, that players show as 0."""
+        start = self.container.start_time
+        return 0.0 if start is None else start / av.time_base
+
+    @property
+    def seconds(self) -> float:
+        """FFmpeg's idea of the length; 0 if it has none. It may be a guess."""
+        return max(float(self.container.duration or 0) / av.time_base, 0.0)
+
+    def declared_end(self, stream: Any) -> float | None:  # noqa: ANN401 - PyAV has no types here
+        """Where a track ends by the file's own account, in seconds since its start, if it says."""
+        family = self.name.split(",")[0]
+        if self.header.seconds is not None:
+            return self.header.seconds
+        if family == "mp3":
+            return elementary.mp3_seconds(self.file)
+        if family == "matroska" and (tag := _DURATION_TAG.match(_tag(stream, "DURATION"))):
+            hours, minutes, seconds = tag.groups()
+            return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - self.start
+        if family in _WITH_LENGTHS and stream.duration is not None:
+            begin = float((stream.start_time or 0) * stream.time_base) - self.start
+            return begin + float(stream.duration * stream.time_base)
+        if family == "asf" and len(self.container.streams) == 1:
+            return self.seconds
+        return None
+
+    def packets(self) -> Iterator[Any]:
+        """The packets of its audio tracks; goes on after damage for as long as anything comes."""
+        failures = 0
+        packets = self.container.demux(*self.streams)
+        while failures < _FAILURES:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except (av.FFmpegError, ValueError):
+                failures += 1
+                packets = self.container.demux(*self.streams)
+                continue
+            failures = 0
+            yield packet
+
+
+@contextmanager
+def opened(file: BufferedReader) -> Iterator[Opened]:
+    """Open `file` as a recording, without its name. Raises UnreadableError."""
+    header = examine(file)
+    container = _open(file, header, {})
+    if _needs_a_longer_look(container):
+        container.close()
+        container = _open(file, header, _LONG_LOOK)
+    with container:
+        found = (stream for stream in container.streams.audio if stream.codec_context is not None)
+        streams = tuple(found)[:MAX_TRACKS]
+        if not streams:
+            raise UnreadableError(_why_no_track(container))
+        yield Opened(container, streams, header, file)
+
+
+def _why_no_track(container: av.container.InputContainer) -> str:
+    if container.streams.audio:
+        return "there is no decoder for its audio track: convert it, to M4A or WAV for example"
+    return "it has no audio track"
+
+
+def _needs_a_longer_look(container: av.container.InputContainer) -> bool:
+    """Whether a track has not shown itself yet, where tracks have no description up front."""
+    if container.format.name not in _LOOKED_AT_LONGER:
+        return False
+    contexts = [stream.codec_context for stream in container.streams.audio]
+    return not contexts or any(context is None or not context.sample_rate for context in contexts)
+
+
+def _open(
+    file: BufferedReader, header: Header, options: Mapping[str, str]
+) -> av.container.InputContainer:
+    try:
+        return av.open(
+            _Unnamed(file, header.patches),
+            mode="r",
+            container_options={"format_whitelist": CONTAINERS, **options},
+            io_open=_refuse,
+            metadata_errors="replace",
+        )
+    except (av.FFmpegError, ValueError) as error:
+        raise UnreadableError("it is not an audio or video file, or it is cut off") from error
+
+
+class _Unnamed:
+    """The descriptor without its name, so that the name cannot choose a demuxer.
+
+    `patches` are read in place of the file's own bytes: lengths that are known to be wrong.
+    """
+
+    def __init__(self, file: BufferedReader, patches: Mapping[int, bytes]) -> None:
+        file.seek(0)
+        self.tell = file.tell
+        self._file = file
+        self._patches = patches
+        self._patched_to = max((at + len(patch) for at, patch in patches.items()), default=0)
+
+    def read(self, size: int = -1) -> bytes:
+        at = self._file.tell()
+        data = self._file.read(size)
+        if at >= self._patched_to:
+            return data
+        found = bytearray(data)
+        for offset, patch in self._patches.items():
+            for index, byte in enumerate(patch, offset - at):
+                if 0 <= index < len(found):
+                    found[index] = byte
+        return bytes(found)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """A damaged file may lead anywhere: FFmpeg learns that there is no such place."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, OverflowError, ValueError):
+            return -errno.EINVAL
+
+
+def _refuse(url: str, flags: int, options: dict[str, str]) -> None:
+    raise PermissionError("a recording must not open other files")
+
+
+def _tag(stream: Any, name: str) -> str:  # noqa: ANN401 - PyAV has no types here
+    """A track's tag; Matroska adds a language to its names, as in DURATION-eng."""
+    tags: dict[str, str] = stream.metadata
+    return next((text for key, text in tags.items() if key.split("-")[0] == name), "")
