@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ MAX_TRACKS = 64
 # FFmpeg looks at 5 s of a file by default; a broadcast may begin with a longer picture alone.
 _LONG_LOOK = {"analyzeduration": "60000000", "probesize": "200000000"}  # microseconds; bytes
 _LOOKED_AT_LONGER = frozenset({"mpegts", "mpeg", "flv", "live_flv", "avi"})
+_OGG_HEAD = 1 << 20  # bytes of an Ogg file in which its first pages are
 _FAILURES = 1000  # in a row, without a packet between them: nothing more comes
 
 # The containers that store the length of each track. In the others FFmpeg guesses from the bit
@@ -56,8 +58,10 @@ class Opened:
     @property
     def start(self) -> float:
         """The time stamp, in seconds, that players show as 0."""
-        start = self.container.start_time
-        return 0.0 if start is None else start / av.time_base
+        start = (self.container.start_time or 0) / av.time_base
+        if start > 0 and self.name == "ogg" and ogg_pages_before(self.file, start, self.streams[0]):
+            return 0.0
+        return start
 
     @property
     def seconds(self) -> float:
@@ -82,7 +86,10 @@ class Opened:
         return None
 
     def packets(self) -> Iterator[Any]:
-        """The packets of its audio tracks; goes on after damage for as long as anything comes."""
+        """The packets of its audio tracks, and None where the container itself is damaged.
+
+        Goes on after damage for as long as anything comes.
+        """
         failures = 0
         packets = self.container.demux(*self.streams)
         while failures < _FAILURES:
@@ -93,9 +100,29 @@ class Opened:
             except (av.FFmpegError, ValueError):
                 failures += 1
                 packets = self.container.demux(*self.streams)
+                yield None
                 continue
             failures = 0
             yield packet
+
+
+def ogg_pages_before(file: BufferedReader, start: float, stream: Any) -> bool:  # noqa: ANN401
+    """Whether an Ogg file has audio before `start`, its first time stamp by FFmpeg's account.
+
+    FFmpeg passes over damaged pages: if the first one is, the file seems to start behind it.
+    """
+    rate = 48_000 if stream.codec_context.name in ("opus", "libopus") else stream.rate
+    place = file.tell()  # FFmpeg's, who reads on from there
+    file.seek(0)
+    head = file.read(_OGG_HEAD)
+    file.seek(place)
+    at = head.find(b"OggS")
+    while 0 <= at < len(head) - 14:
+        (position,) = struct.unpack("<q", head[at + 6 : at + 14])  # where its audio ends
+        if 0 < position <= (start + 0.01) * rate:
+            return True
+        at = head.find(b"OggS", at + 4)
+    return False
 
 
 @contextmanager

@@ -24,6 +24,7 @@ __all__ = ["SAMPLE_RATE", "Decoded", "UnreadableError", "decode"]
 
 _SCRATCH = "tracks.partial"  # the folder of what is decoded and not mixed yet
 _CUT_OFF = 0.5  # seconds that a track may end before its declared end
+_UNBROKEN = frozenset({"ogg", "flac"})
 _NAMED = 5  # holes that a warning lists
 
 OnProgress = Callable[[float, float], None]
@@ -89,15 +90,19 @@ def _decode_tracks(
             writer=TrackWriter(scratch, str(stream.index), on_bytes),
             start=recording.start,
             lost=elementary.LostTime() if stampless else None,
+            unbroken=recording.name in _UNBROKEN,
         )
         for stream in recording.streams
     }
     for packet in recording.packets():
-        track = tracks.get(packet.stream_index)
-        if track is None:  # the end of another stream
+        if packet is None:
+            for track in tracks.values():
+                track.disturb()
             continue
-        track.take(packet)
-        seconds = track.end
+        if packet.stream_index not in tracks:  # the end of another stream
+            continue
+        tracks[packet.stream_index].take(packet)
+        seconds = tracks[packet.stream_index].end
         progress(seconds, max(recording.seconds, seconds))
         if seconds > max_seconds:
             raise UnreadableError(
@@ -145,25 +150,27 @@ def _warnings(recording: Opened, tracks: Sequence[MeasuredTrack]) -> tuple[str, 
                 " be decoded: it may have been cut off"
             )
         if one.track.holes:
-            warnings.append(prefix + _holes_in_words(one.track.holes))
+            silent = "could not be decoded and are silence here"
+            warnings.append(
+                f"{prefix}parts of the file are damaged: {_listed(one.track.holes, silent)}"
+            )
+        if one.track.gaps:
+            warnings.append(f"{prefix}the file has gaps: {_listed(one.track.gaps, 'hold nothing')}")
     return tuple(warnings)
 
 
-def _holes_in_words(holes: Sequence[Hole]) -> str:
+def _listed(holes: Sequence[Hole], what: str) -> str:
     total = sum(hole.end - hole.start for hole in holes)
     named = ", ".join(f"{_clock(hole.start)} to {_clock(hole.end)}" for hole in holes[:_NAMED])
     more = f" and {len(holes) - _NAMED} more" if len(holes) > _NAMED else ""
-    return (
-        f"parts of the file are damaged: {total:.1f} s could not be decoded and are silence here"
-        f" ({named}{more})"
-    )
+    return f"{total:.2f} s {what} ({named}{more})"
 
 
 def _clock(seconds: float) -> str:
-    """As a player shows it, with tenths: 1:02:03.4."""
-    tenths = round(seconds * 10)
-    hours, minutes = divmod(tenths // 600, 60)
-    rest = f"{minutes:02}:{tenths % 600 / 10:04.1f}"
+    """As a player shows it, with hundredths: 1:02:03.45."""
+    hundredths = round(seconds * 100)
+    hours, minutes = divmod(hundredths // 6000, 60)
+    rest = f"{minutes:02}:{hundredths % 6000 / 100:05.2f}"
     return f"{hours}:{rest}" if hours else rest.removeprefix("0")
 
 

@@ -25,6 +25,8 @@ SAMPLE_RATE = 16_000  # Hz: what Whisper and wav2vec2 were trained on
 MAX_CHANNELS = 64  # more than any recorder has; a damaged header may say anything
 
 _BATCH = SAMPLE_RATE  # samples resampled before they are written
+_SHORTEST_GAP = 0.02  # seconds
+_LONG_GAP = 1.0  # seconds: shorter ones are left by codecs that do not send silence
 _LOUDEST = 16.0  # float samples may exceed 1, but beyond +24 dB they are damage
 
 Array = NDArray[np.float32]
@@ -144,7 +146,9 @@ class Track:
     writer: TrackWriter
     start: float  # seconds: the stamp at which the file begins
     lost: LostTime | None  # for a stream without time stamps
+    unbroken: bool  # its container cannot leave anything out: a gap in its stamps is damage
     holes: list[Hole] = field(default_factory=list)
+    gaps: list[Hole] = field(default_factory=list)  # that the container means to be there
     clock: FrameClock[AudioFrame] = field(default_factory=FrameClock)
     frames: int = 0
     _frame_seconds: float = 0.0
@@ -204,16 +208,30 @@ class Track:
 
     def _place(self, placed: list[tuple[float, AudioFrame]]) -> None:
         for start, frame in placed:
-            if self._failing is not None and self.lost is None:
-                self._note_hole(self.writer.follows, start)
+            if self.lost is None:
+                self._look_back(start)
             try:
                 self.writer.write(start, frame)
             except (av.FFmpegError, ValueError):
                 self._note_hole(start, start + frame.samples / frame.sample_rate)
 
+    def _look_back(self, start: float) -> None:
+        """What lies between the last frame and the one that starts at `start`?"""
+        before = self.writer.follows
+        if self._failing is not None or (self.unbroken and start - before > _SHORTEST_GAP):
+            self._note_hole(before, start)
+        elif before > 0 and start - before >= _LONG_GAP:
+            self.gaps.append(Hole(before, start))
+
+    def disturb(self) -> None:
+        """The container itself is damaged here: what is missing next is a hole."""
+        self._failing = self._failing or 0.0
+
     def _note_hole(self, start: float, end: float) -> None:
         self._failing = None
+        if end <= start:
+            return
         if self.holes and start <= self.holes[-1].end:
             self.holes[-1] = Hole(self.holes[-1].start, max(end, self.holes[-1].end))
         else:
-            self.holes.append(Hole(start, max(start, end)))
+            self.holes.append(Hole(start, end))
