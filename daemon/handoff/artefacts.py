@@ -38,7 +38,7 @@ OUTPUTS = "outputs"
 LOG = "job.log"
 
 # What a finished job does not need any more; the small artefacts allow realign and render.
-LARGE = (AUDIO, f"{AUDIO}.partial", OUTPUTS, f"{OUTPUTS}.partial")
+LARGE = (AUDIO, PARTIAL_AUDIO, "tracks.partial", OUTPUTS, f"{OUTPUTS}.partial")
 
 
 T = TypeVar("T")

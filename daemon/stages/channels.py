@@ -7,7 +7,7 @@ decides. Levels are measured on the first difference of the samples, where hum c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,8 +44,11 @@ class Levels:
         return self.loud < _STEADY * self.floor
 
 
-def measure(samples: Array) -> Levels:
-    """Look at all of a part: float32 of shape (samples, channels); exact zeros are no sound."""
+def measure(samples: Array, progress: Callable[[float], None] = lambda _: None) -> Levels:
+    """Look at all of a part: float32 of shape (samples, channels); exact zeros are no sound.
+
+    `progress` gets the seconds looked at.
+    """
     channels = samples.shape[1]
     covariance = np.zeros((channels, channels))
     powers: list[Array] = []
@@ -55,6 +58,7 @@ def measure(samples: Array) -> Levels:
         covariance += change.T @ change
         powers.append(_steps(change**2).mean(axis=1))
         peaks.append(np.abs(_steps(block)).max(axis=(1, 2)))
+        progress(len(powers) * BLOCK / SAMPLE_RATE)
     power = np.concatenate(powers) if powers else np.zeros((0, channels), np.float32)
     loud, floor = np.zeros(channels), np.zeros(channels)
     for channel in range(channels):
@@ -111,14 +115,16 @@ def gain(loud: float, steady: bool, peak: float) -> float:
     return min(_USUAL / loud, _MOST_GAIN, max(_PEAK / peak, 1.0))
 
 
-def mixed(parts: Sequence[tuple[Array, NDArray[np.float64]]], total: int) -> Iterator[Array]:
-    """The weighted sum of parts of shape (samples, channels), in blocks of (samples,)."""
+def mixed(
+    parts: Sequence[tuple[Array, NDArray[np.float64]]], total: int
+) -> Iterator[tuple[int, Array]]:
+    """The weighted sum of parts of shape (samples, channels): first samples, blocks (samples,)."""
     for start in range(0, total, BLOCK):
         block = np.zeros(min(BLOCK, total - start), np.float32)
         for samples, factors in parts:
             piece = samples[start : start + len(block)]
             block[: len(piece)] += piece @ factors.astype(np.float32)
-        yield block
+        yield start, block
 
 
 def alike(one: Levels, other: Levels) -> bool:

@@ -7,7 +7,7 @@ sample at its time, with clock.py; channels.py makes one channel of them all.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -61,11 +61,11 @@ def decode(
     try:
         with opened(file) as recording:
             tracks = _decode_tracks(recording, scratch, max_seconds, progress, on_bytes)
-            measured = select(tracks, choice)
+            end = max(track.end for track in tracks)
+            measured = select(tracks, choice, lambda seconds: progress(seconds, end))
             heard = [one for one in measured if not one.left_out]
-            _write(target, heard, on_bytes)
             return Decoded(
-                seconds=_seconds(heard),
+                seconds=_write(target, heard, progress, on_bytes),
                 container=recording.name,
                 codec=heard[0].track.stream.codec_context.name,
                 recorded_at=_recorded_at(recording.container.metadata),
@@ -89,11 +89,27 @@ def _decode_tracks(
             stream=stream,
             writer=TrackWriter(scratch, str(stream.index), on_bytes),
             start=recording.start,
-            lost=elementary.LostTime() if stampless else None,
+            lost=elementary.LostTime(recording.file.fileno()) if stampless else None,
             unbroken=recording.name in _UNBROKEN,
         )
         for stream in recording.streams
     }
+    try:
+        _read_packets(recording, tracks, max_seconds, progress)
+        for track in tracks.values():
+            track.finish(recording.declared_end(track.stream))
+    finally:
+        for track in tracks.values():
+            track.writer.close()
+    if not any(track.writer.end for track in tracks.values()):
+        raise UnreadableError("nothing in it could be decoded: it is empty or damaged")
+    return list(tracks.values())
+
+
+def _read_packets(
+    recording: Opened, tracks: Mapping[int, Track], max_seconds: float, progress: OnProgress
+) -> None:
+    """Give each packet to its track, by the index of its stream."""
     for packet in recording.packets():
         if packet is None:
             for track in tracks.values():
@@ -108,30 +124,29 @@ def _decode_tracks(
             raise UnreadableError(
                 f"it is longer than limits.max_audio_hours ({max_seconds / 3600:g} h)"
             )
-    for track in tracks.values():
-        track.finish(recording.declared_end(track.stream))
-    if not any(track.writer.end for track in tracks.values()):
-        raise UnreadableError("nothing in it could be decoded: it is empty or damaged")
-    return list(tracks.values())
 
 
-def _seconds(heard: Sequence[MeasuredTrack]) -> float:
-    return max(one.track.end for one in heard)
-
-
-def _write(target: Path, heard: Sequence[MeasuredTrack], on_bytes: Callable[[int], None]) -> None:
+def _write(
+    target: Path,
+    heard: Sequence[MeasuredTrack],
+    progress: OnProgress,
+    on_bytes: Callable[[int], None],
+) -> float:
+    """Mix the tracks into `target`; return how many seconds that gave."""
     parts = [part for one in heard for part in one.parts]
     weighted = [(samples, channels.weights(levels)) for samples, levels in parts]
     loud = max(float(levels.loud.max(initial=0.0)) for _, levels in parts)
     steady = all(bool(levels.steady.all()) for _, levels in parts)
     factor = channels.gain(loud, steady, max(levels.peak for _, levels in parts))
-    total = round(_seconds(heard) * SAMPLE_RATE)
+    total = round(max(one.track.end for one in heard) * SAMPLE_RATE)
     with target.open("wb") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": (total,)}
         npy.write_array_header_1_0(file, header)
-        for block in channels.mixed(weighted, total):
+        for start, block in channels.mixed(weighted, total):
+            progress(start / SAMPLE_RATE, total / SAMPLE_RATE)
             file.write(np.clip(block * np.float32(factor), -1.0, 1.0).astype("<f4").tobytes())
             on_bytes(block.nbytes)
+    return total / SAMPLE_RATE
 
 
 def _warnings(recording: Opened, tracks: Sequence[MeasuredTrack]) -> tuple[str, ...]:

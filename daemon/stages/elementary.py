@@ -6,6 +6,7 @@ and whatever follows would come ten seconds early.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from io import BufferedReader
 
@@ -13,22 +14,42 @@ FORMATS = frozenset({"mp3", "aac", "ac3", "eac3"})  # FFmpeg's names
 
 _WINDOW = 500  # packets whose mean size stands for the bit rate: about ten seconds
 _FRAMES_OF_A_TAG = 2  # behind a tag: its padding, and a frame that holds the table of contents
+_MARK = 64  # bytes by which a packet is found in the file
+_FARTHEST = 1 << 24  # bytes that damage or a tag with pictures may take
 _ID3_HEADER = 10  # bytes
 
 
 class LostTime:
     """How long the audio was that could not be decoded, from its size in bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
         self._sizes: deque[int] = deque(maxlen=_WINDOW)
         self._bytes = 0  # in a row that could not be decoded
+        self._packets = 0  # … and how many packets that were
         self._tag = 0  # bytes of that row that are an ID3 tag, not audio
+        self._end = 0  # offset in the file at which the last packet ends
+
+    def arrived(self, data: bytes) -> None:
+        """A packet came; what FFmpeg passed over in search of it is lost, too.
+
+        The positions that FFmpeg gives are sums of the packets' sizes, so the file is looked at.
+        """
+        mark = data[:_MARK]
+        if os.pread(self._fd, len(mark), self._end) != mark:
+            ahead = os.pread(self._fd, _FARTHEST, self._end)
+            passed_over = max(ahead.find(mark), 0)
+            if self._sizes:  # before the first packet there are tags
+                self._bytes += max(passed_over - tag_size(ahead), 0)
+            self._end += passed_over
+        self._end += len(data)
 
     def failed(self, data: bytes) -> None:
         """A packet that could not be decoded."""
         if self._bytes == 0:
             self._tag = tag_size(data)
         self._bytes += len(data)
+        self._packets += 1
 
     def decoded(self, size: int, seconds: float) -> float:
         """A packet of `size` bytes that gave `seconds` of audio.
@@ -37,10 +58,12 @@ class LostTime:
         """
         mean = sum(self._sizes) / len(self._sizes) if self._sizes else float(size)
         frames = round(max(self._bytes - self._tag, 0) / max(mean, 1.0))
+        if frames <= 2 * self._packets:  # frames differ in size: these were one each
+            frames = self._packets
         if self._tag and frames <= _FRAMES_OF_A_TAG:
             frames = 0
         lost = frames * seconds
-        self._bytes = self._tag = 0
+        self._bytes = self._tag = self._packets = 0
         self._sizes.append(size)
         return lost
 

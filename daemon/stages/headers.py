@@ -131,7 +131,10 @@ def _w64(file: BufferedReader, size: int) -> Header:
             (rate,) = struct.unpack("<I", _read(file, at + 32, 4))
         elif name == _W64_DATA:
             rest = struct.pack("<Q", size - at)
-            return _compared(file, size, _Data(at + 24, length - 24, rate), {at + 16: rest})
+            whole = struct.pack("<Q", size)  # FFmpeg refuses a file of size zero
+            return _compared(
+                file, size, _Data(at + 24, length - 24, rate), {16: whole, at + 16: rest}
+            )
         at += (max(length, 24) + 7) // 8 * 8
     return Header()
 

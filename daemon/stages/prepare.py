@@ -1,4 +1,4 @@
-"""PREPARE: one recording → decode.npy, the speech in it, and a proof of which bytes were read."""
+"""PREPARE: one recording → audio.npy, the speech in it, and a proof of which bytes were read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
 
@@ -50,8 +49,10 @@ def _handler() -> Handler:
     ) -> tuple[decode.Decoded, str]:
         """Decode and digest the very bytes that were settled."""
         try:
-            room = _Room(target, job.min_free_bytes, channel.progress)
-            decoded = decode.decode(file, target, job.max_seconds, room)
+            room = _Room(target.parent, job.min_free_bytes)
+            decoded = decode.decode(
+                file, target, job.max_seconds, channel.progress, on_bytes=room.take
+            )
         except decode.UnreadableError as error:
             _still_the_same(file, job)  # it may be unreadable because it is still growing
             raise StageError(FailureKind.BAD_INPUT, f"cannot be decoded: {error}") from error
@@ -67,26 +68,23 @@ class _Room:
     """Stops a decoding that would fill the disk: a small file can unfold into gigabytes."""
 
     _STEP = 8_000_000  # bytes written between two looks at the disk
-    _BYTES_A_SECOND = 16_000 * 4
 
-    def __init__(
-        self, target: Path, min_free: int, progress: Callable[[float, float], None]
-    ) -> None:
-        self._folder = target.parent
+    def __init__(self, folder: Path, min_free: int) -> None:
+        self._folder = folder
         self._min_free = min_free
-        self._progress = progress
+        self._written = 0
         self._looked_at = 0
 
-    def __call__(self, done: float, total: float) -> None:
-        self._progress(done, total)
-        written = int(done * self._BYTES_A_SECOND)
-        if written - self._looked_at < self._STEP:
+    def take(self, size: int) -> None:
+        """Another `size` bytes were written."""
+        self._written += size
+        if self._written - self._looked_at < self._STEP:
             return
-        self._looked_at = written
+        self._looked_at = self._written
         free = shutil.disk_usage(self._folder).free
         if free >= self._min_free:
             return
-        if free + written >= self._min_free:  # it fills the disk by itself
+        if free + self._written >= self._min_free:  # it fills the disk by itself
             reason = "decoded, it needs more disk space than is free: free some, then retry it"
             raise StageError(FailureKind.BAD_INPUT, reason)
         raise StageError(FailureKind.ENVIRONMENT, "the disk is nearly full: free some space")

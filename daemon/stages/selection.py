@@ -7,7 +7,7 @@ commentary, a description of the picture) is left out, and that is said.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -59,9 +59,11 @@ class MeasuredTrack:
         return "" if language in _NO_LANGUAGE else language
 
 
-def select(tracks: Sequence[Track], choice: TrackChoice) -> list[MeasuredTrack]:
-    """Measure all tracks; at least one of them is not left out."""
-    measured = [_measured(track, number) for number, track in enumerate(tracks, 1)]
+def select(
+    tracks: Sequence[Track], choice: TrackChoice, progress: Callable[[float], None]
+) -> list[MeasuredTrack]:
+    """Measure all tracks, telling the seconds looked at; at least one of them is not left out."""
+    measured = [_measured(track, number, progress) for number, track in enumerate(tracks, 1)]
     loudest = max(one.loud for one in measured)
     selected: list[MeasuredTrack] = []
     for one in measured:
@@ -74,9 +76,10 @@ def select(tracks: Sequence[Track], choice: TrackChoice) -> list[MeasuredTrack]:
     return selected
 
 
-def _measured(track: Track, number: int) -> MeasuredTrack:
+def _measured(track: Track, number: int, progress: Callable[[float], None]) -> MeasuredTrack:
     samples = [part.samples() for part in track.writer.parts.values()]
-    return MeasuredTrack(track, number, [(part, channels.measure(part)) for part in samples])
+    parts = [(part, channels.measure(part, progress)) for part in samples]
+    return MeasuredTrack(track, number, parts)
 
 
 def _why_not(

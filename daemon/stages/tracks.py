@@ -50,8 +50,7 @@ class Part:
     file: BinaryIO
 
     def samples(self) -> Array:
-        """All of it, memory-mapped; silence where nothing was written."""
-        self.file.flush()
+        """All of it, memory-mapped, once the file is closed; silence where nothing was written."""
         size = self.path.stat().st_size // (4 * self.channels)
         if size == 0:
             return np.zeros((0, self.channels), np.float32)
@@ -101,9 +100,8 @@ class TrackWriter:
             self._format = None
 
     def close(self) -> None:
-        self.finish_run()
         for part in self.parts.values():
-            part.file.flush()
+            part.file.close()
 
     def _resample(self, frame: AudioFrame | None) -> None:
         for resampled in self._resampler.resample(frame):
@@ -156,7 +154,10 @@ class Track:
 
     def take(self, packet: av.Packet[Any]) -> None:
         """Decode a packet; an empty one fetches what the decoder still holds."""
-        data = bytes(packet) if self.lost is not None and packet.size else b""
+        data = b""
+        if self.lost is not None and packet.size:
+            data = bytes(packet)
+            self.lost.arrived(data)
         try:
             frames: list[Any] = packet.decode()
         except (av.FFmpegError, ValueError):
@@ -178,7 +179,7 @@ class Track:
         if self.lost is None and self._failing is not None:
             end = self.clock.end + self._failing
             self._note_hole(self.clock.end, min(end, declared_end or end))
-        self.writer.close()
+        self.writer.finish_run()
 
     def _fail(self, packet: av.Packet[Any], data: bytes) -> None:
         seconds = float((packet.duration or 0) * (packet.time_base or 0))
