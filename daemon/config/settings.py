@@ -15,7 +15,7 @@ from daemon.domain.languages import code_of
 AUDIO = "aac aif aifc aiff amr au caf flac m4a m4b mka mp2 mp3 oga ogg opus wav wave weba wma"
 VIDEO = "3g2 3gp avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts webm wmv"
 Format = Literal[
-    "txt", "md", "docx", "srt", "vtt", "ass", "lrc", "tsv", "csv", "labels", "verbose_json"
+    "txt", "md", "docx", "html", "srt", "vtt", "ass", "lrc", "tsv", "csv", "labels", "verbose_json"
 ]
 NAME_FIELDS = ("stem", "date", "language")
 
@@ -115,10 +115,11 @@ class Align(_Table):
 
 
 class Output(_Table):
-    formats: tuple[Format, ...] = ("txt", "srt", "vtt", "tsv")
+    formats: tuple[Format, ...] = ("txt", "srt", "vtt", "tsv", "html")
     source: Literal["archive", "keep", "delete"] = "archive"
     timestamps: bool = False
     compact: bool = False
+    index: bool = True
     name: str = "{stem}"
 
     @field_validator("name")

@@ -32,6 +32,7 @@ def rendition(
         timestamps=config.output.timestamps,
         stages=stages,
         recordings=recordings(config, source),
+        index=config.output.index,
     )
     return render(material, formats)
 

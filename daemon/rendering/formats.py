@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from daemon.rendering import subtitle_files, text_files
 from daemon.rendering.docx_file import docx
 from daemon.rendering.material import Material
+from daemon.rendering.page import html
 from daemon.rendering.verbose_json import verbose_json
 
 
@@ -27,6 +28,7 @@ FORMATS: Mapping[str, Format] = {
     "txt": _text("txt", text_files.txt),
     "md": _text("md", text_files.md),
     "docx": Format("docx", docx),
+    "html": Format("html", html),
     "srt": _text("srt", subtitle_files.srt),
     "vtt": _text("vtt", subtitle_files.vtt),
     "ass": _text("ass", subtitle_files.ass),

@@ -21,7 +21,8 @@ class Material:
 
     `timestamps`: whether texts for people show times. `stages`: what each stage cost, as in
     NAME.timing.json. `recordings`: where the recording may lie, as paths relative to the outbox
-    in the order of likelihood; the page plays the first that is there.
+    in the order of likelihood; the page plays the first that is there. `index`: whether index.html
+    lies beside the page.
     """
 
     transcript: Transcript
@@ -29,6 +30,7 @@ class Material:
     timestamps: bool = False
     stages: Mapping[str, Json] = field(default_factory=dict)
     recordings: tuple[str, ...] = ()
+    index: bool = False
 
     @cached_property
     def cues(self) -> list[Cue]:

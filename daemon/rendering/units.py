@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from daemon.domain.transcript import Segment, Word
+from daemon.domain.transcript import Segment, Word, WordSource
 from daemon.rendering.text import columns, ends_clause, ends_sentence, graphemes, phrases
 
 SENTENCE, CLAUSE, NOTHING = "sentence", "clause", ""
@@ -18,7 +18,8 @@ class Unit:
     """A word, or a phrase of an unspaced script. `ends` is what ends with it: see above.
 
     `start` and `end` are in seconds; `space` says whether a space stands before it; `turn` counts
-    the changes of speaker before it.
+    the changes of speaker before it. `score` is the lowest of its words' (0 to 1), None where
+    nobody heard it: its times are placed between its neighbours'.
     """
 
     text: str
@@ -28,6 +29,7 @@ class Unit:
     columns: int
     ends: str = NOTHING
     turn: int = 0
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class _Piece:
     start: float
     end: float
     turn: int
+    score: float | None
 
 
 def units(segments: Sequence[Segment], language: str, widest: int) -> list[Unit]:
@@ -56,6 +59,7 @@ def units(segments: Sequence[Segment], language: str, widest: int) -> list[Unit]
             columns=columns(piece.text),
             ends=_end(piece.text, next_text, language),
             turn=piece.turn,
+            score=piece.score,
         )
         for piece, next_text in zip(pieces, following, strict=False)
     ]
@@ -89,7 +93,7 @@ def _pieces_of(segment: Segment, language: str, turn: int) -> Iterator[_Piece]:
         space = True
         for text in phrases(token, language):
             start, end = clock.span(at, at + len(text))
-            yield _Piece(text, space, start, end, turn)
+            yield _Piece(text, space, start, end, turn, clock.score(at, at + len(text)))
             at += len(text)
             space = False
 
@@ -110,7 +114,8 @@ def _fitted(piece: _Piece, widest: int) -> Iterator[_Piece]:
         start = piece.start + seconds * at / length
         at += len(text)
         end = piece.start + seconds * at / length
-        yield _Piece(text, piece.space and text is texts[0], start, end, piece.turn)
+        space = piece.space and text is texts[0]
+        yield _Piece(text, space, start, end, piece.turn, piece.score)
 
 
 class CharacterTimes:
@@ -122,8 +127,11 @@ class CharacterTimes:
 
     def __init__(self, segment: Segment) -> None:
         text = "".join(segment.text.split())
-        last = (len(text), max(segment.end, segment.start))
-        known = [(0, segment.start), *_anchors(text, segment.words), last]
+        found = list(_found(text, segment.words))
+        self._begins = [first for first, _, _ in found]
+        self._found = found
+        anchors = [pair for a, b, word in found for pair in ((a, word.start), (b, word.end))]
+        known = [(0, segment.start), *anchors, (len(text), max(segment.end, segment.start))]
         self._positions = [position for position, _ in known]
         self._times = [time for _, time in known]
 
@@ -131,6 +139,16 @@ class CharacterTimes:
         """Start of the character number `first`, end of the one before `last` (seconds)."""
         start = self._at(bisect_right(self._positions, first) - 1, first)
         return start, max(start, self._at(bisect_left(self._positions, last), last))
+
+    def score(self, first: int, last: int) -> float | None:
+        """The lowest score among the heard words within these characters; None if none was."""
+        at = max(0, bisect_right(self._begins, first) - 1)
+        inside = [
+            word.score
+            for begins, ends, word in self._found[at : bisect_left(self._begins, last)]
+            if ends > first and begins < last and word.source is not WordSource.INTERPOLATED
+        ]
+        return min(inside, default=None)
 
     def _at(self, index: int, position: int) -> float:
         """The time of the boundary before the character `position`, which lies at or beside
@@ -143,14 +161,12 @@ class CharacterTimes:
         return time + (self._times[beside] - time) * share
 
 
-def _anchors(text: str, words: Sequence[Word]) -> Iterator[tuple[int, float]]:
-    """(position in `text`, seconds) at the start and the end of each word that is found."""
+def _found(text: str, words: Sequence[Word]) -> Iterator[tuple[int, int, Word]]:
+    """(first, last + 1, word): the characters of `text` that are each word's, where it is found."""
     at = 0
     for word in words:
         bare = "".join(word.word.split())
-        found = text.find(bare, at, at + len(bare) + _NEAR) if bare else -1
-        if found < 0:
-            continue
-        yield found, word.start
-        at = found + len(bare)
-        yield at, word.end
+        first = text.find(bare, at, at + len(bare) + _NEAR) if bare else -1
+        if first >= 0:
+            at = first + len(bare)
+            yield first, at, word

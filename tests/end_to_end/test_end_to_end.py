@@ -38,7 +38,7 @@ REFUSED = {
     "link.wav": "this is a symbolic link: drop the recording itself",
     "folder.wav": "this is a folder: drop the recordings inside it one by one",
 }
-SUFFIXES = ("txt", "srt", "vtt", "tsv", "json", "timing.json")
+SUFFIXES = ("txt", "srt", "vtt", "tsv", "html", "json", "timing.json")
 
 
 def _drop_everything(daemon: DaemonProcess) -> None:

@@ -20,7 +20,7 @@ import psutil
 
 from tests.kit.daemon_process import DaemonProcess
 
-SUFFIXES = ("timing.json", "json", "txt", "srt", "vtt", "tsv")  # the longest ending first
+SUFFIXES = ("timing.json", "json", "txt", "srt", "vtt", "tsv", "html")  # the longest ending first
 _TERMINAL = ("done", "failed", "gone")
 
 
