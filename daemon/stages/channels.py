@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.stages.tracks import SAMPLE_RATE, Array
+from daemon.audio import SAMPLE_RATE, FloatArray
 
 BLOCK = 60 * SAMPLE_RATE  # samples looked at in one go
 _STEP = SAMPLE_RATE // 10  # samples that a level is measured over
@@ -37,22 +37,22 @@ class Levels:
     floor: NDArray[np.float64]  # … and of the quiet ones
     peak: float
     covariance: NDArray[np.float64]  # (channels, channels)
-    envelope: Array  # root mean square of all channels, ten values a second
+    envelope: FloatArray  # root mean square of all channels, ten values a second
 
     @property
     def steady(self) -> NDArray[np.bool_]:
         return self.loud < _STEADY * self.floor
 
 
-def measure(samples: Array, progress: Callable[[float], None] = lambda _: None) -> Levels:
+def measure(samples: FloatArray, progress: Callable[[float], None] = lambda _: None) -> Levels:
     """Look at all of a part: float32 of shape (samples, channels); exact zeros are no sound.
 
     `progress` gets the seconds looked at.
     """
     channels = samples.shape[1]
     covariance = np.zeros((channels, channels))
-    powers: list[Array] = []
-    peaks: list[Array] = []
+    powers: list[FloatArray] = []
+    peaks: list[FloatArray] = []
     for block in _blocks(samples):
         change = np.diff(block, axis=0, prepend=block[:1])
         covariance += change.T @ change
@@ -68,13 +68,13 @@ def measure(samples: Array, progress: Callable[[float], None] = lambda _: None) 
     return Levels(loud, floor, _peak(peaks), covariance, np.sqrt(power.sum(axis=1)))
 
 
-def _steps(block: Array) -> Array:
+def _steps(block: FloatArray) -> FloatArray:
     """Tenths of a second: (steps, samples, channels); what is left over at the end is left out."""
     step = min(_STEP, len(block))
     return block[: len(block) // step * step].reshape(-1, step, block.shape[1])
 
 
-def _peak(peaks: Sequence[Array]) -> float:
+def _peak(peaks: Sequence[FloatArray]) -> float:
     """The highest sample, but for single bursts such as damage leaves behind."""
     found = np.concatenate(peaks) if peaks else np.zeros(0, np.float32)
     found = found[found > 0]
@@ -116,8 +116,8 @@ def gain(loud: float, steady: bool, peak: float) -> float:
 
 
 def mixed(
-    parts: Sequence[tuple[Array, NDArray[np.float64]]], total: int
-) -> Iterator[tuple[int, Array]]:
+    parts: Sequence[tuple[FloatArray, NDArray[np.float64]]], total: int
+) -> Iterator[tuple[int, FloatArray]]:
     """The weighted sum of parts of shape (samples, channels): first samples, blocks (samples,)."""
     for start in range(0, total, BLOCK):
         block = np.zeros(min(BLOCK, total - start), np.float32)
@@ -138,7 +138,7 @@ def alike(one: Levels, other: Levels) -> bool:
     return bool(np.corrcoef(first, second)[0, 1] > _SAME_SOUND)
 
 
-def _blocks(samples: Array) -> Iterator[Array]:
+def _blocks(samples: FloatArray) -> Iterator[FloatArray]:
     for start in range(0, len(samples), BLOCK):
         yield np.asarray(samples[start : start + BLOCK])
 

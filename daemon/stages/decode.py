@@ -15,12 +15,14 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
+from daemon.audio import SAMPLE_RATE
 from daemon.stages import channels, elementary
 from daemon.stages.container import Opened, UnreadableError, opened
+from daemon.stages.kept_channels import write_channels
 from daemon.stages.selection import MeasuredTrack, TrackChoice, select
-from daemon.stages.tracks import SAMPLE_RATE, Hole, Track, TrackWriter
+from daemon.stages.tracks import Hole, Track, TrackWriter
 
-__all__ = ["SAMPLE_RATE", "Decoded", "UnreadableError", "decode"]
+__all__ = ["Decoded", "UnreadableError", "decode"]
 
 _SCRATCH = "tracks.partial"  # the folder of what is decoded and not mixed yet
 _CUT_OFF = 0.5  # seconds that a track may end before its declared end
@@ -39,6 +41,7 @@ class Decoded:
     codec: str
     recorded_at: str | None
     warnings: tuple[str, ...]
+    channels: tuple[str, ...] = ()  # names of the columns of `channels_target`, if it was asked for
 
 
 def decode(
@@ -48,12 +51,15 @@ def decode(
     progress: OnProgress,
     on_bytes: Callable[[int], None] = lambda _: None,
     choice: TrackChoice = "mix",
+    channels_target: Path | None = None,
 ) -> Decoded:
     """Decode what is heard in `file` to `target`, an .npy of shape (samples,), float32.
 
     `progress` gets (seconds decoded, seconds declared); `on_bytes` how much was written to disk, as
-    it is written. Raises UnreadableError for anything that is not a recording, or that is longer
-    than `max_seconds`.
+    it is written. `channels_target`, if given, gets the channels that are heard, each by itself:
+    an .npy of shape (samples, channels), int16, as long as `target`.
+
+    Raises UnreadableError for anything that is not a recording, or is longer than `max_seconds`.
     """
     scratch = target.parent / _SCRATCH
     shutil.rmtree(scratch, ignore_errors=True)
@@ -64,12 +70,17 @@ def decode(
             end = max(track.end for track in tracks)
             measured = select(tracks, choice, lambda seconds: progress(seconds, end))
             heard = [one for one in measured if not one.left_out]
+            seconds = _write(target, heard, progress, on_bytes)
+            names: tuple[str, ...] = ()
+            if channels_target is not None:
+                names = write_channels(channels_target, heard, round(seconds * SAMPLE_RATE))
             return Decoded(
-                seconds=_write(target, heard, progress, on_bytes),
+                seconds=seconds,
                 container=recording.name,
                 codec=heard[0].track.stream.codec_context.name,
                 recorded_at=_recorded_at(recording.container.metadata),
                 warnings=_warnings(recording, measured),
+                channels=names,
             )
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -13,9 +13,10 @@ from typing import Literal
 
 from av.stream import Disposition
 
+from daemon.audio import FloatArray
 from daemon.stages import channels
 from daemon.stages.channels import Levels
-from daemon.stages.tracks import Array, Track
+from daemon.stages.tracks import Track
 
 TrackChoice = Literal["mix", "first"]
 
@@ -38,7 +39,7 @@ class MeasuredTrack:
 
     track: Track
     number: int  # from 1, in the file's order
-    parts: Sequence[tuple[Array, Levels]]
+    parts: Sequence[tuple[FloatArray, Levels]]
     left_out: str = ""
     audible: bool = True  # there is something in it that the others do not have
 

@@ -16,12 +16,11 @@ import av
 import av.audio.frame
 import av.packet
 import numpy as np
-from numpy.typing import NDArray
 
+from daemon.audio import SAMPLE_RATE, FloatArray
 from daemon.stages.clock import FrameClock
 from daemon.stages.elementary import LostTime
 
-SAMPLE_RATE = 16_000  # Hz: what Whisper and wav2vec2 were trained on
 MAX_CHANNELS = 64  # more than any recorder has; a damaged header may say anything
 
 _BATCH = SAMPLE_RATE  # samples resampled before they are written
@@ -29,7 +28,6 @@ _SHORTEST_GAP = 0.02  # seconds
 _LONG_GAP = 1.0  # seconds: shorter ones are left by codecs that do not send silence
 _LOUDEST = 16.0  # float samples may exceed 1, but beyond +24 dB they are damage
 
-Array = NDArray[np.float32]
 AudioFrame = av.audio.frame.AudioFrame
 
 
@@ -49,7 +47,7 @@ class Part:
     channels: int
     file: BinaryIO
 
-    def samples(self) -> Array:
+    def samples(self) -> FloatArray:
         """All of it, memory-mapped, once the file is closed; silence where nothing was written."""
         size = self.path.stat().st_size // (4 * self.channels)
         if size == 0:
@@ -68,7 +66,7 @@ class TrackWriter:
         self._on_bytes = on_bytes
         self._format: tuple[str, int, int] | None = None  # of the frames that now come
         self.follows = 0.0  # seconds: where a frame has to start to follow the one before it
-        self._waiting: list[Array] = []  # resampled, not written yet
+        self._waiting: list[FloatArray] = []  # resampled, not written yet
         self._at = 0  # samples: where the first of those belongs
 
     def write(self, start: float, frame: AudioFrame) -> None:
@@ -119,7 +117,7 @@ class TrackWriter:
         if late < len(samples):
             self._store(self._at - len(samples) + late, samples[late:])
 
-    def _store(self, position: int, samples: Array) -> None:
+    def _store(self, position: int, samples: FloatArray) -> None:
         # A damaged float stream may hold NaN, infinity, or absurd levels.
         clean = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
         clean = np.clip(clean, -_LOUDEST, _LOUDEST).astype("<f4", copy=False)

@@ -365,6 +365,28 @@ def test_float_samples_above_full_scale_are_not_clipped(tmp_path: Path) -> None:
     assert np.mean(np.abs(audio) > 0.99) < 0.01
 
 
+def test_the_channels_each_by_itself(tmp_path: Path) -> None:
+    """For telling people with a microphone each apart; what is silent is no channel."""
+    sounds = np.stack([beeps.beeps(4), np.zeros(4 * _RATE, np.float32), beeps.beeps(4, first=50)])
+    later = Sound(
+        beeps.beeps(2, first=70), "flac", layout="mono", stamp=lambda seconds: seconds + 1
+    )
+    path = write(tmp_path / "a.mkv", Sound(sounds, "flac"), later)
+    (tmp_path / "out").mkdir()
+    target = tmp_path / "out" / "channels.npy"
+    with path.open("rb") as file:
+        decoded = decode(
+            file, tmp_path / "out" / "a.npy", 1e6, lambda *_: None, channels_target=target
+        )
+    assert decoded.channels == ("track 1, channel 1", "track 1, channel 3", "track 2, channel 1")
+    kept = np.load(target)
+    assert (kept.dtype, len(kept)) == (np.int16, len(np.load(tmp_path / "out" / "a.npy")))
+    found = [heard(column / 32_767) for column in kept.T]
+    expected = [_every_second(4), {50 + at: at for at in range(4)}, {70: 1.0, 71: 2.0}]
+    for got, wanted in zip(found, expected, strict=True):
+        assert got == pytest.approx(wanted, abs=_EXACT)
+
+
 # --- tracks
 
 
