@@ -21,9 +21,13 @@ SECTIONS = {
     "Recordings": {
         "transcribe": "transcribe files now, without the daemon",
         "status": "what is being done, what waits, what was done",
+        "show": "everything about one file",
+        "wait": "until files are done, for scripts",
+        "inbox": "what lies in the inbox, and what is left alone",
         "jobs": "list every file that came in, and what became of it",
         "cancel": "give up a file that waits or is being worked on",
         "retry": "put failed recordings back into the inbox",
+        "clear": "forget failures that have been seen to",
         "realign": "words again for a finished job, without transcribing",
         "render": "text and subtitles again, from a delivered JSON",
     },
@@ -39,6 +43,7 @@ SECTIONS = {
     "This machine": {
         "doctor": "look for problems, each with its remedy",
         "models": "fetch the models that are needed, list or verify them",
+        "languages": "what --language takes",
         "config": "write, show, check or change the configuration",
         "demo": "show the main job on bundled recordings",
         "bench": "measure this machine, beside the peers that are installed",

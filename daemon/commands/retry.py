@@ -33,7 +33,7 @@ def retry(config_path: Path, which: tuple[str, ...], everything: bool) -> int:
     paths = config_file.load(config_path).paths
     if not which and not everything:
         raise UsageError("say which: job numbers, file names, or --all")
-    reports = _reports(paths.failed)
+    reports = failed_reports(paths.failed)
     chosen = [report for report in reports if everything and not report.cancelled]
     missed = []
     for name in which:
@@ -49,7 +49,7 @@ def retry(config_path: Path, which: tuple[str, ...], everything: bool) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Report:
+class Report:
     """A report in failed/, the file it speaks of, and what a person may call that."""
 
     path: Path
@@ -67,11 +67,12 @@ class _Report:
         return which in self.names
 
 
-def _reports(failed: Path) -> list[_Report]:
+def failed_reports(failed: Path) -> list[Report]:
+    """What lies in failed/, by its reports."""
     return [_read(path) for path in sorted(failed.glob(f"*{REPORT_SUFFIX}"))]
 
 
-def _read(path: Path) -> _Report:
+def _read(path: Path) -> Report:
     name = path.name.removesuffix(REPORT_SUFFIX)
     names, job, cancelled = {name}, None, False
     try:
@@ -82,10 +83,10 @@ def _read(path: Path) -> _Report:
         cancelled = data["kind"] == FailureKind.CANCELLED
     except (OSError, ValueError, KeyError, TypeError):
         pass  # a report that was edited: its own name still serves
-    return _Report(path, path.with_name(name), frozenset(names), job, cancelled)
+    return Report(path, path.with_name(name), frozenset(names), job, cancelled)
 
 
-def _retry(report: _Report, inbox: Path) -> bool:
+def _retry(report: Report, inbox: Path) -> bool:
     """Moving the file is all: the daemon finds it as if it had been dropped anew.
 
     False if the inbox holds another file of that name, which has to go first.

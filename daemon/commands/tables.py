@@ -55,7 +55,7 @@ def summary(name: str, outbox: Path, stem: str, why: str = "") -> str:
         "total": f"{work:.1f} s of work" + (f", {waited:.1f} s waited" if waited >= 0.1 else ""),
         "speed": f"{document['duration'] / work:.1f} × real time"
         f" ({clock(document['duration'])} of audio)",
-        "outputs": f"{outbox}: " + "  ".join(f"{stem}{end}" for end in _endings(outbox, stem)),
+        "outputs": f"{outbox}: " + "  ".join(path.name for path in outputs(outbox, stem)),
     }
     return "\n".join([name, *(f"  {key:<14} {value}" for key, value in rows.items())])
 
@@ -148,11 +148,12 @@ def _moment(text: str) -> float:
     return datetime.datetime.fromisoformat(text).timestamp()
 
 
-def _endings(outbox: Path, stem: str) -> list[str]:
-    """The delivered files' endings, the text first and the JSON last."""
-    names = (path.name for path in outbox.glob(f"{_escaped(stem)}.*"))
-    endings = {name.removeprefix(stem) for name in names}
-    return sorted(endings, key=lambda ending: (".json" in ending, ending))
+def outputs(outbox: Path, stem: str) -> list[Path]:
+    """The files of a delivery, the text first and the JSON last."""
+    files = outbox.glob(f"{_escaped(stem)}.*")
+    return sorted(
+        files, key=lambda path: (path.suffix == ".json", path.suffix != ".txt", path.name)
+    )
 
 
 def _escaped(stem: str) -> str:

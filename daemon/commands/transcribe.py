@@ -2,75 +2,147 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
 from daemon.commands import tables
 from daemon.commands.command_line import command
 from daemon.commands.options import FOLDER, chosen_formats
+from daemon.commands.sources import recordings
 from daemon.config import file as config_file
 from daemon.config.settings import Config
-from daemon.domain.job import Job, Stage
+from daemon.domain.job import Job, Stage, printable
 from daemon.domain.transcript import Json
 from daemon.errors import FAILED, INTERRUPTED, OK, UsageError
 from daemon.inbox.scan import candidate
 from daemon.models import hardware
+from daemon.models.requirements import require
 from daemon.reporting.event_log import EventLog, open_logs
 from daemon.supervisor.application import Application, stage_commands
+
+# Options of Whisper's other command lines that have no meaning here: they are taken and left out.
+_LEFT_OUT = """device compute_type fp16 threads batch_size beam_size best_of patience temperature verbose
+model_dir condition_on_previous_text no_speech_threshold logprob_threshold vad_method
+compression_ratio_threshold print_progress interpolate_method max_line_width max_line_count"""
+_ALIASES = {"large": "large-v3", "turbo": "large-v3-turbo"}
+
+
+def _left_out(function: Any) -> Any:  # noqa: ANN401 - a decorator of click's
+    for name in _LEFT_OUT.split():
+        flags = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
+        option = click.option(*flags, name, hidden=True, expose_value=False, callback=_mention)
+        function = option(function)
+    return function
+
+
+def _mention(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        click.echo(f"dropscribe: --{parameter.name} is chosen by itself: left out", err=True)
 
 
 @command(
     examples=[
         ("dropscribe transcribe talk.mp4 -o .", "text, subtitles and JSON, into this folder"),
-        ("dropscribe transcribe *.m4a -f srt --language de", "German subtitles of several"),
+        ("dropscribe transcribe recordings -f srt -o out", "a folder, its sub-folders included"),
+        ("dropscribe transcribe talk.m4a --language German --stdout", "print the text alone"),
+        ("dropscribe transcribe - --stdout --model small", "what comes through a pipe"),
     ]
 )
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--output-dir", type=FOLDER, default=Path(), help="Default: this folder.")
-@click.option("-f", "--formats", help="Such as txt,srt,vtt,tsv. Default: as configured.")
-@click.option("--model", help="A preset, a folder or a hub repository.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER|-|URL...")
+@click.option("-o", "--output-dir", "--output_dir", type=FOLDER, help="Default: this folder.")
+@click.option(
+    "-f",
+    "--formats",
+    "--output-format",
+    "--output_format",
+    "formats",
+    help="Such as txt,srt,vtt, or all. The JSON is always written. Default: as configured.",
+)
+@click.option("--model", help="A preset (large-v3, turbo, small …), a folder or a repository.")
 @click.option("--backend", type=click.Choice(["auto", "mlx", "ctranslate2"]))
 @click.option("--language", help="Its code or English name; otherwise it is detected.")
+@click.option("--initial-prompt", "--initial_prompt", help="Names and jargon, for their spelling.")
+@click.option("--hotwords", help="Words to expect, as in faster-whisper.")
+@click.option("--align-model", "--align_model", help="A folder or a repository.")
+@click.option("--no-align", "--no_align", is_flag=True, help="Segments only, no word times.")
+@click.option("--word-timestamps", "--word_timestamps", type=bool, help="False is --no-align.")
+@click.option("--stdout", is_flag=True, help="Print the text; write files only with -o.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a file, for programs.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing about what went well.")
+@_left_out
 def transcribe(
     config_path: Path,
-    files: tuple[Path, ...],
-    output_dir: Path,
-    formats: str | None,
-    model: str | None,
-    backend: str | None,
-    language: str | None,
+    files: tuple[str, ...],
+    output_dir: Path | None,
+    stdout: bool,
+    as_json: bool,
+    quiet: bool,
+    **wanted: Any,  # noqa: ANN401 - the options that stand for settings
 ) -> int:
     """Transcribe files now: the same stages as the daemon's, with a progress bar."""
-    asked = config_file.load(config_path).model_dump()
-    given = {"model": model, "backend": backend, "language": language}
-    asked["transcribe"] |= {key: value for key, value in given.items() if value is not None}
-    if formats is not None:
-        asked["output"]["formats"] = chosen_formats(formats)
-    for file in files:
-        if not os.path.lexists(file):
-            raise UsageError(f"{file}: no such file")
-    with tempfile.TemporaryDirectory(prefix="dropscribe-") as temporary:
-        ours = one_shot(asked, output_dir, Path(temporary))
-        chosen = hardware.choose(ours.transcribe.backend)
+    with tempfile.TemporaryDirectory(prefix="dropscribe-") as name:
+        temporary = Path(name)
+        asked = _settings(config_file.load(config_path), wanted)
+        outbox = output_dir or (temporary / "outbox" if stdout else Path())
+        ours = one_shot(asked, outbox, temporary)
+        backend = hardware.choose(ours.transcribe.backend)
+        require(ours, backend.name, os.environ)
+        found, problems = recordings(files, ours.watch.extensions, temporary)
+        for problem in problems:
+            click.echo(f"dropscribe: {problem}", err=True)
+        if not found:
+            raise UsageError("there is nothing to transcribe")
         open_logs(ours.paths.logs, echo=False)
-        with Application.open(ours, stage_commands(ours, chosen), EventLog()) as application:
-            # Named by hand: a symbolic link is meant, as it is not in the inbox.
-            found = [candidate(file.resolve()) for file in files]
-            present = [one for one in found if one is not None]
-            return work(
-                application,
-                application.context.ledger.admit(present, application.context.unix_time()),
-                chosen.why,
-            )
+        with Application.open(ours, stage_commands(ours, backend), EventLog()) as application:
+            context = application.context
+            present = [one for file in found if (one := candidate(file)) is not None]
+            jobs = context.ledger.admit(present, context.unix_time())
+            shown = Shown(ours.paths.outbox, backend.why, stdout, as_json, quiet)
+            return max(work(application, jobs, shown), FAILED if problems else OK)
 
 
-def work(application: Application, jobs: Sequence[Job], why: str = "") -> int:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is printed of each file that is done."""
+
+    outbox: Path
+    why: str = ""  # the backend was chosen
+    text: bool = False
+    as_json: bool = False
+    quiet: bool = False
+
+    def delivered(self, job: Job) -> None:
+        document, timing = tables.read_delivery(self.outbox, job.stem or "")
+        if self.as_json:
+            outputs = tables.outputs(self.outbox, job.stem or "")
+            fields = ("language", "duration", "alignment")
+            told = {"schema_version": 1, "file": str(job.source), "status": "done"}
+            told |= {"outputs": [str(path) for path in outputs], "reason": ""}
+            told |= {key: document[key] for key in fields} | {"speed": timing["speed"]}
+            print(json.dumps(told | ({"text": document["text"]} if self.text else {})))
+        elif self.text:
+            print("\n".join(segment["text"].strip() for segment in document["segments"]))
+        elif not self.quiet:
+            print(tables.summary(job.name, self.outbox, job.stem or "", self.why) + "\n")
+
+    def failed(self, job: Job) -> None:
+        reason = job.failure.message if job.failure else "it was stopped"
+        if self.as_json:
+            told = {"schema_version": 1, "file": str(job.source), "status": "failed"}
+            print(json.dumps(told | {"outputs": [], "reason": reason}))
+        click.echo(f"dropscribe: {job.name}: {reason}", err=True)
+
+
+def work(application: Application, jobs: Sequence[Job], shown: Shown) -> int:
     """Finish `jobs` with a progress bar, and print how each ended; returns the exit code."""
     context = application.context
     with (
@@ -80,20 +152,43 @@ def work(application: Application, jobs: Sequence[Job], why: str = "") -> int:
         application.drain(lambda: progress.show(context.attempts.running, context.ledger))
     ended = [job for one in jobs if (job := context.ledger.job(one.id)) is not None]
     for job in ended:
-        _report(job, application, why)
+        if job.next is Stage.DONE:
+            shown.delivered(job)
+        elif job.next is Stage.FAILED:
+            shown.failed(job)
     if all(job.next is Stage.DONE for job in ended):
         return OK
-    return FAILED if any(job.next is Stage.FAILED for job in ended) else INTERRUPTED
+    if any(job.next is not Stage.DONE and job.next is not Stage.FAILED for job in ended):
+        left = [job.name for job in ended if job.next not in (Stage.DONE, Stage.FAILED)]
+        click.echo(f"dropscribe: stopped before the end: {', '.join(left)}", err=True)
+        return INTERRUPTED
+    return FAILED
 
 
-def _report(job: Job, application: Application, why: str) -> None:
-    if job.next is Stage.DONE:
-        print(
-            tables.summary(job.name, application.context.config.paths.outbox, job.stem or "", why)
-            + "\n"
-        )
-    elif job.failure is not None:
-        print(f"dropscribe: {job.name}: {job.failure.message}", file=sys.stderr)
+def _settings(config: Config, wanted: Json) -> Json:
+    """The configuration's tables with what the command line says otherwise."""
+    asked = config.model_dump()
+    model = wanted["model"]
+    transcribing = {
+        "model": _ALIASES.get(model, model),
+        "backend": wanted["backend"],
+        "language": wanted["language"],
+        "initial_prompt": _prompt(wanted["initial_prompt"], wanted["hotwords"]),
+    }
+    asked["transcribe"] |= {key: value for key, value in transcribing.items() if value is not None}
+    if wanted["align_model"]:
+        asked["align"]["model"] = wanted["align_model"]
+    if wanted["no_align"] or wanted["word_timestamps"] is False:
+        asked["align"]["enabled"] = False
+    if wanted["formats"] is not None:
+        asked["output"]["formats"] = chosen_formats(wanted["formats"])
+    return asked
+
+
+def _prompt(prompt: str | None, hotwords: str | None) -> str | None:
+    """faster-whisper puts hot words where a prompt goes; so do we."""
+    given = [text.strip() for text in (hotwords, prompt) if text and text.strip()]
+    return " ".join(given) or None
 
 
 def one_shot(asked: Json, outbox: Path, temporary: Path) -> Config:
@@ -105,5 +200,6 @@ def one_shot(asked: Json, outbox: Path, temporary: Path) -> Config:
     folders = {key: temporary / key for key in ("inbox", "done", "failed", "state", "logs")}
     output = asked["output"] | {"source": "keep"}
     return config_file.validated(
-        asked | {"paths": folders | {"outbox": outbox.resolve()}, "output": output}
+        asked | {"paths": folders | {"outbox": outbox.resolve()}, "output": output},
+        "the command line",
     )

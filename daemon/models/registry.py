@@ -93,8 +93,10 @@ def find(model: str, backend: BackendName, environment: Mapping[str, str]) -> We
     snapshot = snapshot_of(source, environment)
     if snapshot is None:
         raise ModelMissingError(
-            f"the model {model} is not on this machine: run `dropscribe models fetch`,"
-            " or set transcribe.model to one that is"
+            f"the model {model} is not on this machine: run `dropscribe models fetch {model}`,"
+            " or choose one that is (dropscribe models list)"
+            if preset or "/" in model
+            else f"{model} is no preset ({', '.join([DEMO, *PRESETS])}), folder or repository"
         )
     return Weights(model, snapshot, snapshot.name, preset is None and backend == "ctranslate2")
 

@@ -1,0 +1,93 @@
+"""`dropscribe show JOB`: everything that is known about one file."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+
+import click
+
+from daemon.commands import tables
+from daemon.commands.command_line import command
+from daemon.commands.find_job import find_job, opened_ledger
+from daemon.config import file as config_file
+from daemon.config.settings import Paths
+from daemon.domain.job import Job, Stage, StageRecord
+from daemon.domain.transcript import Json
+from daemon.errors import OK, DropscribeError
+from daemon.files.state_folder import JOBS
+from daemon.handoff import artefacts
+from daemon.ledger.ledger import Ledger
+
+_STAGES = (Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN, Stage.PUBLISH)
+
+
+@command(
+    examples=[
+        ("dropscribe show 12", "job 12"),
+        ("dropscribe show talk.mp4 --json", "for programs"),
+    ]
+)
+@click.argument("which", metavar="JOB|NAME|PATH")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def show(config_path: Path, which: str, as_json: bool) -> int:
+    """Everything that is known about one file: where it is, what was tried, what came of it."""
+    paths = config_file.load(config_path).paths
+    with opened_ledger(paths) as ledger:
+        if ledger is None:
+            raise DropscribeError("no daemon has run here yet: start it with dropscribe install")
+        job = find_job(ledger, paths, which)
+        told = _told(job, ledger, paths)
+    if as_json:
+        print(json.dumps(told, indent=1))
+        return OK
+    for key, value in told.items():
+        if value not in (None, "", [], {}) and key not in ("schema_version", "stages"):
+            print(f"{key:<12} {_text(value)}")
+    for stage, record in told["stages"].items():
+        times = "" if record["starts"] == 1 else f", started {record['starts']} times"
+        print(f"  {stage:<10} {record['exit'] or 'not ended'}{times} {record['reason']}".rstrip())
+    if job.next is Stage.DONE and job.stem and (paths.outbox / f"{job.stem}.json").exists():
+        print(tables.summary("", paths.outbox, job.stem))
+    return OK
+
+
+def _told(job: Job, ledger: Ledger, paths: Paths) -> Json:
+    outputs = tables.outputs(paths.outbox, job.stem) if job.next is Stage.DONE and job.stem else []
+    records = [ledger.record(job.id, stage) for stage in _STAGES]
+    log = paths.state / JOBS / str(job.id) / artefacts.LOG
+    return {
+        "schema_version": 1,
+        "job": job.id,
+        "name": job.name,
+        "next": str(job.next),
+        "source": str(job.source),
+        "bytes": job.identity.size,
+        "admitted_at": _iso(job.admitted_at),
+        "finished_at": _iso(job.finished_at) if job.finished_at else None,
+        "reason": job.failure.message if job.failure else "",
+        "outputs": [str(path) for path in outputs],
+        "log": str(log) if log.exists() else None,
+        "stages": {str(record.stage): _stage(record) for record in records if record.starts},
+    }
+
+
+def _stage(record: StageRecord) -> Json:
+    started, ended = record.started_at, record.ended_at
+    return {
+        "starts": record.starts,
+        "failures": record.failures,
+        "exit": record.exit,
+        "reason": record.reason,
+        "seconds": round(ended - started, 3) if started and ended else None,
+    }
+
+
+def _text(value: object) -> str:
+    return ("\n" + " " * 13).join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _iso(seconds: float) -> str:
+    moment = datetime.datetime.fromtimestamp(seconds).astimezone()
+    return moment.isoformat(timespec="seconds")

@@ -1,0 +1,76 @@
+"""What the configuration asks for and this machine cannot give: models and their languages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from daemon.config.settings import Config
+from daemon.domain.languages import ENGLISH_NAMES
+from daemon.errors import UsageError
+from daemon.models import registry
+from daemon.models.hardware import BackendName
+from daemon.models.registry import ModelMissingError, Source, Weights
+
+_OTHER_TOKENS = 51_766  # of openai/whisper's vocabulary, for a model of several languages
+_FEWEST = 99  # languages of the first models that know more than English
+
+
+def unmet(
+    config: Config, backend: BackendName, environment: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Each setting that cannot be followed here, and what to do about it."""
+    transcribe = config.transcribe
+    try:
+        weights = registry.find(transcribe.model, backend, environment)
+    except ModelMissingError as error:
+        yield "transcribe.model", str(error)
+    else:
+        known = languages_of(weights)
+        for key, codes in (
+            ("language", (transcribe.language,)),
+            ("languages", transcribe.languages),
+        ):
+            for code in codes:
+                if code and code not in known:
+                    name = f"{code} ({ENGLISH_NAMES[code].title()})"
+                    yield f"transcribe.{key}", f"the model {transcribe.model} does not know {name}"
+    named = registry.aligner_name(config.align.model, transcribe.model)
+    if (
+        config.align.enabled
+        and named not in ("", registry.DEMO)
+        and not _is_here(named, environment)
+    ):
+        message = (
+            f"the alignment model {named} is not on this machine: run `dropscribe models fetch`"
+        )
+        yield "align.model", message
+
+
+def require(config: Config, backend: BackendName, environment: Mapping[str, str]) -> None:
+    """Raises UsageError with a line for each setting that cannot be followed here."""
+    if lines := [f"{key}: {text}" for key, text in unmet(config, backend, environment)]:
+        raise UsageError("\n  ".join(lines))
+
+
+def languages_of(weights: Weights) -> frozenset[str]:
+    """The languages that a Whisper model knows, by the size of its vocabulary."""
+    try:
+        data = json.loads((weights.folder / "config.json").read_bytes())
+        size = int(data.get("n_vocab") or data.get("vocab_size") or _tokens(data))
+    except (OSError, ValueError, TypeError, AttributeError):
+        return frozenset(ENGLISH_NAMES)  # the stage will say what is wrong with the model
+    several = size - _OTHER_TOKENS
+    return frozenset(list(ENGLISH_NAMES)[:several] if several >= _FEWEST else ["en"])
+
+
+def _tokens(data: Mapping[str, object]) -> int:
+    """CTranslate2's converter lists the languages' tokens instead."""
+    listed = data.get("lang_ids")
+    return _OTHER_TOKENS + len(listed) if isinstance(listed, list) else 0
+
+
+def _is_here(model: str, environment: Mapping[str, str]) -> bool:
+    folder = Path(model).expanduser()
+    return folder.is_dir() or registry.snapshot_of(Source(model), environment) is not None
