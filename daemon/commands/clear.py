@@ -10,7 +10,7 @@ import click
 from daemon.commands.command_line import command
 from daemon.commands.retry import failed_reports
 from daemon.config import file as config_file
-from daemon.domain.job import printable
+from daemon.domain.names import printable
 from daemon.errors import FAILED, OK, UsageError
 
 

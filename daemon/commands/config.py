@@ -11,7 +11,8 @@ from daemon.commands.command_line import Group
 from daemon.config import edit
 from daemon.config import file as config_file
 from daemon.config.location import usual_path
-from daemon.errors import OK, UsageError
+from daemon.errors import FAILED, OK, UsageError
+from daemon.service.checks import check_settings
 
 
 @click.group(
@@ -65,8 +66,16 @@ def get(config_path: Path, key: str) -> int:
 
 @config.command()
 def check(config_path: Path) -> int:
-    """Name every problem in the configuration file."""
-    config_file.load(config_path)
+    """Name everything in the configuration that `run` would refuse or wait for.
+
+    Ends with 2 if the file is wrong, with 1 if this machine lacks something that it names.
+    """
+    loaded = config_file.load(config_path)
+    problems = [finding for finding in check_settings(loaded) if not finding.well]
+    for problem in problems:
+        print(f"{problem.topic}: {problem.text}\n  → {problem.remedy}")
+    if problems:
+        return FAILED
     if config_path.exists():
         print(f"{config_path}: no problems")
     else:

@@ -12,7 +12,7 @@ from daemon.commands.command_line import command
 from daemon.commands.find_job import opened_ledger
 from daemon.config import file as config_file
 from daemon.config.settings import Config
-from daemon.domain.job import printable
+from daemon.domain.names import printable
 from daemon.errors import OK, DropscribeError
 from daemon.inbox.scan import look_into
 from daemon.ledger.ledger import Ledger

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
 from daemon.alignment.catalogue import NoAlignModelError, read_catalogue
 from daemon.commands.command_line import Group
+from daemon.commands.download import download
 from daemon.config import file as config_file
 from daemon.config.settings import Config
-from daemon.errors import FAILED, OK, DropscribeError
+from daemon.domain.languages import code_of
+from daemon.errors import FAILED, OK, DropscribeError, UsageError
 from daemon.models import checksums, hardware, registry
 from daemon.models.hardware import Backend
 
-_NOT_NEEDED = ["*.msgpack", "*.h5", "*.ot", "*.onnx", "flax_*", "tf_*", "language_model/*"]
-_TORCHAUDIO = "https://download.pytorch.org/torchaudio/models/"
 _ALIGNED = ("en",)  # fetched unless languages are named or configured
 
 
@@ -25,7 +25,8 @@ _ALIGNED = ("en",)  # fetched unless languages are named or configured
     cls=Group,
     examples=[
         ("dropscribe models fetch", "what the configuration needs, once"),
-        ("dropscribe models fetch en de", "and word times for these languages"),
+        ("dropscribe models fetch small", "another model, by its name"),
+        ("dropscribe models fetch en German", "word times for these languages"),
     ],
 )
 def models() -> None:
@@ -33,34 +34,53 @@ def models() -> None:
 
 
 @models.command()
-@click.argument("languages", nargs=-1, metavar="[LANGUAGE]...")
+@click.argument("names", nargs=-1, metavar="[MODEL|LANGUAGE]...")
 @click.option(
     "--backend",
     type=click.Choice(["mlx", "ctranslate2"]),
     help="Weights for this one, to compare both.",
 )
-def fetch(config_path: Path, languages: tuple[str, ...], backend: str | None) -> int:
-    """Download what the configuration needs, once, and alignment models for LANGUAGES."""
+def fetch(config_path: Path, names: tuple[str, ...], backend: str | None) -> int:
+    """Download models: presets, repositories of the hub, or word times for languages.
+
+    Without names, what the configuration needs. What was interrupted goes on where it was.
+    """
     config = config_file.load(config_path)
     chosen = hardware.choose(backend or config.transcribe.backend)  # type: ignore[arg-type]
-    for name, source in list(_wanted(config, chosen, languages)):
-        print(f"fetching {name}: {source.repository} …", flush=True)
-        print(f"  {_download(source)}")
+    wanted = _named(names, chosen) if names else _configured(config, chosen)
+    for name, source in list(wanted):  # every name is looked up before anything is fetched
+        print(f"{name}: {source.repository} …", flush=True)
+        print(f"  {download(name, source)}")
     return OK
 
 
-def _wanted(
-    config: Config, backend: Backend, languages: tuple[str, ...]
-) -> Iterator[tuple[str, registry.Source]]:
+def _named(names: Iterable[str], backend: Backend) -> Iterator[tuple[str, registry.Source]]:
+    for name in names:
+        if name == registry.DEMO:
+            continue  # it is in the package
+        if name in registry.PRESETS:
+            yield name, registry.PRESETS[name][backend.name]
+        elif "/" in name:
+            yield name, registry.Source(name)
+        elif (code := code_of(name)) is not None:
+            yield f"word times for {code}", _aligner(code)
+        else:
+            presets = ", ".join(registry.PRESETS)
+            raise UsageError(f"{name}: no preset ({presets}), no repository, no language")
+
+
+def _configured(config: Config, backend: Backend) -> Iterator[tuple[str, registry.Source]]:
     model = config.transcribe.model
     if model != registry.DEMO and not Path(model).expanduser().is_dir():
-        preset = registry.PRESETS.get(model)
-        yield model, preset[backend.name] if preset else registry.Source(model)
-    if not config.align.enabled or registry.aligner_name(config.align.model, model):
+        yield from _named([model], backend)
+    if not config.align.enabled:
         return
-    chosen = languages or config.transcribe.languages or (config.transcribe.language,)
-    for language in filter(None, chosen if any(chosen) else _ALIGNED):
-        yield f"word times for {language}", _aligner(language)
+    if named := registry.aligner_name(config.align.model, model):
+        if named != registry.DEMO and not Path(named).expanduser().is_dir():
+            yield named, registry.Source(named)
+        return
+    chosen = config.transcribe.languages or (config.transcribe.language,)
+    yield from _named(filter(None, chosen if any(chosen) else _ALIGNED), backend)
 
 
 def _aligner(language: str) -> registry.Source:
@@ -69,37 +89,6 @@ def _aligner(language: str) -> registry.Source:
         return registry.Source(read_catalogue().model_for(language))
     except NoAlignModelError as error:
         raise DropscribeError(str(error)) from error
-
-
-def _download(source: registry.Source) -> str:
-    """Download one source; returns where it lies. Raises DropscribeError without a network."""
-    try:
-        if "/" not in source.repository:
-            return _download_bundle(source.repository)
-        from huggingface_hub import snapshot_download  # noqa: PLC0415 - heavy, and only for this
-
-        return str(
-            snapshot_download(
-                source.repository, revision=source.revision, ignore_patterns=_NOT_NEEDED
-            )
-        )
-    except (OSError, ValueError, RuntimeError) as error:  # the last is torch's for a wrong digest
-        raise DropscribeError(f"cannot fetch {source.repository}: {error}") from error
-
-
-def _download_bundle(name: str) -> str:
-    """One of torchaudio's models. It is a pickle: it is downloaded here, never opened."""
-    from torch import hub  # noqa: PLC0415 - torch is heavy, and only for this
-
-    from daemon.alignment.checkpoint import bundle_path, find_bundle  # noqa: PLC0415
-
-    path = bundle_path(find_bundle(name))
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        digest = checksums.TORCHAUDIO.get(path.name)
-        hub.download_url_to_file(f"{_TORCHAUDIO}{path.name}", str(path), hash_prefix=digest)
-    checksums.verify(path)
-    return str(path)
 
 
 @models.command(name="list")
@@ -112,7 +101,7 @@ def list_(config_path: Path) -> int:
         names.append(config.transcribe.model)
     for name in names:
         chosen = "*" if name == config.transcribe.model else " "
-        print(f"{chosen} {name:<16} {_where(name, backend)}")
+        print(f"{chosen} {name:<16} {_size(name):<7} {_where(name, backend)}")
     return OK if _is_here(config.transcribe.model, backend) else FAILED
 
 
@@ -136,6 +125,11 @@ def verify(config_path: Path) -> int:
             damaged += 1
             print(f"BAD  {name:<16} {error}")
     return FAILED if damaged else OK
+
+
+def _size(name: str) -> str:
+    size = registry.BYTES.get(name)
+    return f"{size / 1e9:.1f} GB" if size else ""
 
 
 def _where(name: str, backend: Backend) -> str:

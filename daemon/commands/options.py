@@ -15,8 +15,17 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 def chosen_formats(given: str) -> tuple[str, ...]:
-    """The formats in a comma-separated list. Raises UsageError for an unknown or no format."""
+    """The formats in a comma-separated list; "all" is every one, and the JSON is always written.
+
+    Raises UsageError for an unknown or no format.
+    """
     names = tuple(name.strip().lower() for name in given.split(",") if name.strip())
+    if "json" in names:
+        names = tuple(name for name in names if name != "json")
+        if not names:
+            return ()
+    if names == ("all",):
+        return tuple(FORMATS)
     known = ", ".join(FORMATS)
     if unknown := [name for name in names if name not in FORMATS]:
         raise UsageError(f"{unknown[0]}: no such format; there are {known}")

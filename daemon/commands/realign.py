@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
 
 import click
 
+from daemon.commands import tables
 from daemon.commands.command_line import command
 from daemon.commands.find_job import find_job, opened_ledger
 from daemon.commands.options import FOLDER
-from daemon.commands.transcribe import one_shot, work
+from daemon.commands.transcribe import Shown, one_shot, work
 from daemon.config import file as config_file
 from daemon.config.settings import Config
 from daemon.domain.job import Job, Stage
-from daemon.errors import DropscribeError
-from daemon.files.atomic import sha256_of
-from daemon.files.state_folder import JOBS
+from daemon.domain.transcript import AlignmentStatus
+from daemon.errors import OK, DropscribeError
+from daemon.files.atomic import sha256_of, write_atomically
+from daemon.files.state_folder import JOBS, TIMING_SUFFIX
 from daemon.handoff import artefacts
 from daemon.inbox.scan import candidate
 from daemon.models import hardware
+from daemon.models.requirements import require_aligner
+from daemon.outbox import placing
 from daemon.reporting.event_log import EventLog, open_logs
 from daemon.supervisor.application import Application, stage_commands
 
@@ -28,13 +34,16 @@ from daemon.supervisor.application import Application, stage_commands
 @command(
     examples=[
         ("dropscribe realign 12 -o .", "job 12's words anew, into this folder"),
-        ("dropscribe realign talk.mp4 --model jonatasgrosman/wav2vec2-large-xlsr-53-german", ""),
+        ("dropscribe realign talk.mp4 --force", "in place of those in the outbox"),
     ]
 )
 @click.argument("which", metavar="JOB|NAME|PATH")
-@click.option("-o", "--output-dir", type=FOLDER, help="Default: the outbox.")
-@click.option("--model", default="", help="Another alignment model: a folder or a repository.")
-def realign(config_path: Path, which: str, output_dir: Path | None, model: str) -> int:
+@click.option("-o", "--output-dir", "--output_dir", type=FOLDER, help="Default: the outbox.")
+@click.option("--model", help="Another alignment model: a folder or a repository.")
+@click.option("--force", is_flag=True, help="Replace the delivered files.")
+def realign(
+    config_path: Path, which: str, output_dir: Path | None, model: str | None, force: bool
+) -> int:
     """Words again for a finished job, from the kept transcript, without recognition."""
     config = config_file.load(config_path)
     with opened_ledger(config.paths) as ledger:
@@ -43,28 +52,62 @@ def realign(config_path: Path, which: str, output_dir: Path | None, model: str) 
         )
     kept = config.paths.state / JOBS / str(job.id)
     recording = _recording(config, job, artefacts.read_prepared(kept).sha256)
-    with tempfile.TemporaryDirectory(prefix="dropscribe-") as temporary:
-        outbox = output_dir or config.paths.outbox
-        align = config.align.model_dump() | {"model": model or config.align.model}
-        ours = one_shot(config.model_dump() | {"align": align}, outbox, Path(temporary))
-        open_logs(ours.paths.logs, echo=False)
+    with tempfile.TemporaryDirectory(prefix="dropscribe-") as name:
+        made = Path(name) / "outbox"
+        align = config.align.model_dump() | {"enabled": True, "model": model or config.align.model}
+        ours = one_shot(config.model_dump() | {"align": align}, made, Path(name))
         backend = hardware.choose(config.transcribe.backend)
+        require_aligner(ours, os.environ)
+        open_logs(ours.paths.logs, echo=False)
         with Application.open(ours, stage_commands(ours, backend), EventLog()) as application:
-            found = candidate(recording)
-            (again,) = application.context.ledger.admit(
-                [found] if found else [], application.context.unix_time()
-            )
-            _hand_over(kept, application.context.folder(again.id))
+            context = application.context
+            found = candidate(_under_its_name(recording, job, Path(name)))
+            (again,) = context.ledger.admit([found] if found else [], context.unix_time())
+            _hand_over(kept, context.folder(again.id))
             # The same bytes as before: after PREPARE, the job goes straight on to ALIGN.
-            application.context.ledger.set_digest(again.id, artefacts.read_prepared(kept).sha256)
-            return work(application, [again])
+            context.ledger.set_digest(again.id, artefacts.read_prepared(kept).sha256)
+            code = work(application, [again], Shown(made, quiet=True))
+        if code != OK:
+            return code
+        return _deliver(made, output_dir or config.paths.outbox, job, force)
+
+
+def _deliver(made: Path, target: Path, job: Job, force: bool) -> int:
+    """Move the outputs to where they belong; nothing of a failed alignment is delivered."""
+    (document,) = [path for path in made.glob("*.json") if not path.name.endswith(TIMING_SUFFIX)]
+    stem = document.name.removesuffix(f".{placing.JSON}")
+    alignment = json.loads(document.read_bytes())["alignment"]
+    if alignment["status"] == AlignmentStatus.FAILED:
+        raise DropscribeError(f"{job.name}: no words could be aligned: {alignment['reason']}")
+    target.mkdir(parents=True, exist_ok=True)
+    files = {path.name.removeprefix(f"{stem}."): path.read_bytes() for path in made.iterdir()}
+    wanted = job.stem or stem
+    if force:
+        for suffix, data in files.items():
+            write_atomically(target / f"{wanted}.{suffix}", data)
+    else:
+        wanted = placing.StemIndex(target).free_stem(wanted, lambda name: False)
+        placing.publish(target, wanted, files)
+    print(tables.summary(job.name, target, wanted))
+    return OK
+
+
+def _under_its_name(recording: Path, job: Job, temporary: Path) -> Path:
+    """The outputs bear the name of the job's file, whatever the same bytes are called now."""
+    if recording.name == job.source.name:
+        return recording
+    link = temporary / job.source.name
+    try:
+        os.link(recording, link)
+    except OSError:  # on another disk
+        shutil.copyfile(recording, link)
+    return link
 
 
 def _recording(config: Config, job: Job, sha256: str) -> Path:
-    """Where the recording is now, proven by its digest: in done/, or where it always was."""
-    suffix = job.source.suffix
-    archived = sorted(config.paths.done.glob(f"*{suffix}")) if config.paths.done.is_dir() else []
-    for path in (job.source, *archived):
+    """Where the recording is now, proven by its digest: where it always was, or in done/."""
+    archived = sorted(config.paths.done.rglob("*")) if config.paths.done.is_dir() else []
+    for path in (job.source, config.paths.done / job.source.name, *archived):
         if (
             path.is_file()
             and path.stat().st_size == job.identity.size

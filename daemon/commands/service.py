@@ -13,7 +13,8 @@ import click
 from daemon.commands.command_line import command
 from daemon.config import file as config_file
 from daemon.config.settings import Config
-from daemon.errors import OK, DropscribeError
+from daemon.errors import OK, DropscribeError, TemporaryError
+from daemon.files import lock
 from daemon.service.manager import (
     Host,
     Service,
@@ -77,7 +78,14 @@ def start(now: Setting) -> None:
 
 def stop(now: Setting) -> None:
     """Stop the service until the next login or `start`; a job at work goes on then."""
+    state = now.config.paths.state
+    if not now.service.running():
+        refuse_a_second_daemon(state, now.service)
+        print("dropscribe was not running.")
+        return
     now.service.stop()
+    if lock.is_held(state):
+        raise TemporaryError("dropscribe was asked to stop, and still runs: look again in a moment")
     print("dropscribe is stopped until you log in again or say: dropscribe start")
 
 

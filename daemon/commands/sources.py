@@ -10,7 +10,7 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from daemon.domain.job import printable
+from daemon.domain.names import printable
 from daemon.errors import DropscribeError
 from daemon.inbox.scan import look_into
 

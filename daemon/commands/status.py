@@ -15,7 +15,7 @@ from daemon.domain.job import TERMINAL, Job, Stage
 from daemon.domain.transcript import Json
 from daemon.errors import OK
 from daemon.files import lock
-from daemon.files.state_folder import LEDGER, STATUS
+from daemon.files.state_folder import LEDGER, REPORT_SUFFIX, STATUS
 from daemon.ledger.ledger import Ledger
 
 _RECENT = 10
@@ -64,7 +64,7 @@ def look(config: Config) -> Json:
         counts = ledger.counts()
         data["waiting"] = sum(number for stage, number in counts.items() if stage not in TERMINAL)
         data["done"] = counts.get(Stage.DONE, 0)
-        data["failed"] = counts.get(Stage.FAILED, 0)
+        data["failed"] = sum(1 for _ in config.paths.failed.glob(f"*{REPORT_SUFFIX}"))
         data["jobs"] = [told_of(job) for job in ledger.recent(_RECENT)]
         ledger.close()
     return data

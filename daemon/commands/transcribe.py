@@ -20,7 +20,7 @@ from daemon.commands.options import FOLDER, chosen_formats
 from daemon.commands.sources import recordings
 from daemon.config import file as config_file
 from daemon.config.settings import Config
-from daemon.domain.job import Job, Stage, printable
+from daemon.domain.job import Job, Stage
 from daemon.domain.transcript import Json
 from daemon.errors import FAILED, INTERRUPTED, OK, UsageError
 from daemon.inbox.scan import candidate
@@ -30,8 +30,8 @@ from daemon.reporting.event_log import EventLog, open_logs
 from daemon.supervisor.application import Application, stage_commands
 
 # Options of Whisper's other command lines that have no meaning here: they are taken and left out.
-_LEFT_OUT = """device compute_type fp16 threads batch_size beam_size best_of patience temperature verbose
-model_dir condition_on_previous_text no_speech_threshold logprob_threshold vad_method
+_LEFT_OUT = """device compute_type fp16 threads batch_size beam_size best_of patience temperature
+verbose model_dir condition_on_previous_text no_speech_threshold logprob_threshold vad_method
 compression_ratio_threshold print_progress interpolate_method max_line_width max_line_count"""
 _ALIASES = {"large": "large-v3", "turbo": "large-v3-turbo"}
 

@@ -53,12 +53,17 @@ def verify(weights: Path) -> int:
     """
     known = list(_known(weights))
     for path, expected in known:
-        if sha256_of(path) != expected:
-            raise TamperedModelError(
-                f"the model file {path} is damaged or was changed: delete it and run"
-                " `dropscribe models fetch`, or install dropscribe again if it is a bundled one"
-            )
+        verify_digest(path, expected)
     return len(known)
+
+
+def verify_digest(path: Path, expected: str) -> None:
+    """Raises TamperedModelError if the file's SHA-256 is another."""
+    if sha256_of(path) != expected:
+        raise TamperedModelError(
+            f"the model file {path} is damaged or was changed: delete it and run"
+            " `dropscribe models fetch`, or install dropscribe again if it is a bundled one"
+        )
 
 
 def digest_of(path: Path) -> str | None:

@@ -63,6 +63,16 @@ PRESETS: Mapping[str, Mapping[BackendName, Source]] = {
 }
 
 
+# How large the presets' weights are, about: two bytes for each of their parameters, by the table of
+# models in openai/whisper's README.
+BYTES: Mapping[str, int] = {
+    "large-v3": 2 * 1_550_000_000,
+    "large-v3-turbo": 2 * 809_000_000,
+    "small": 2 * 244_000_000,
+    "tiny": 2 * 39_000_000,
+}
+
+
 class ModelMissingError(DropscribeError):
     """The weights are not on this machine; the text says how to get them."""
 

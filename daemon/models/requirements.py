@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from daemon.config.settings import Config
@@ -11,7 +11,7 @@ from daemon.domain.languages import ENGLISH_NAMES
 from daemon.errors import UsageError
 from daemon.models import registry
 from daemon.models.hardware import BackendName
-from daemon.models.registry import ModelMissingError, Source, Weights
+from daemon.models.registry import DEMO, ModelMissingError, Source, Weights
 
 _OTHER_TOKENS = 51_766  # of openai/whisper's vocabulary, for a model of several languages
 _FEWEST = 99  # languages of the first models that know more than English
@@ -28,29 +28,34 @@ def unmet(
         yield "transcribe.model", str(error)
     else:
         known = languages_of(weights)
-        for key, codes in (
-            ("language", (transcribe.language,)),
-            ("languages", transcribe.languages),
-        ):
+        settings = {"language": (transcribe.language,), "languages": transcribe.languages}
+        for key, codes in settings.items():
             for code in codes:
                 if code and code not in known:
                     name = f"{code} ({ENGLISH_NAMES[code].title()})"
                     yield f"transcribe.{key}", f"the model {transcribe.model} does not know {name}"
-    named = registry.aligner_name(config.align.model, transcribe.model)
-    if (
-        config.align.enabled
-        and named not in ("", registry.DEMO)
-        and not _is_here(named, environment)
-    ):
-        message = (
-            f"the alignment model {named} is not on this machine: run `dropscribe models fetch`"
-        )
-        yield "align.model", message
+    yield from _unmet_by_aligner(config, environment)
+
+
+def _unmet_by_aligner(config: Config, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    named = registry.aligner_name(config.align.model, config.transcribe.model)
+    if config.align.enabled and named not in ("", DEMO) and not _is_here(named, environment):
+        text = f"the alignment model {named} is not on this machine"
+        yield "align.model", f"{text}: run `dropscribe models fetch {named}`"
 
 
 def require(config: Config, backend: BackendName, environment: Mapping[str, str]) -> None:
     """Raises UsageError with a line for each setting that cannot be followed here."""
-    if lines := [f"{key}: {text}" for key, text in unmet(config, backend, environment)]:
+    _refuse(unmet(config, backend, environment))
+
+
+def require_aligner(config: Config, environment: Mapping[str, str]) -> None:
+    """As `require`, for work that needs no Whisper model."""
+    _refuse(_unmet_by_aligner(config, environment))
+
+
+def _refuse(problems: Iterable[tuple[str, str]]) -> None:
+    if lines := [f"{key}: {text}" for key, text in problems]:
         raise UsageError("\n  ".join(lines))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
@@ -18,6 +19,7 @@ from daemon.files import lock
 from daemon.files.faults import explain
 from daemon.files.state_folder import TEMP_PREFIX
 from daemon.models import hardware, registry
+from daemon.models.requirements import unmet
 from daemon.service.manager import Host, agent_spec, service_for
 from launchd import oneshot
 from launchd.agent_spec import MARKER, AgentSpec
@@ -48,8 +50,7 @@ def examine(config: Config, path: Path) -> list[Finding]:
     host = Host()
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         lambda: check_environment(path),
-        lambda: check_models(config),
-        lambda: check_folders(config),
+        lambda: check_settings(config),
         lambda: check_disk(config),
         lambda: check_daemon(config),
         lambda: check_service(path, config, host),
@@ -76,20 +77,21 @@ def check_models(config: Config) -> Iterator[Finding]:
     automatic = hardware.choose("auto")
     if automatic.name != backend.name:
         yield Finding("backend", f"auto would choose {automatic.name} on {automatic.device}")
-    try:
+    for key, remedy in unmet(config, backend.name, os.environ):
+        topic = "model" if key.endswith(".model") else key
+        yield Finding(topic, f"{key} cannot be followed", remedy)
+    with contextlib.suppress(DropscribeError):
         weights = registry.find(config.transcribe.model, backend.name, os.environ)
-    except DropscribeError as error:
-        yield Finding("model", f"{config.transcribe.model} is missing", str(error))
-        return
-    yield Finding("model", f"{weights.name} in {weights.folder}")
-    if weights.name == registry.DEMO:
-        yield Finding("model", "demo understands synthetic speech only: not for real recordings")
+        yield Finding("model", f"{weights.name} in {weights.folder}")
+        if weights.name == registry.DEMO:
+            text = "demo understands synthetic speech only: not for real recordings"
+            yield Finding("model", text)
 
 
 def check_folders(config: Config) -> Iterator[Finding]:
     for key, folder in config.paths.model_dump().items():
         if not os.path.lexists(folder):
-            yield Finding(key, f"{folder} will be made when the daemon starts")
+            yield _check_missing_folder(key, folder)
             continue
         try:
             with tempfile.TemporaryFile(dir=folder, prefix=TEMP_PREFIX):
@@ -99,6 +101,32 @@ def check_folders(config: Config) -> Iterator[Finding]:
             yield Finding(key, str(folder), explain(error))
         else:
             yield Finding(key, f"{folder} is writable")
+
+
+def _check_missing_folder(key: str, folder: Path) -> Finding:
+    above = next(parent for parent in folder.parents if os.path.lexists(parent))
+    if not above.is_dir():
+        return Finding(key, f"{folder} cannot be made", f"{above} is no folder")
+    if not os.access(above, os.W_OK | os.X_OK):
+        return Finding(key, f"{folder} cannot be made", f"make it yourself: {above} is not yours")
+    return Finding(key, f"{folder} will be made when the daemon starts")
+
+
+def check_hook(config: Config) -> Iterator[Finding]:
+    if config.notify.hook:
+        program = Path(config.notify.hook[0])
+        if not program.is_file():
+            yield Finding("hook", f"{program} is not there", "correct notify.hook")
+        elif not os.access(program, os.X_OK):
+            yield Finding("hook", f"{program} may not be run", f"chmod +x '{program}'")
+        else:
+            yield Finding("hook", str(program))
+
+
+def check_settings(config: Config) -> Iterator[Finding]:
+    """What `run` would refuse, or wait for, because of the configuration."""
+    for check in (check_models, check_folders, check_hook):
+        yield from check(config)
 
 
 def check_disk(config: Config) -> Iterator[Finding]:

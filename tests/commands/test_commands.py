@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from daemon import __version__
+from daemon.__main__ import main
+from daemon.config import edit
 from daemon.config.settings import Config
 from tests.kit import schemas
 from tests.kit.accuracy import AUDIO, truth_of, word_error_rate
@@ -53,6 +55,8 @@ def test_a_wrong_command_line_is_a_usage_error(
 def test_config_init_writes_every_default_once(daemon: DaemonProcess) -> None:
     (daemon.root / "config.toml").unlink()
     assert daemon.call("config", "init").returncode == 0
+    assert (daemon.root / "config.toml").read_text() == edit.example()
+    assert daemon.call("config", "set", "transcribe.model", "demo").returncode == 0
     assert daemon.call("config", "check").stdout.endswith(": no problems\n")
     again = daemon.call("config", "init")
     assert again.returncode == 2
@@ -81,6 +85,30 @@ def test_config_set_changes_one_key(daemon: DaemonProcess) -> None:
     shown = daemon.call("config", "show").stdout
     assert 'model = "tiny"' in shown
     assert f'inbox = "{daemon.config.paths.inbox}"' in shown
+
+
+@pytest.mark.parametrize(
+    ("tables", "topic", "remedy"),
+    [
+        ("[transcribe]\nmodel = 'nosuchmodel'\n", "model", "is no preset (demo"),
+        ("[transcribe]\nmodel = 'tiny'\n", "model", "dropscribe models fetch tiny"),
+        ("[transcribe]\nmodel = 'demo'\nlanguage = 'yue'\n", "transcribe.language", "Cantonese"),
+        ("[transcribe]\nmodel = 'demo'\n[align]\nmodel = '/no/such'\n", "model", "/no/such"),
+        ("[transcribe]\nmodel = 'demo'\n[paths]\noutbox = '/dev/null/x'\n", "outbox", "no folder"),
+        ("[transcribe]\nmodel = 'demo'\n[notify]\nhook = ['/no/such']\n", "hook", "notify.hook"),
+    ],
+)
+def test_config_check_finds_what_run_would_wait_for(
+    tables: str, topic: str, remedy: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(tables)
+    assert main(["config", "check", "--config", str(path)]) == 1
+    told, *rest = capsys.readouterr().out.splitlines()
+    assert told.startswith(f"{topic}: ")
+    assert remedy in rest[0]
+    assert main(["doctor", "--json", "--config", str(path)]) == 1
+    assert remedy in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("key", "value"), [("transcribe.modle", "tiny"), ("nothing", "1")])

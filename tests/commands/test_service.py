@@ -169,9 +169,26 @@ def test_a_new_life_is_another_run_than_the_one_before(tmp_path: Path) -> None:
 
 
 def test_stop_stops(now: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    assert isinstance(now.service, Recorder)
+    now.service.loaded = True
     verbs.stop(now)
     assert asked(now) == ["stop"]
     assert "until you log in again" in capsys.readouterr().out
+
+
+def test_stop_does_not_claim_what_is_not_so(
+    now: Setting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert isinstance(now.service, Recorder)
+    verbs.stop(now)
+    assert capsys.readouterr().out == "dropscribe was not running.\n"
+    with Lock(now.config.paths.state):
+        with pytest.raises(TemporaryError, match="outside the service, perhaps in a terminal"):
+            verbs.stop(now)
+        now.service.loaded = True
+        with pytest.raises(TemporaryError, match="still runs"):
+            verbs.stop(now)
+    assert capsys.readouterr().out == ""
 
 
 def run_logs(tmp_path: Path) -> int:

@@ -1,0 +1,88 @@
+"""Downloading a model, or saying how to get it by hand where there is no network."""
+
+from __future__ import annotations
+
+import fnmatch
+from pathlib import Path
+
+import click
+
+from daemon.errors import DropscribeError
+from daemon.models import checksums, registry
+from daemon.models.registry import Source
+
+_NOT_NEEDED = ["*.msgpack", "*.h5", "*.ot", "*.onnx", "flax_*", "tf_*", "language_model/*"]
+_TORCHAUDIO = "https://download.pytorch.org/torchaudio/models/"
+_HUB = "https://huggingface.co/"
+_SECONDS = 20.0  # for the hub's first answer
+
+
+def download(name: str, source: Source) -> str:
+    """Download one source; returns where it lies. What was interrupted goes on where it was.
+
+    Raises DropscribeError, with how to do it by hand.
+    """
+    try:
+        if "/" in source.repository:
+            return _from_hub(source)
+        return _from_torchaudio(source.repository)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DropscribeError(_by_hand(name, source, error)) from error
+
+
+def _from_hub(source: Source) -> str:
+    from huggingface_hub import HfApi, snapshot_download  # noqa: PLC0415 - heavy, and only for this
+
+    about = HfApi().model_info(
+        source.repository, revision=source.revision, files_metadata=True, timeout=_SECONDS
+    )
+    size = sum(file.size or 0 for file in about.siblings or () if _is_needed(file.rfilename))
+    licence = about.card_data.get("license") if about.card_data else None
+    click.echo(f"  {size / 1e9:.2f} GB, licence: {licence or 'not stated'}")
+    return str(
+        snapshot_download(source.repository, revision=source.revision, ignore_patterns=_NOT_NEEDED)
+    )
+
+
+def _is_needed(name: str) -> bool:
+    return not any(fnmatch.fnmatch(name, pattern) for pattern in _NOT_NEEDED)
+
+
+def _from_torchaudio(name: str) -> str:
+    """One of torchaudio's models. It is a pickle: it is downloaded here, never opened."""
+    from huggingface_hub.file_download import http_get  # noqa: PLC0415 - it resumes
+
+    from daemon.alignment.checkpoint import bundle_path, find_bundle  # noqa: PLC0415 - torch
+
+    path = bundle_path(find_bundle(name))
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{path.name}.part")
+        with partial.open("ab") as file:
+            http_get(f"{_TORCHAUDIO}{path.name}", file, resume_size=file.tell())
+        if (digest := checksums.TORCHAUDIO.get(path.name)) is not None:
+            checksums.verify_digest(partial, digest)
+        partial.rename(path)
+    checksums.verify(path)
+    return str(path)
+
+
+def _by_hand(name: str, source: Source, error: Exception) -> str:
+    """What went wrong, and how the files can be had another way."""
+    offline = isinstance(error, ConnectionError) or "resolve" in str(error)
+    reason = "the network cannot be reached" if offline else str(error).splitlines()[0]
+    size = registry.BYTES.get(name)
+    about = f" (about {size / 1e9:.1f} GB)" if size else ""
+    said = f"cannot fetch {name}{about}: {reason}. Try again later: it goes on where it was."
+    if "/" not in source.repository:
+        return f"{said} Or put {name}'s file from {_TORCHAUDIO} into {_torch_folder()}"
+    return (
+        f"{said} Or fetch the files of {_HUB}{source.repository}/tree/{source.revision} by hand"
+        " into a folder, and name that folder as the model"
+    )
+
+
+def _torch_folder() -> Path:
+    from daemon.alignment.checkpoint import bundle_path, find_bundle  # noqa: PLC0415
+
+    return bundle_path(find_bundle("WAV2VEC2_ASR_BASE_960H")).parent
