@@ -301,12 +301,6 @@ def test_files_named_by_hand_are_transcribed_and_stay(tmp_path: Path) -> None:
     assert not daemon.stages()
 
 
-def test_a_file_that_is_not_there_is_a_usage_error(daemon: DaemonProcess, tmp_path: Path) -> None:
-    ended = daemon.call("transcribe", str(tmp_path / "none.wav"), cwd=tmp_path)
-    assert ended.returncode == 2
-    assert "none.wav: no such file" in _one_line(ended.stderr)
-
-
 # demo
 
 

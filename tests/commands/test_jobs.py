@@ -104,7 +104,7 @@ def test_formats_that_were_not_delivered_are_rendered_from_the_json(tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("none",), 1, "there is no "),
+        (("none",), 1, "no such delivered job"),
         (("one.timing",), 1, "is no transcript of ours"),
         (("one", "-f", "pdf"), 2, "pdf: no such format"),
     ],
