@@ -14,14 +14,24 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
 from daemon.domain.transcript import Word
+from daemon.domain.validation import Count, Line, from_json, to_json
 
 NAME = "aligned.jsonl"
 _HOPELESS = 3  # killers, without more segments finished than killed, that show a broken aligner
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """A segment's line; `reason` says why it has no words."""
+
+    id: Count
+    words: tuple[Word, ...]
+    reason: Line
 
 
 @dataclass(slots=True)
@@ -85,8 +95,8 @@ def _replay(tried: AlignmentHistory, block: Sequence[Mapping[str, Any]]) -> None
                 last = [int(id_) for id_ in line["begin"]]
                 tried.begun |= set(last)
             else:
-                words = tuple(Word.from_json(word) for word in line["words"])
-                tried.finished[int(line["id"])] = (words, str(line["reason"]))
+                segment = from_json(_Finished, json.dumps(line))
+                tried.finished[segment.id] = (segment.words, segment.reason)
     if len(last) == 1:
         tried.crashing |= set(last) - tried.finished.keys()
     tried.useful += len(tried.finished) > finished_before or len(tried.crashing) > killers_before
@@ -103,7 +113,7 @@ class AlignedLog:
         self._write({"begin": list(ids)})
 
     def finish(self, id_: int, words: Sequence[Word], reason: str) -> None:
-        self._write({"id": id_, "words": [asdict(word) for word in words], "reason": reason})
+        self._write(to_json(_Finished(id_, tuple(words), reason)))
 
     def _write(self, line: Mapping[str, Any]) -> None:
         self._file.write(json.dumps(line) + "\n")

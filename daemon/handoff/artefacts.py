@@ -18,13 +18,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from daemon.domain.job import Identity, Stage
 from daemon.domain.transcript import Alignment, Recognition
+from daemon.domain.validation import Count, Line, Seconds, Time, from_json, to_json
 from daemon.files.atomic import sweep_temporaries, write_json
 
 REQUEST = "request.json"
@@ -36,6 +36,8 @@ TRANSCRIPT = "transcript.json"
 ALIGNMENT = "alignment.json"
 OUTPUTS = "outputs"
 LOG = "job.log"
+
+_MAX_BYTES = 500_000_000  # of an artefact: the words of hundreds of hours
 
 # What a finished job does not need any more; the small artefacts allow realign and render.
 LARGE = (AUDIO, PARTIAL_AUDIO, "tracks.partial", OUTPUTS, f"{OUTPUTS}.partial")
@@ -86,46 +88,31 @@ class JobRequest:
 class Prepared:
     """What PREPARE found. `speech` is (start, end) in seconds, in order; `recorded_at` ISO 8601."""
 
-    sha256: str
-    bytes: int
-    duration: float
-    container: str
-    codec: str
-    recorded_at: str | None
-    warnings: tuple[str, ...]
-    speech: tuple[tuple[float, float], ...]
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Prepared:
-        return cls(
-            sha256=str(data["sha256"]),
-            bytes=int(data["bytes"]),
-            duration=float(data["duration"]),
-            container=str(data["container"]),
-            codec=str(data["codec"]),
-            recorded_at=data["recorded_at"],
-            warnings=tuple(str(warning) for warning in data["warnings"]),
-            speech=tuple((float(start), float(end)) for start, end in data["speech"]),
-        )
+    sha256: Line
+    bytes: Count
+    duration: Seconds
+    container: Line
+    codec: Line
+    recorded_at: Line | None
+    warnings: tuple[Line, ...]
+    speech: tuple[tuple[Time, Time], ...]
 
 
-def write_artefact(path: Path, nonce: str, content: Mapping[str, Any]) -> None:
-    write_json(path, {"nonce": nonce, **content})
+def write_artefact(path: Path, nonce: str, content: object) -> None:
+    """`content` is one of the artefacts' dataclasses."""
+    write_json(path, {"nonce": nonce, **to_json(content)})
 
 
 def read_prepared(folder: Path, nonce: str | None = None) -> Prepared:
-    return _read(folder / PREPARED, nonce, Prepared.from_json)
+    return _read(folder / PREPARED, nonce, Prepared)
 
 
 def read_recognition(folder: Path, nonce: str | None = None) -> Recognition:
-    return _read(folder / TRANSCRIPT, nonce, Recognition.from_json)
+    return _read(folder / TRANSCRIPT, nonce, Recognition)
 
 
 def read_alignment(folder: Path, nonce: str | None = None) -> Alignment:
-    return _read(folder / ALIGNMENT, nonce, Alignment.from_json)
+    return _read(folder / ALIGNMENT, nonce, Alignment)
 
 
 def drop_large(folder: Path) -> None:
@@ -149,14 +136,23 @@ def is_whole(folder: Path, stage: Stage) -> bool:
     return True
 
 
-def _read(path: Path, nonce: str | None, parse: Callable[[Mapping[str, Any]], T]) -> T:
+@dataclass(frozen=True, slots=True)
+class _Envelope:
+    nonce: Line
+
+
+def _read(path: Path, nonce: str | None, kind: type[T]) -> T:
     """The artefact at `path`; with a nonce, only if that attempt wrote it."""
     try:
-        data = json.loads(path.read_bytes())
-        if nonce is not None and data["nonce"] != nonce:
-            raise ValueError("it is from another attempt")
-        return parse(data)
+        with path.open("rb") as file:
+            raw = file.read(_MAX_BYTES + 1)
     except FileNotFoundError as error:
         raise InvalidArtefactError(f"it wrote no {path.name}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    try:
+        if len(raw) > _MAX_BYTES:
+            raise ValueError("it is too large")
+        if nonce is not None and from_json(_Envelope, raw).nonce != nonce:
+            raise ValueError("it is from another attempt")
+        return from_json(kind, raw)
+    except ValueError as error:
         raise InvalidArtefactError(f"its {path.name} is broken ({error})") from error

@@ -6,21 +6,25 @@ To the stage (stdin):   {"job": FOLDER, "nonce": N}   work on this job folder
                         end of file                   exit now
 From it (stdout):       {"type": "ready"}             imports are done
                         {"type": "progress", "nonce": N, "done": S, "total": S}
-                        {"type": "receipt", "nonce": N, "ok": true, "usage": {…}}
-                        {"type": "receipt", "nonce": N, "ok": false, "kind": K, "message": M}
+                        {"type": "receipt", "nonce": N, "usage": {…}, "kind": null, "message": ""}
+                                                      a failure has a kind and a sentence
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import Field
 
 from daemon.domain.job import FailureKind
+from daemon.domain.validation import Count, Line, Seconds, from_json, to_json
 
 MAX_LINE = 64 * 1024  # bytes; a longer line is not ours
+MAX_SENTENCE = 2000  # characters of a failure's sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,35 +51,39 @@ class MoreInput:
 class Ready:
     """The stage has imported what it needs."""
 
+    type: Literal["ready"] = "ready"
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """A heartbeat: audio seconds done of those in total."""
 
-    nonce: str
-    done: float
-    total: float
+    nonce: Line
+    done: Seconds
+    total: Seconds
+    type: Literal["progress"] = "progress"
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What one job cost the stage process."""
 
-    cpu_seconds: float = 0.0
-    peak_rss_bytes: int = 0
+    cpu_seconds: Seconds = 0.0
+    peak_rss_bytes: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """The answer to a request. A failed one has a kind and a sentence for a person."""
 
-    nonce: str
+    nonce: Line
     usage: Usage
     kind: FailureKind | None = None
-    message: str = ""
+    message: Annotated[str, Field(max_length=MAX_SENTENCE)] = ""
+    type: Literal["receipt"] = "receipt"
 
 
-Message = Ready | Progress | Receipt
+Message = Annotated[Ready | Progress | Receipt, Field(discriminator="type")]
 
 
 def request_line(request: Request | MoreInput) -> bytes:
@@ -93,48 +101,18 @@ def parse_request(line: bytes) -> Request | MoreInput:
     return MoreInput(str(data["nonce"]), bool(data["complete"]), bool(data["alone"]))
 
 
-def message_line(message: Message) -> bytes:
-    match message:
-        case Ready():
-            return _line({"type": "ready"})
-        case Progress(nonce, done, total):
-            return _line({"type": "progress", "nonce": nonce, "done": done, "total": total})
-        case Receipt(nonce, usage, kind, text):
-            data = {
-                "type": "receipt",
-                "nonce": nonce,
-                "ok": kind is None,
-                "usage": {
-                    "cpu_seconds": round(usage.cpu_seconds, 3),
-                    "peak_rss_bytes": usage.peak_rss_bytes,
-                },
-            }
-            return _line(data if kind is None else data | {"kind": kind, "message": text})
+def message_line(message: Ready | Progress | Receipt) -> bytes:
+    if isinstance(message, Receipt):
+        message = replace(message, message=message.message[:MAX_SENTENCE])
+    return _line(to_json(message))
 
 
-def parse_message(line: bytes) -> Message | None:
+def parse_message(line: bytes) -> Ready | Progress | Receipt | None:
     """What a stage said; None if the line is not of this protocol."""
     try:
-        data = json.loads(line)
-        return _message(data) if isinstance(data, dict) else None
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return from_json(cast(type[Ready | Progress | Receipt], Message), line)
+    except ValueError:
         return None
-
-
-def _message(data: Mapping[str, Any]) -> Message | None:
-    match data["type"]:
-        case "ready":
-            return Ready()
-        case "progress":
-            return Progress(str(data["nonce"]), float(data["done"]), float(data["total"]))
-        case "receipt":
-            usage = Usage(float(data["usage"]["cpu_seconds"]), int(data["usage"]["peak_rss_bytes"]))
-            if data["ok"] is True:
-                return Receipt(str(data["nonce"]), usage)
-            kind = FailureKind(data["kind"])
-            return Receipt(str(data["nonce"]), usage, kind, str(data["message"])[:2000])
-        case _:
-            return None
 
 
 def _line(data: Mapping[str, Any]) -> bytes:

@@ -13,6 +13,7 @@ from daemon import __version__
 from daemon.domain.job import Job, Stage, StageRecord
 from daemon.domain.names import printable
 from daemon.domain.transcript import Alignment, Json, Recognition, Segment, coverage
+from daemon.domain.validation import to_json
 from daemon.handoff.artefacts import Prepared
 from daemon.outbox.timestamps import settle_times
 
@@ -88,7 +89,7 @@ def transcript(delivery: Delivery, compact: bool = False) -> Json:
 
 
 def _segment(segment: Segment) -> Json:
-    known = {key: value for key, value in segment.to_json().items() if value is not None}
+    known = {key: value for key, value in to_json(segment).items() if value is not None}
     return known | {
         "avg_logprob": round(segment.avg_logprob, 4),
         "no_speech_prob": round(segment.no_speech_prob, 4),

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.alignment.batches import batches
-from daemon.domain.transcript import Alignment, AlignmentStatus, Json, Segment
+from daemon.domain.transcript import Alignment, AlignmentStatus, Segment
+from daemon.domain.validation import from_json
 from daemon.handoff import alignment_log, artefacts
 from daemon.handoff.alignment_log import AlignedLog, AlignmentHistory
 from daemon.models import registry
@@ -61,9 +62,7 @@ def _handler() -> Handler:
             tried = _align(aligner, threads, audio, stream, channel)
             alignment = _result(tried, arguments.model or aligner.model)
         _wait_for_all(channel)  # a result for half a transcript would be none
-        artefacts.write_artefact(
-            request.folder / artefacts.ALIGNMENT, request.nonce, alignment.to_json()
-        )
+        artefacts.write_artefact(request.folder / artefacts.ALIGNMENT, request.nonce, alignment)
 
     return align
 
@@ -85,21 +84,21 @@ class _SegmentStream:
         """What the transcriber detected: its first line."""
         while True:
             for line in self._read(1):
-                return str(line["language"])
+                return str(json.loads(line)["language"])
             self._channel.wait_for_more()
 
     def batches(self) -> Iterator[list[Segment]]:
         """What has arrived since the last look, until the transcript is whole."""
         while True:
             whole = self._channel.complete
-            if segments := [Segment.from_json(line) for line in self._read()]:
+            if segments := [from_json(Segment, line) for line in self._read()]:
                 yield segments
             elif whole:
                 return
             else:
                 self._channel.wait_for_more()
 
-    def _read(self, most: int | None = None) -> list[Json]:
+    def _read(self, most: int | None = None) -> list[bytes]:
         """Whole new lines only: the last one may still be in the writing."""
         try:
             with self._path.open("rb") as file:
@@ -108,7 +107,7 @@ class _SegmentStream:
         except FileNotFoundError:
             return []
         self._offset += sum(map(len, lines))
-        return [json.loads(line) for line in lines]
+        return lines
 
 
 def _align(

@@ -42,7 +42,7 @@ def _handler() -> Handler:
             speech=speech.find(folder / artefacts.AUDIO, channel.progress),
         )
         nonce = channel.request.nonce
-        artefacts.write_artefact(folder / artefacts.PREPARED, nonce, prepared.to_json())
+        artefacts.write_artefact(folder / artefacts.PREPARED, nonce, prepared)
 
     def _read(
         file: BufferedReader, job: JobRequest, target: Path, channel: Channel

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from daemon.domain.job import FailureKind
 from daemon.domain.transcript import Json, Recognition, Segment
+from daemon.domain.validation import to_json
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import JobRequest
 from daemon.models import checksums, registry
@@ -87,7 +88,7 @@ class _File:
         self._channel.progress(0.0, self._seconds)
 
     def _on_segment(self, segment: Segment) -> None:
-        self._write(segment.to_json())
+        self._write(to_json(segment))
         self._channel.progress(min(segment.end, self._seconds), self._seconds)
 
     def _on_done(self, recognition: Recognition) -> None:
@@ -95,7 +96,7 @@ class _File:
         if self._job.asr_words:
             recognition = self._with_words(recognition)
         artefacts.write_artefact(
-            self._folder / artefacts.TRANSCRIPT, self._channel.request.nonce, recognition.to_json()
+            self._folder / artefacts.TRANSCRIPT, self._channel.request.nonce, recognition
         )
         self._channel.answer()
 

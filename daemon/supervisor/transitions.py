@@ -92,7 +92,7 @@ class Transitions:
         words = alignment_log.read(folder).words
         status = AlignmentStatus.PARTIAL if words else AlignmentStatus.FAILED
         alignment = Alignment(status, reason, "", words)
-        artefacts.write_artefact(folder / artefacts.ALIGNMENT, "", alignment.to_json())
+        artefacts.write_artefact(folder / artefacts.ALIGNMENT, "", alignment)
         context.event_log.warning(
             "unaligned", f"delivering segments without word times: {reason}", job, reason=reason
         )

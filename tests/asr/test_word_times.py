@@ -28,6 +28,7 @@ from daemon.asr.recognizer import Piece
 from daemon.asr.word_times import add_words, median_filter, token_starts, warp
 from daemon.audio import FloatArray
 from daemon.domain.transcript import Segment, Word, WordSource
+from daemon.domain.validation import from_json
 from daemon.models.hardware import blas_environment, choose
 from tests.kit import schemas
 from tests.kit.accuracy import AUDIO, percentile, start_errors
@@ -198,7 +199,12 @@ def timed(request: pytest.FixtureRequest) -> Timed:
         both: Timed = request.getfixturevalue("by_ctranslate2")
         return both
     found = request.getfixturevalue("by_mlx")
-    return {sample: tuple(map(Segment.from_json, found[sample]["segments"])) for sample in SAMPLES}
+    return {
+        sample: tuple(
+            from_json(Segment, json.dumps(segment)) for segment in found[sample]["segments"]
+        )
+        for sample in SAMPLES
+    }
 
 
 @pytest.mark.parametrize("sample", SAMPLES)

@@ -19,6 +19,7 @@ from daemon.domain.transcript import (
     WordSource,
     coverage,
 )
+from daemon.domain.validation import from_json, to_json
 
 _sane_words = st.builds(
     Word, st.text(), *[st.floats(0, 1e5)] * 2, st.floats(0, 1), st.sampled_from(WordSource)
@@ -36,7 +37,7 @@ def _segment(start: float, end: float, *words: Word, text: str = "some words") -
 @given(_sane_words)
 def test_a_word_survives_json(word: Word) -> None:
     segment = Segment(3, 0.0, 1.0, "text", -0.5, 0.1, (word,))
-    assert Segment.from_json(json.loads(json.dumps(segment.to_json()))) == segment
+    assert from_json(Segment, json.dumps(to_json(segment))) == segment
 
 
 def test_artefacts_survive_json() -> None:
@@ -44,9 +45,9 @@ def test_artefacts_survive_json() -> None:
     recognition = Recognition(
         "de", 0.9, (_segment(0, 1, *words),), "mlx", "cpu", "m", "r", {"a": "1"}
     )
-    assert Recognition.from_json(json.loads(json.dumps(recognition.to_json()))) == recognition
+    assert from_json(Recognition, json.dumps(to_json(recognition))) == recognition
     alignment = Alignment(AlignmentStatus.PARTIAL, "why", "m", {7: words})
-    assert Alignment.from_json(json.loads(json.dumps(alignment.to_json()))) == alignment
+    assert from_json(Alignment, json.dumps(to_json(alignment))) == alignment
 
 
 @pytest.mark.parametrize(
@@ -58,12 +59,28 @@ def test_artefacts_survive_json() -> None:
         {"word": 3},
         {"score": True},
         {"source": "?"},
+        {"end": 1e9},
+        {"word": "x" * 5_000},
     ],
 )
 def test_a_word_that_is_none_is_refused(change: dict[str, Any]) -> None:
     data = {"word": "w", "start": 0.0, "end": 1.0, "score": 1.0, "source": "aligned"}
     with pytest.raises(ValueError, match=r".+"):
-        Word.from_json(data | change)
+        from_json(Word, json.dumps(data | change))
+
+
+def test_text_that_is_no_utf8_is_refused() -> None:
+    data = {"word": "\ud800", "start": 0.0, "end": 1.0, "score": 1.0, "source": "aligned"}
+    with pytest.raises(ValueError, match="Invalid JSON"):
+        from_json(Word, json.dumps(data))
+
+
+def test_a_problem_is_named_without_quoting_what_was_said() -> None:
+    data = {"word": "a secret", "start": "a secret", "end": 1.0, "score": 1.0, "source": "aligned"}
+    with pytest.raises(ValueError, match="start: Input should be a valid number") as refused:
+        from_json(Word, json.dumps(data))
+    assert "secret" not in str(refused.value)
+    assert refused.value.__cause__ is None
 
 
 def test_coverage_counts_the_words_that_were_heard() -> None:

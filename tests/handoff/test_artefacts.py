@@ -10,6 +10,7 @@ import pytest
 
 from daemon.domain.job import Identity, Stage
 from daemon.domain.transcript import Recognition, Segment
+from daemon.domain.validation import to_json
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import InvalidArtefactError, JobRequest, Prepared
 
@@ -25,7 +26,7 @@ def test_a_request_survives_any_file_name(tmp_path: Path) -> None:
 
 
 def test_an_artefact_counts_only_for_its_own_attempt(tmp_path: Path) -> None:
-    artefacts.write_artefact(tmp_path / artefacts.PREPARED, "abc", PREPARED.to_json())
+    artefacts.write_artefact(tmp_path / artefacts.PREPARED, "abc", PREPARED)
     assert artefacts.read_prepared(tmp_path, "abc") == PREPARED
     assert artefacts.read_prepared(tmp_path) == PREPARED
     with pytest.raises(InvalidArtefactError, match="from another attempt"):
@@ -43,12 +44,10 @@ def test_an_artefact_counts_only_for_its_own_attempt(tmp_path: Path) -> None:
         b'{"nonce": "abc"}',
         b'{"nonce": "abc", "language": "en", "segments": 5}',
         b"[" * 50_000,
-        json.dumps(RECOGNITION.to_json() | {"nonce": "abc", "segments": [{"id": "x"}]}).encode(),
-        json.dumps(RECOGNITION.to_json() | {"nonce": "abc", "language_probability": "1"}).encode(),
-        json.dumps(RECOGNITION.to_json() | {"nonce": "abc", "versions": []}).encode(),
-        json.dumps(
-            RECOGNITION.to_json() | {"nonce": "abc", "language_probability": 1e999}
-        ).encode(),
+        json.dumps(to_json(RECOGNITION) | {"nonce": "abc", "segments": [{"id": "x"}]}).encode(),
+        json.dumps(to_json(RECOGNITION) | {"nonce": "abc", "language_probability": "1"}).encode(),
+        json.dumps(to_json(RECOGNITION) | {"nonce": "abc", "versions": []}).encode(),
+        json.dumps(to_json(RECOGNITION) | {"nonce": "abc", "language_probability": 1e999}).encode(),
     ],
 )
 def test_a_broken_artefact_is_refused_and_named(tmp_path: Path, content: bytes) -> None:
@@ -64,6 +63,6 @@ def test_a_missing_artefact_is_named(tmp_path: Path) -> None:
 
 
 def test_a_whole_artefact_is_whole(tmp_path: Path) -> None:
-    artefacts.write_artefact(tmp_path / artefacts.TRANSCRIPT, "abc", RECOGNITION.to_json())
+    artefacts.write_artefact(tmp_path / artefacts.TRANSCRIPT, "abc", RECOGNITION)
     assert artefacts.is_whole(tmp_path, Stage.TRANSCRIBE)
     assert artefacts.read_recognition(tmp_path, "abc") == RECOGNITION

@@ -289,7 +289,7 @@ def _transcribe() -> Handler:
         artefacts.write_artefact(
             channel.request.folder / artefacts.TRANSCRIPT,
             channel.request.nonce,
-            recognition.to_json(),
+            recognition,
         )
 
     return lambda channel: _obey("transcribe", _audio(channel), channel, artefacts.TRANSCRIPT, work)
@@ -306,7 +306,7 @@ def _align() -> Handler:
         }
         alignment = Alignment(AlignmentStatus.COMPLETE, "", "fake", words)
         artefacts.write_artefact(
-            channel.request.folder / artefacts.ALIGNMENT, channel.request.nonce, alignment.to_json()
+            channel.request.folder / artefacts.ALIGNMENT, channel.request.nonce, alignment
         )
 
     return lambda channel: _obey("align", _audio(channel), channel, artefacts.ALIGNMENT, work)

@@ -24,6 +24,7 @@ from daemon.asr.recognizer import FileRequest, RecognitionOptions
 from daemon.asr.vocabulary import Vocabulary
 from daemon.audio import FloatArray
 from daemon.domain.transcript import Recognition, Segment
+from daemon.domain.validation import to_json
 from tests.kit.recognition import DEMO, audio_of, speech_in
 
 
@@ -77,7 +78,7 @@ def recognize(
         {
             "sample": name,
             "language": done[name].language,
-            "segments": [segment.to_json() for segment in done[name].segments],
+            "segments": [to_json(segment) for segment in done[name].segments],
             "tokens": sorted(tokens[name]),
         }
         for name in samples

@@ -20,6 +20,7 @@ from daemon.asr.ctranslate2_backend.mlx_weights import read_weights
 from daemon.asr.mlx_backend.log_mel import log_mel
 from daemon.asr.mlx_backend.recognizer import MlxRecognizer
 from daemon.asr.word_times import add_words
+from daemon.domain.validation import to_json
 from tests.kit.alignment_samples import sentences
 from tests.kit.recognition import DEMO, audio_of, truth_of
 
@@ -50,7 +51,7 @@ def main() -> None:
             len(audio) // _FRAME,
         )
         found[sample] = {
-            "segments": [segment.to_json() for segment in segments],
+            "segments": [to_json(segment) for segment in segments],
             "ours": [(one.text, one.start) for one in listener.pieces(audio, language, tokens)],
             "stock": [(one.word, float(one.start)) for one in words],
         }

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from daemon.domain.transcript import Segment
+from daemon.domain.validation import from_json
 from daemon.models.hardware import blas_environment, choose
 from tests.kit.recognition import word_errors
 
@@ -47,7 +48,7 @@ def heard() -> Heard:
 
 
 def _segments(result: dict[str, Any]) -> list[Segment]:
-    return [Segment.from_json(segment) for segment in result["segments"]]
+    return [from_json(Segment, json.dumps(segment)) for segment in result["segments"]]
 
 
 @pytest.mark.parametrize("batch", BATCHES)

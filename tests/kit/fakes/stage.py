@@ -31,6 +31,7 @@ from daemon.domain.transcript import (
     Word,
     WordSource,
 )
+from daemon.domain.validation import to_json
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import JobRequest, Prepared
 from daemon.handoff.protocol import (
@@ -92,25 +93,25 @@ def prepare(request: Request, nonce: str) -> None:
     prepared = Prepared(
         digest, len(content), SECONDS, "wav", "pcm_s16le", None, (), ((0.0, SECONDS),)
     )
-    write(request, nonce, prepared.to_json())
+    write(request, nonce, prepared)
 
 
 def transcribe(request: Request, nonce: str, texts: Sequence[str] = TEXTS) -> None:
     said = segments(texts)
-    lines = [{"language": "en"}, *(segment.to_json() for segment in said)]
+    lines = [{"language": "en"}, *(to_json(segment) for segment in said)]
     handed_over = "".join(json.dumps(line) + "\n" for line in lines)
     (request.folder / artefacts.SEGMENTS).write_text(handed_over)
     say(message_line(Progress(request.nonce, SECONDS, SECONDS)))
     recognition = Recognition("en", 1.0, said, "fake", "cpu", "fake", "1", {"fake": "1"})
-    write(request, nonce, recognition.to_json())
+    write(request, nonce, recognition)
 
 
 def align(request: Request, nonce: str) -> None:
     found = {segment.id: words(segment) for segment in segments()}
-    write(request, nonce, Alignment(AlignmentStatus.COMPLETE, "", "fake", found).to_json())
+    write(request, nonce, Alignment(AlignmentStatus.COMPLETE, "", "fake", found))
 
 
-def write(request: Request, nonce: str, content: dict[str, object]) -> None:
+def write(request: Request, nonce: str, content: object) -> None:
     artefacts.write_artefact(request.folder / ARTEFACTS[STAGE], nonce, content)
 
 
