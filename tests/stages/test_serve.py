@@ -65,7 +65,7 @@ def test_progress_is_a_heartbeat_not_a_flood(
     [
         ("bad", FailureKind.BAD_INPUT, "this is no recording"),
         ("settings", FailureKind.ENVIRONMENT, "set it right"),
-        ("full", FailureKind.ENVIRONMENT, "the disk is full"),
+        ("full", FailureKind.ENVIRONMENT, "the disk is full: free some space"),
         ("odd", FailureKind.CRASHED, "ValueError: odd"),
     ],
 )
