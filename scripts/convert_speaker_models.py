@@ -32,10 +32,13 @@ SHA256 = {
 }
 
 
+Network = Any  # torch's and onnx's classes, which have no types
+
+
 class Frames(torch.nn.Module):
     """CAM++ up to its statistics pooling: (batch, frames, 80) → (batch, frames / 2, 512)."""
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
@@ -69,9 +72,10 @@ def main(source: Path, target: Path) -> None:
     np.savez(target / "pooling.npz", weight=weight.numpy(), bias=bias.numpy())
 
 
-def _campplus(package: Path) -> Any:
+def _campplus(package: Path) -> Network:
     spec = importlib.util.spec_from_file_location("campplus", package / "camplusplus.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     network = module.CAMPPlus(feat_dim=80, embedding_size=192, memory_efficient=False)
@@ -80,7 +84,12 @@ def _campplus(package: Path) -> Any:
 
 
 def _export(
-    network: Any, example: torch.Tensor, path: Path, given: str, returned: str, axes: Any
+    network: Network,
+    example: torch.Tensor,
+    path: Path,
+    given: str,
+    returned: str,
+    axes: dict[str, dict[int, str]],
 ) -> None:
     names = {"input_names": [given], "output_names": [returned], "dynamic_axes": axes}
     torch.onnx.export(network, (example,), str(path), opset_version=OPSET, dynamo=False, **names)
@@ -89,7 +98,7 @@ def _export(
     onnx.save(model, path)
 
 
-def _halve(graph: Any) -> None:
+def _halve(graph: Network) -> None:
     """Store large tensors in half precision, each with a cast that is folded when it is loaded."""
     casts = []
     for tensor in graph.initializer:

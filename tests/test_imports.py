@@ -30,6 +30,7 @@ ROOMS = (
     "daemon.handoff",
     "daemon.asr",
     "daemon.alignment",
+    "daemon.diarization",
     "daemon.reporting",
     "daemon.processes",
     "daemon.rendering",
@@ -42,7 +43,7 @@ ROOMS = (
     "daemon.commands",
     "daemon.__main__",
 )
-STAGE_SIDE = ("daemon.stages", "daemon.asr", "daemon.alignment")
+STAGE_SIDE = ("daemon.stages", "daemon.asr", "daemon.alignment", "daemon.diarization")
 SUPERVISOR_SIDE = ("daemon.ledger", "daemon.processes", "daemon.supervisor", "daemon.commands")
 FLAT = {"__init__.py", "__main__.py", "errors.py", "audio.py"}
 

@@ -22,6 +22,7 @@ from scipy.linalg import block_diag
 from daemon.audio import FloatArray
 
 _BLOCK = 1200  # pieces: fifteen minutes of speech, 6 MB of distances
+_SPLIT = 4  # groups a speaker where more speakers are asked for than there seem to be
 _PASSES = 2  # times that pieces move to the nearest voice
 
 BoolArray = NDArray[np.bool_]
@@ -42,8 +43,8 @@ class Tuning:
     """Chosen on one part of the evaluation's voices and reported on the other."""
 
     group: float = 0.45  # cosine distance within which pieces of a block are one voice
-    alike: float = 0.6   # corrected similarity from which two groups are one voice
-    heard: float = 0.1   # how much the segmentation network may add or take
+    alike: float = 0.6  # corrected similarity from which two groups are one voice
+    heard: float = 0.1  # how much the segmentation network may add or take
     doubt: float = 4.0  # s²: evidence of that network that counts half
     within: float = 0.55  # similarity within a group that is too small to measure it,
     weight: float = 3.0  # as much as that of so many pairs
@@ -64,9 +65,7 @@ class Pieces:
     heard: Labels
 
     def part(self, start: int, end: int) -> Pieces:
-        return Pieces(
-            self.embeddings[start:end], self.seconds[start:end], self.heard[start:end]
-        )
+        return Pieces(self.embeddings[start:end], self.seconds[start:end], self.heard[start:end])
 
 
 class _Groups:
@@ -131,7 +130,7 @@ def cluster(pieces: Pieces, count: Count, tuning: Tuning) -> tuple[Labels, Float
     groups = _Groups()
     for start in range(0, len(pieces.seconds), _BLOCK):
         block = pieces.part(start, start + _BLOCK)
-        groups.add(block, _linked(block.embeddings, tuning.group))
+        groups.add(block, _linked(block.embeddings, tuning.group, count.least))
         _merge(groups, Count(count.least, sys.maxsize), tuning)
     _merge(groups, count, tuning)
     speakers = int(np.clip(groups.large(tuning).sum(), count.least, count.most))
@@ -142,12 +141,15 @@ def cluster(pieces: Pieces, count: Count, tuning: Tuning) -> tuple[Labels, Float
     return labels, _centres(pieces, labels)
 
 
-def _linked(embeddings: FloatArray, distance: float) -> Labels:
-    """Groups by average linkage, numbered from 0."""
+def _linked(embeddings: FloatArray, distance: float, least: int) -> Labels:
+    """Groups by average linkage, numbered from 0; several for each of `least` speakers."""
     if len(embeddings) == 1:
         return np.zeros(1, np.int64)
     tree = linkage(embeddings, "average", metric="cosine")
-    return np.asarray(fcluster(tree, distance, "distance") - 1, np.int64)
+    labels = fcluster(tree, distance, "distance")
+    if labels.max() < least:
+        labels = fcluster(tree, _SPLIT * least, "maxclust")
+    return np.asarray(labels - 1, np.int64)
 
 
 def _evidence(pieces: Pieces, member: Matrix) -> tuple[Matrix, Matrix]:

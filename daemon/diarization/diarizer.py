@@ -31,5 +31,5 @@ def diarize(
 def arrange(heard: Heard, length: int, count: Count) -> tuple[list[Turn], list[Voice]]:
     """The turns and the voices in what was heard."""
     _, centres = cluster(turns.pieces(heard), count, Tuning())
-    found = [turn for turn in turns.turns(heard, centres) if turn.start < length / SAMPLE_RATE]
+    found = turns.turns(heard, centres, length / SAMPLE_RATE)
     return found, [Voice(tuple(map(float, centre))) for centre in centres]

@@ -40,8 +40,11 @@ def pieces(heard: Heard) -> Pieces:
     )
 
 
-def turns(heard: Heard, centres: FloatArray) -> list[Turn]:
-    """All turns by start. `centres` are the speakers' unit vectors, shape (speakers, 192)."""
+def turns(heard: Heard, centres: FloatArray, seconds: float) -> list[Turn]:
+    """All turns by start, within a recording of `seconds`.
+
+    `centres` are the speakers' unit vectors, shape (speakers, 192).
+    """
     speakers, total = len(centres), len(heard.active)
     known = _known(heard, centres)
     grid = np.zeros((len(known), speakers), np.bool_)
@@ -52,6 +55,7 @@ def turns(heard: Heard, centres: FloatArray) -> list[Turn]:
         grid[start + first : start + end] |= _speaking(
             active[first:end], known[start + first : start + end], votes
         )
+    grid = grid[: int(seconds / FRAME_SECONDS)]
     found = [turn for speaker in range(speakers) for turn in _of(grid[:, speaker], speaker)]
     return sorted(found, key=lambda turn: (turn.start, turn.end))
 
@@ -77,7 +81,7 @@ def _voices(heard: Heard, stretch: Stretch, sample: tuple[float, float]) -> tupl
 
 def _known(heard: Heard, centres: FloatArray) -> Labels:
     """The speaker of each frame that lies in a stretch, else -1."""
-    frames = np.full(_first_frame(len(heard.active)) + FRAMES, -1, np.int16)
+    frames = np.full(_first_frame(len(heard.active)) + FRAMES, -1, np.int64)
     for stretch in heard.stretches:
         for start, end, speaker in _parted(stretch, centres):
             frames[round(start / FRAME_SECONDS) : round(end / FRAME_SECONDS)] = speaker

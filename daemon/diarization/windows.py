@@ -103,7 +103,7 @@ def runs(flags: BoolArray) -> Iterator[tuple[int, int]]:
 
 def alone_in(active: BoolArray) -> BoolArray:
     """Where each voice speaks alone, same shape."""
-    return active & (active.sum(axis=1, keepdims=True) == 1)
+    return np.asarray(active & (active.sum(axis=1, keepdims=True) == 1))
 
 
 def _alone(

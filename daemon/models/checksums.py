@@ -17,6 +17,11 @@ _BUNDLED = {
     "align-demo/model.safetensors": (
         "f317e90dfb298b98170e46eda5a4d41fcdc5bc0d22ef41d00d55a44161393bb8"
     ),
+    "speakers/segmentation.onnx": (
+        "53d3e0fc81542f023c5ea437d7fefbc868904b4e29cbf489a00191802f55fdde"
+    ),
+    "speakers/voice.onnx": "4e4bf1179889ccc1c719a00cbbc9e645d209f84d74d4f9b9fc0dddbc4f3ea8ce",
+    "speakers/pooling.npz": "dba5b78795cf161df2e55195072914429d78f478fb3490adb1a5de69a53a77ce",
 }
 
 # torchaudio's alignment models, by the file's name: pickles, published without a digest. That of
