@@ -87,8 +87,11 @@ class Alignment:
 
 
 def coverage(segments: Sequence[Segment]) -> float:
-    """Share of the transcript's words whose times were heard, not interpolated; 1.0 if none."""
-    said = sum(len(segment.text.split()) for segment in segments)
+    """Share of the transcript's words whose times were heard, not interpolated; 1.0 if none.
+
+    In a script without spaces a segment has as many words as the aligner made of it.
+    """
+    said = sum(max(len(segment.text.split()), len(segment.words)) for segment in segments)
     heard = sum(
         word.source is not WordSource.INTERPOLATED for segment in segments for word in segment.words
     )

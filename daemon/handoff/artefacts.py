@@ -1,6 +1,7 @@
 """The files that a job's stages hand to one another in its folder, and reading them with distrust.
 
     request.json      supervisor  → all stages    what the file is and what is wanted
+    options.json      supervisor  → PUBLISH       what was wanted when it was transcribed
     audio.npy         PREPARE     → TRANSCRIBE, ALIGN   16 kHz mono float32, for memory-mapping
     prepared.json     PREPARE     → TRANSCRIBE, PUBLISH what was decoded; the speech found in it
     segments.jsonl    TRANSCRIBE  → ALIGN         a header, then each segment as it is decoded
@@ -28,6 +29,7 @@ from daemon.domain.validation import Count, Line, Seconds, Time, from_json, to_j
 from daemon.files.atomic import sweep_temporaries, write_json
 
 REQUEST = "request.json"
+OPTIONS = "options.json"
 AUDIO = "audio.npy"
 PARTIAL_AUDIO = "audio.npy.partial"
 PREPARED = "prepared.json"
@@ -84,6 +86,15 @@ class JobRequest:
         )
 
 
+    def options(self) -> dict[str, Any]:
+        """What provenance says of the wishes; the prompt itself may be private."""
+        return {
+            "language": self.language,
+            "languages": list(self.languages),
+            "initial_prompt": bool(self.initial_prompt),
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """What PREPARE found. `speech` is (start, end) in seconds, in order; `recorded_at` ISO 8601."""
@@ -113,6 +124,15 @@ def read_recognition(folder: Path, nonce: str | None = None) -> Recognition:
 
 def read_alignment(folder: Path, nonce: str | None = None) -> Alignment:
     return _read(folder / ALIGNMENT, nonce, Alignment)
+
+
+def read_options(folder: Path) -> dict[str, Any]:
+    """The settings that the transcript was made with; empty where that is not known."""
+    try:
+        data = json.loads((folder / OPTIONS).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
 def drop_large(folder: Path) -> None:

@@ -121,15 +121,10 @@ class Publisher:
         artefacts.drop_large(self._jobs / str(job.id))
 
     def _delivery(self, job: Job, folder: Path) -> Delivery:
-        config = self._config
         recognition = artefacts.read_recognition(folder)
         alignment = self._alignment(folder, recognition.segments)
-        options = {
-            "language": config.transcribe.language or None,
-            "languages": list(config.transcribe.languages),
-            "initial_prompt": bool(config.transcribe.initial_prompt),
-            "align": config.align.enabled,
-        }
+        options = artefacts.read_options(folder)
+        options["align"] = alignment.status is not AlignmentStatus.SKIPPED
         return Delivery.of(job, artefacts.read_prepared(folder), recognition, alignment, options)
 
     def _alignment(self, folder: Path, segments: Iterable[Segment]) -> Alignment:

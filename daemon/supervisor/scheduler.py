@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import chain, islice
 
 from daemon.domain.job import TERMINAL, Job, Stage
+from daemon.files.atomic import write_json
 from daemon.files.faults import scarce_disk
 from daemon.handoff import alignment_log, artefacts
 from daemon.handoff.artefacts import JobRequest
@@ -191,6 +192,9 @@ class Scheduler:
         if stage is Stage.TRANSCRIBE:
             for name in _MADE_FROM_AUDIO:
                 (folder / name).unlink(missing_ok=True)
+            request = self._request(job)  # anew: the settings may have changed since PREPARE
+            request.write(folder)
+            write_json(folder / artefacts.OPTIONS, request.options())
         return True
 
     def _request(self, job: Job) -> JobRequest:
