@@ -42,9 +42,9 @@ class FileLanguages:
         for code in (options.language, *options.languages):
             if code is not None and code not in known:
                 raise UsageError(
-                f"the model does not know the language {code!r}: choose another with"
-                " `dropscribe config set transcribe.language CODE` (or languages, or model)"
-            )
+                    f"the model does not know the language {code!r}: choose another with"
+                    " `dropscribe config set transcribe.language CODE` (or languages, or model)"
+                )
         self._options = options
         self._allowed = options.languages or tuple(known)
         self._on_language = on_language

@@ -119,6 +119,8 @@ def _recording(config: Config, job: Job, sha256: str) -> Path:
 
 def _hand_over(kept: Path, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
+    if (kept / artefacts.OPTIONS).exists():
+        shutil.copy(kept / artefacts.OPTIONS, folder / artefacts.OPTIONS)
     for name in (artefacts.TRANSCRIPT, artefacts.SEGMENTS):
         if not (kept / name).exists():
             raise DropscribeError("this job's transcript is no longer kept: transcribe it again")

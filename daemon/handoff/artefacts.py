@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from daemon.domain.job import Identity, Stage
-from daemon.domain.transcript import Alignment, Recognition
+from daemon.domain.transcript import Alignment, Json, Recognition
 from daemon.domain.validation import Count, Line, Seconds, Time, from_json, to_json
 from daemon.files.atomic import sweep_temporaries, write_json
 
@@ -85,8 +85,7 @@ class JobRequest:
             asr_words=data["asr_words"],
         )
 
-
-    def options(self) -> dict[str, Any]:
+    def options(self) -> Json:
         """What provenance says of the wishes; the prompt itself may be private."""
         return {
             "language": self.language,
@@ -126,13 +125,14 @@ def read_alignment(folder: Path, nonce: str | None = None) -> Alignment:
     return _read(folder / ALIGNMENT, nonce, Alignment)
 
 
-def read_options(folder: Path) -> dict[str, Any]:
-    """The settings that the transcript was made with; empty where that is not known."""
+def read_options(folder: Path) -> Json:
+    """The settings that the transcript was made with; none, where that is not known."""
+    unknown: Json = {"language": None, "languages": [], "initial_prompt": False}
     try:
         data = json.loads((folder / OPTIONS).read_bytes())
     except (OSError, ValueError):
-        return {}
-    return data if isinstance(data, dict) else {}
+        return unknown
+    return unknown | data if isinstance(data, dict) else unknown
 
 
 def drop_large(folder: Path) -> None:

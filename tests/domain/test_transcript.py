@@ -87,4 +87,5 @@ def test_coverage_counts_the_words_that_were_heard() -> None:
     heard, guessed = _word(0, 1), _word(1, 2, WordSource.INTERPOLATED)
     assert coverage([_segment(0, 2, heard, guessed, text="two words")]) == 0.5
     assert coverage([_segment(0, 2, text="two words")]) == 0.0
+    assert coverage([_segment(0, 2, heard, guessed, text="三位")]) == 0.5  # no spaces
     assert coverage([]) == 1.0
