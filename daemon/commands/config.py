@@ -7,11 +7,13 @@ from pathlib import Path
 
 import click
 
+from daemon.commands.cancel import ring
 from daemon.commands.command_line import Group
 from daemon.config import edit
 from daemon.config import file as config_file
 from daemon.config.location import usual_path
 from daemon.errors import FAILED, OK, UsageError
+from daemon.files import lock
 from daemon.service.checks import check_settings
 
 
@@ -95,4 +97,8 @@ def set_(config_path: Path, key: str, value: str) -> int:
         config_file.load(config_path)  # raises: a file that was named has to be there
     edit.change(config_path, key, value)
     print(f"{key} = {value}")
+    paths = config_file.load(config_path).paths
+    if lock.is_held(paths.state):
+        ring(paths.inbox)
+        print("The running daemon takes it up; its log says what changed.")
     return OK

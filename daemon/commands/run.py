@@ -25,6 +25,7 @@ from daemon.models import hardware
 from daemon.reporting.event_log import EventLog, open_logs
 from daemon.reporting.notifier import Notifier, channels
 from daemon.supervisor.application import Application, stage_commands
+from daemon.supervisor.settings_watch import ConfigFileWatch
 
 _LAST_WORDS = 2.0  # seconds for the notices that still wait when we stop
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -45,7 +46,7 @@ def run(config_path: Path, once: bool, verbose: bool, which: str | None) -> int:
     backend = hardware.choose(config.transcribe.backend)
     by_hand = once or which is not None or sys.stderr.isatty()
     open_logs(config.paths.logs, echo=verbose or by_hand)
-    notifier = Notifier(channels(config.notify), config.paths.outbox, _complain)
+    notifier = Notifier(channels(config.notify, config.paths.state), config.paths.outbox, _complain)
     event_log = EventLog(notifier.on_event)
     commands = stage_commands(config, backend)
     with _not_now(), _said(notifier), Application.open(config, commands, event_log) as application:
@@ -66,7 +67,16 @@ def run(config_path: Path, once: bool, verbose: bool, which: str | None) -> int:
         )
         with application.stopped_by(_STOPPING):
             if number is None:
-                application.watch(drain=once)
+                settings = ConfigFileWatch(
+                    config_path,
+                    config_file.load,
+                    application.context,
+                    lambda changed: stage_commands(
+                        changed, hardware.choose(changed.transcribe.backend)
+                    ),
+                    lambda changed: notifier.use(channels(changed.notify, config.paths.state)),
+                )
+                application.watch(once, settings)
             else:
                 application.drain(only=number)
         own = time.process_time()

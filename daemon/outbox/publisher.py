@@ -33,7 +33,7 @@ class Publisher:
     """Renders, publishes and files away. Every step may be repeated after a crash."""
 
     def __init__(self, config: Config, ledger: Ledger, jobs: Path) -> None:
-        self._config = config
+        self.config = config
         self._ledger = ledger
         self._jobs = jobs
         self._stems = placing.StemIndex(config.paths.outbox)
@@ -43,13 +43,13 @@ class Publisher:
         folder = self._jobs / str(job.id)
         delivery = self._delivery(job, folder)
         files = self._rendered(delivery, folder / artefacts.OUTPUTS, wall)
-        stem, wanted = job.stem, named(self._config.output.name, delivery.name_fields)
+        stem, wanted = job.stem, named(self.config.output.name, delivery.name_fields)
         while True:
             if stem is None:
                 stem = self._free_stem(job, wanted)
                 self._ledger.reserve(job.id, stem)
             try:
-                paths = placing.publish(self._config.paths.outbox, stem, files)
+                paths = placing.publish(self.config.paths.outbox, stem, files)
             except placing.TakenError:
                 pass  # somebody took the name since we chose it: choose again
             except OSError as error:
@@ -69,14 +69,14 @@ class Publisher:
 
     def is_delivered(self, stem: str) -> bool:
         """Whether the outbox holds a whole output set of that name."""
-        return (self._config.paths.outbox / f"{stem}.{placing.JSON}").is_file()
+        return (self.config.paths.outbox / f"{stem}.{placing.JSON}").is_file()
 
     def archive(self, job: Job) -> None:
         """File the source away as output.source says, if it still holds what we read.
 
         Raises StaysError if it cannot be moved, OSError if the folder cannot take it.
         """
-        policy = self._config.output.source
+        policy = self.config.output.source
         if policy == "keep":
             return
         now = still_holds(job.source, job.identity, self._ledger.digest(job.id))
@@ -85,7 +85,7 @@ class Publisher:
         if policy == "delete":
             remove(job.source, now)
         else:
-            file_away(job.source, now, self._config.paths.done)
+            file_away(job.source, now, self.config.paths.done)
 
     def quarantine(self, job: Job) -> tuple[Path, str]:
         """Move a failed source to failed/, unless sources are kept; write NAME.error.json there.
@@ -93,10 +93,10 @@ class Publisher:
         Returns the report's path, and why the recording stays in the inbox although it should not
         ("" if it does not). Raises OSError.
         """
-        failed = self._config.paths.failed
+        failed = self.config.paths.failed
         records = [self._ledger.record(job.id, stage) for stage in _REPORTED]
         target, stays = failed / job.source.name, ""
-        if self._config.output.source != "keep":
+        if self.config.output.source != "keep":
             now = still_holds(job.source, job.identity, self._ledger.digest(job.id))
             try:
                 target = (now and file_away(job.source, now, failed)) or target
@@ -148,7 +148,7 @@ class Publisher:
 
     def _render(self, delivery: Delivery, wall: Callable[[], float]) -> dict[str, bytes]:
         cpu_before = time.process_time()
-        config, source = self._config, delivery.job.source
+        config, source = self.config, delivery.job.source
         document = documents.transcript(delivery, config.output.compact)
         records = [self._ledger.record(delivery.job.id, stage) for stage in _REPORTED]
         stages = documents.stages(delivery.job, records, wall())

@@ -47,6 +47,23 @@ class Attempts:
         self._folder = folder
         self._grace = grace_seconds
         self._running: dict[str, Attempt] = {}  # by nonce
+        self._next_commands: Mapping[Stage, Command] | None = None
+
+    def use(self, commands: Mapping[Stage, Command]) -> None:
+        """Start stages so, as soon as no transcription is under way: the worker is resident."""
+        self._next_commands = commands if commands != self._workers.commands else None
+        self._change_commands()
+
+    @property
+    def awaits_change(self) -> bool:
+        """Whether the resident worker has to end before anything else is transcribed."""
+        return self._next_commands is not None
+
+    def _change_commands(self) -> None:
+        if self._next_commands is not None and not self.of(Stage.TRANSCRIBE):
+            for worker in self._workers.use(self._next_commands):
+                self._end(worker, None)
+            self._next_commands = None
 
     @property
     def running(self) -> list[Attempt]:
@@ -109,6 +126,7 @@ class Attempts:
 
     def check(self, now: float) -> list[Ended]:
         """Look at every process; end those that broke a limit, and return their attempts."""
+        self._change_commands()
         ended: list[Ended] = []
         for attempt in self.running:
             _bound(self._folder / str(attempt.job.id) / artefacts.LOG)

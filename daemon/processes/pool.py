@@ -37,6 +37,20 @@ class WorkerPool:
         self._ready: dict[Stage, Worker] = {}
         self._used = 0.0  # monotonic
 
+    @property
+    def commands(self) -> Mapping[Stage, Command]:
+        return self._commands
+
+    def use(self, commands: Mapping[Stage, Command]) -> list[Worker]:
+        """Start processes so from now on; return those that were made otherwise and are ready."""
+        stale = [
+            worker
+            for stage, worker in self._ready.items()
+            if commands[stage] != self._commands[stage]
+        ]
+        self._commands = commands
+        return stale
+
     def prewarm(self, stage: Stage, now: float) -> Worker:
         """Have a process of `stage` ready."""
         self._used = now

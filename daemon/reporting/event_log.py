@@ -127,9 +127,10 @@ class EventLog:
     def _write(
         self, level: str, event: str, message: str, job: Job | None, facts: Mapping[str, Any]
     ) -> None:
-        self._listener(event, message, job.name if job else "", facts)
         about: dict[str, Any] = {"event": event}
         if job is not None:
             about |= {"job": job.id, "name": job.name}
+        self._listener(event, message, job.name if job else "", {**about, **facts})
+        if job is not None:
             message = f"#{job.id} {job.name}: {message}"
         logger.bind(**about, **facts).log(level, "{}", printable(message))

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import IO
 
 _GRACE = 1.0  # seconds from SIGTERM to SIGKILL
@@ -20,9 +21,10 @@ _SHOWN = 300  # characters of its output in an error
 class Hook:
     """A command as an argument vector; no shell. It gets a process group of its own."""
 
-    def __init__(self, argv: Sequence[str], seconds: float) -> None:
+    def __init__(self, argv: Sequence[str], seconds: float, folder: Path | None = None) -> None:
         self._argv = argv
         self._seconds = seconds
+        self._folder = folder  # that it runs in; None: ours
 
     def send(self, notice: bytes, stop: threading.Event) -> None:
         """Run it once. Raises OSError if it cannot start, fails, takes too long, or at `stop`.
@@ -33,7 +35,12 @@ class Hook:
             given.write(notice)
             given.seek(0)
             process = subprocess.Popen(
-                self._argv, stdin=given, stdout=said, stderr=said, start_new_session=True
+                self._argv,
+                stdin=given,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+                cwd=self._folder,
             )
             in_time = self._wait(process, stop)
             _end(process)

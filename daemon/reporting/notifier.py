@@ -21,13 +21,14 @@ from daemon.reporting.hook import Hook
 from daemon.reporting.webhook import Webhook
 
 NOTIFIED_EVENTS = frozenset({"done", "failed", "paused"})
+SCHEMA_VERSION = 1
 _LAST_SECONDS = 2.0  # for a channel that is told to stop: more than a hook's grace
 _WAITING = 1000  # notices; what comes while so many wait is dropped
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What hooks and webhooks get as one JSON object: these three fields, and `facts` beside them.
+    """What hooks and webhooks get as one JSON object: these fields, and `facts` beside them.
 
     `facts` are the fields that events.jsonl has for the event. None holds a word of a recording.
     """
@@ -38,7 +39,8 @@ class Notice:
     facts: Mapping[str, object]
 
     def to_json(self) -> bytes:
-        fields = {"event": self.event, "file": self.file, "message": self.message}
+        fields = {"schema_version": SCHEMA_VERSION, "event": self.event}
+        fields |= {"file": self.file, "message": self.message}
         return json.dumps({**self.facts, **fields}, allow_nan=False).encode()
 
 
@@ -68,13 +70,13 @@ class MacNotification:
         Hook([*self._command, title, text], seconds=10.0).send(b"", stop)
 
 
-def channels(notify: Notify, platform: str = sys.platform) -> tuple[Channel, ...]:
-    """Every way that the configuration asks for."""
+def channels(notify: Notify, folder: Path, platform: str = sys.platform) -> tuple[Channel, ...]:
+    """Every way that the configuration asks for; a hook runs in `folder`."""
     chosen: list[Channel] = []
     if notify.macos and platform == "darwin":
         chosen.append(MacNotification())
     if notify.hook:
-        chosen.append(Hook(notify.hook, notify.hook_seconds))
+        chosen.append(Hook(notify.hook, notify.hook_seconds, folder))
     if notify.webhook:
         chosen.append(Webhook(notify.webhook))
     return tuple(chosen)
@@ -95,14 +97,27 @@ class Notifier:
         self._queue: queue.Queue[Notice | None] = queue.Queue()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
+        self._started = False
         if channels:
-            self._thread.start()
+            self._start()
 
     def on_event(self, event: str, message: str, name: str, facts: Mapping[str, object]) -> None:
         """Queue a notice of this event, if it is one to be sent, and return at once."""
         if event in NOTIFIED_EVENTS and self._channels and self._queue.qsize() < _WAITING:
             facts = {**facts, "outbox": str(self._outbox)}
+            if isinstance(names := facts.get("outputs"), list):
+                facts["outputs"] = [str(self._outbox / name) for name in names]
             self._queue.put(Notice(event, name, message, facts))
+
+    def use(self, channels: Sequence[Channel]) -> None:
+        """From now on, send to these."""
+        self._channels = channels
+        if channels and not self._started:
+            self._start()
+
+    def _start(self) -> None:
+        self._started = True
+        self._thread.start()
 
     def close(self, seconds: float = 2.0) -> None:
         """Say what is left to say, for `seconds` at most: launchd does not wait for long."""

@@ -40,6 +40,7 @@ from daemon.supervisor.last_steps import LastSteps
 from daemon.supervisor.loop import Supervisor
 from daemon.supervisor.pause import RETRY_SECONDS, Pause
 from daemon.supervisor.scheduler import Scheduler
+from daemon.supervisor.settings_watch import SettingsWatch
 from daemon.supervisor.transitions import Transitions
 
 Commands = Mapping[Stage, Command]
@@ -113,7 +114,7 @@ class Application:
                 )
                 yield cls(context, events, lock)
 
-    def watch(self, drain: bool) -> None:
+    def watch(self, drain: bool, settings: SettingsWatch | None = None) -> None:
         """Watch the inbox and work, until stopped or (`drain`) until all is done."""
         context, config = self.context, self.context.config
         _make_folders(config.paths, context.mounts)
@@ -138,7 +139,10 @@ class Application:
             admission = Admission(inbox, context, transitions, held, before_scan, completeness)
             watcher = Watcher(inbox, pending.post) if config.watch.events else None
             watch = InboxWatch(context, admission, watcher)
-            Supervisor(context, self._events, scheduler, transitions, watch, drain).run()
+            loop = Supervisor(
+                context, self._events, scheduler, transitions, watch, drain, settings=settings
+            )
+            loop.run()
 
     def drain(self, on_turn: Callable[[], None] = lambda: None, only: int | None = None) -> None:
         """Finish the jobs that are in the ledger, or `only` that one; no inbox is watched."""

@@ -25,6 +25,7 @@ from daemon.supervisor.events import Event, InboxChanged, StopRequested
 from daemon.supervisor.inbox_watch import InboxWatch, NoInbox
 from daemon.supervisor.power import SleepInhibitor, stay_awake_command
 from daemon.supervisor.scheduler import Scheduler
+from daemon.supervisor.settings_watch import NoSettingsWatch, SettingsWatch
 from daemon.supervisor.transitions import Transitions
 
 _TICK = 0.5  # seconds between looks at the processes while any is at work
@@ -44,6 +45,7 @@ class Supervisor:
         inbox: InboxWatch | NoInbox,
         drain: bool = False,
         on_turn: Callable[[], None] = lambda: None,
+        settings: SettingsWatch | None = None,
     ) -> None:
         config = context.config
         self._context = context
@@ -53,6 +55,7 @@ class Supervisor:
         self._inbox = inbox
         self._drain = drain
         self._on_turn = on_turn
+        self._settings = settings or NoSettingsWatch()
         self._status = StatusFile(config.paths.state)
         self._inhibitor = SleepInhibitor(stay_awake_command() if config.limits.keep_awake else ())
         self._check_at = self._turned = context.clock()
@@ -87,6 +90,7 @@ class Supervisor:
                 self._check_at = now + _TICK
                 self._apply_outcomes(context.attempts.check(now), now)
             self._notice_sleep(now)
+            self._settings.take_up(now)
             if now >= self._inbox.due():
                 if self._inbox.scan(now):
                     self._scheduler.prewarm(now)  # imports pass while the file settles

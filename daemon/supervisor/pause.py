@@ -35,6 +35,10 @@ class Pause:
             self._reasons[topic] = reason
             self._event_log.warning("paused", f"paused: {reason}", reason=reason)
 
+    def retry_now(self) -> None:
+        """What caused the pause may be gone: do not wait for the next try."""
+        self.until = 0.0
+
     def end(self, topic: str) -> None:
         """Something that the fault prevented has worked."""
         if reason := self._reasons.pop(topic, None):

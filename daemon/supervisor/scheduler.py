@@ -61,6 +61,8 @@ class Scheduler:
 
     def prewarm(self, now: float) -> None:
         """A file is coming: have processes ready for it. Raises OSError."""
+        if self._context.attempts.awaits_change:
+            return
         aligning = self._context.config.align.enabled
         stages = (Stage.TRANSCRIBE, Stage.ALIGN) if aligning else (Stage.TRANSCRIBE,)
         self._context.attempts.prewarm(stages, now)
@@ -88,6 +90,8 @@ class Scheduler:
         it does so on its own account only.
         """
         attempts = self._context.attempts
+        if attempts.awaits_change:
+            return
         for job in self._waiting(Stage.TRANSCRIBE, now):
             busy = attempts.of(Stage.TRANSCRIBE)
             if len(busy) >= _AHEAD or any(self._has_failed(attempt.job) for attempt in busy):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import pytest
+
 from daemon.__main__ import main
-from tests.kit.daemon_process import DaemonProcess
+from tests.kit.accuracy import AUDIO
+from tests.kit.daemon_process import DaemonProcess, running
 
 
 def _set(daemon: DaemonProcess, key: str, value: str) -> None:
@@ -41,3 +45,40 @@ def test_provenance_tells_the_settings_of_the_transcription_not_of_the_delivery(
     _set(daemon, "transcribe.language", "''")
     assert daemon.acting().once("run", "--once").returncode == 0
     assert daemon.document("one")["provenance"]["options"]["language"] == "de"
+
+
+def test_a_running_daemon_takes_a_changed_configuration_up_without_losing_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the real program, and a model that changes between two recordings."""
+    hook, heard = tmp_path / "hook", tmp_path / "heard"
+    hook.write_text(f"#!/bin/sh\npwd > {heard}.cwd\ncat > {heard}.new && mv {heard}.new {heard}\n")
+    hook.chmod(0o755)
+    with running(DaemonProcess.on(tmp_path / "d")) as daemon:
+        config = daemon.root / "config.toml"
+        _set(daemon, "transcribe.model", "tiny")  # which is not here
+        daemon.drop(AUDIO / "memo-10s.wav")
+        (paused,) = daemon.wait_for("paused")
+        assert "dropscribe models fetch tiny" in paused["reason"]
+        kept = config.read_text()
+        config.write_text("[transcribe]\nmodel = 3\n")
+        (refused,) = daemon.wait_for("unconfigured")
+        assert "transcribe.model: must be a text in quotes" in refused["reason"]
+        config.write_text(kept)
+        _set(daemon, "output.formats", "srt")
+        _set(daemon, "notify.hook", f"{hook}")
+        _set(daemon, "paths.done", str(tmp_path / "elsewhere"))
+        _set(daemon, "transcribe.model", "demo")
+        assert "takes it up" in capsys.readouterr().out
+        (done,) = daemon.wait_for("done")
+        assert set(done["outputs"]) == {f"memo-10s.{end}" for end in ("srt", "json", "timing.json")}
+        changed = [key for event in daemon.events("configured") for key in event["changed"]]
+        assert {"transcribe.model", "output.formats", "notify.hook"} <= set(changed)
+        assert "paths.done: changed when the daemon starts again" in daemon.log()
+        assert (daemon.config.paths.done / "memo-10s.wav").exists()
+        daemon.wait_until(heard.exists, "the hook had run")
+        told = json.loads(heard.read_bytes())
+        assert (told["schema_version"], told["job"], told["name"]) == (1, 1, "memo-10s.wav")
+        assert [Path(path).exists() for path in told["outputs"]] == [True] * len(told["outputs"])
+        where = Path(f"{heard}.cwd").read_text().strip()
+        assert Path(where) == daemon.config.paths.state.resolve()

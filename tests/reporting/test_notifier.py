@@ -58,11 +58,12 @@ def test_the_fields_of_a_notice_are_those_of_the_readme() -> None:
     notifier.close(30)
     assert ears.heard == [
         {
+            "schema_version": 1,
             "event": "done",
             "file": "meeting.m4a",
             "message": "done in 3 s",
             "job": 7,
-            "outputs": ["meeting.txt"],
+            "outputs": ["/out/meeting.txt"],
             "outbox": "/out",
         }
     ]
@@ -114,12 +115,12 @@ def test_with_nobody_to_tell_there_is_no_thread() -> None:
     notifier.close(1)
 
 
-def test_the_configuration_decides_who_is_told() -> None:
+def test_the_configuration_decides_who_is_told(tmp_path: Path) -> None:
     everything = Notify(macos=True, hook=("/bin/true",), webhook="https://example.org/")
-    kinds = [type(channel) for channel in channels(everything, "darwin")]
+    kinds = [type(channel) for channel in channels(everything, tmp_path, "darwin")]
     assert kinds == [MacNotification, Hook, Webhook]
-    assert [type(channel) for channel in channels(everything, "linux")] == [Hook, Webhook]
-    assert channels(Notify(), "darwin") == ()
+    assert [type(channel) for channel in channels(everything, tmp_path, "linux")] == [Hook, Webhook]
+    assert channels(Notify(), tmp_path, "darwin") == ()
 
 
 @pytest.fixture
@@ -179,7 +180,8 @@ def test_a_hook_of_the_real_daemon_hears_of_every_file_done_or_failed(tmp_path: 
     told = {notice["file"]: notice for notice in heard}
     assert told["memo.wav"]["event"] == "done"
     assert told["broken.wav"]["event"] == "failed"
-    assert {"memo.txt", "memo.json"} <= set(told["memo.wav"]["outputs"])
+    names = {Path(path).name for path in told["memo.wav"]["outputs"]}
+    assert {"memo.txt", "memo.json"} <= names
     assert told["memo.wav"]["outbox"] == str(tmp_path / "outbox")
 
 
