@@ -12,16 +12,26 @@ from daemon.commands import tables
 from daemon.commands.command_line import command
 from daemon.config import file as config_file
 from daemon.errors import FAILED, OK
-from daemon.service.checks import examine
+from daemon.service.checks import Finding, examine
+from daemon.stages import sandbox
 
 
 @command(examples=[("dropscribe doctor", "before the first recording, or when something is wrong")])
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def doctor(config_path: Path, as_json: bool) -> int:
     """Look for problems, each with its remedy. Ends with 1 if there are any."""
-    findings = examine(config_file.load(config_path), config_path)
+    findings = [*examine(config_file.load(config_path), config_path), _sandbox()]
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
         tables.print_findings(findings)
     return OK if all(finding.well for finding in findings) else FAILED
+
+
+def _sandbox() -> Finding:
+    """What confines the process that decodes recordings."""
+    holds = sandbox.available()
+    if {"Landlock", "seccomp"} <= set(holds) or "macOS sandbox" in holds:
+        return Finding("sandbox", f"recordings are decoded within {' and '.join(holds)}")
+    remedy = "drop only recordings that you trust, or use macOS, or Linux 5.13 or later on x86-64 or arm64"
+    return Finding("sandbox", "this system cannot confine the decoder fully", remedy)

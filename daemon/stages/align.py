@@ -19,6 +19,7 @@ from daemon.domain.validation import from_json
 from daemon.handoff import alignment_log, artefacts
 from daemon.handoff.alignment_log import AlignedLog, AlignmentHistory
 from daemon.models import registry
+from daemon.stages import sandbox
 from daemon.stages.serve import Channel, Handler, serve
 
 if TYPE_CHECKING:
@@ -167,4 +168,4 @@ def _result(tried: AlignmentHistory, model: str) -> Alignment:
 
 
 if __name__ == "__main__":
-    serve(_handler)
+    serve(_handler, lambda: sandbox.confine_model(Path.cwd()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -14,10 +15,11 @@ from daemon.files.atomic import sha256_of_open
 from daemon.files.recording import open_recording
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import JobRequest, Prepared
+from daemon.stages import sandbox
 from daemon.stages.serve import Channel, Handler, StageError, serve
 
 
-def _handler() -> Handler:
+def _handler(early: _Early | None = None) -> Handler:
     from daemon.stages import decode, speech  # noqa: PLC0415 - heavy, and stdout must be guarded
 
     def prepare(channel: Channel) -> None:
@@ -25,7 +27,7 @@ def _handler() -> Handler:
         job = JobRequest.read(folder)
         partial = folder / artefacts.PARTIAL_AUDIO
         try:
-            with _open(job) as file:
+            with _open(job, early) as file:
                 decoded, sha256 = _read(file, job, partial, channel)
             _sync(partial)
             partial.replace(folder / artefacts.AUDIO)
@@ -90,10 +92,35 @@ class _Room:
         raise StageError(FailureKind.ENVIRONMENT, "the disk is nearly full: free some space")
 
 
-def _open(job: JobRequest) -> BufferedReader:
+class _Early:
+    """The recording, opened before the sandbox's door is shut; afterwards nothing else opens."""
+
+    def __init__(self, folder: Path) -> None:
+        self.job: JobRequest | None = None
+        self._file: BufferedReader | None = None
+        self._error: OSError | None = None
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            self.job = JobRequest.read(folder)
+        if self.job is not None:
+            try:
+                self._file = open_recording(self.job.source)
+            except OSError as error:
+                self._error = error
+
+    def open(self, source: Path) -> BufferedReader:
+        """What lay at `source` then. Raises OSError as opening it did."""
+        if self._error is not None:
+            raise self._error
+        if self._file is None or self.job is None or self.job.source != source:
+            return open_recording(source)
+        file, self._file = self._file, None
+        return file
+
+
+def _open(job: JobRequest, early: _Early | None) -> BufferedReader:
     """Open the source; it must be what was settled."""
     try:
-        file = open_recording(job.source)
+        file = early.open(job.source) if early else open_recording(job.source)
     except FileNotFoundError as error:
         raise StageError(FailureKind.VANISHED, "the file is no longer in the inbox") from error
     except PermissionError as error:
@@ -158,5 +185,13 @@ def _sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def _main() -> None:
+    """The daemon starts this in the job's folder, for that job alone."""
+    folder = Path.cwd()
+    early = _Early(folder)
+    seconds = early.job.max_seconds if early.job else 0.0
+    serve(lambda: _handler(early), lambda: sandbox.confine_decoder(folder, seconds))
+
+
 if __name__ == "__main__":
-    serve(_handler)
+    _main()

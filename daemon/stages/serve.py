@@ -31,9 +31,14 @@ from daemon.handoff.protocol import (
     message_line,
     parse_request,
 )
-from daemon.stages.descriptors import guard_stdout, log_into, write_all
-from daemon.stages.offline import refuse_network
-from daemon.stages.usage import cpu_seconds, peak_rss_bytes
+from daemon.stages.sandbox import (
+    cpu_seconds,
+    guard_stdout,
+    log_into,
+    peak_rss_bytes,
+    refuse_network,
+    write_all,
+)
 
 PROGRESS_SECONDS = 0.25  # at most four progress lines a second
 
@@ -135,14 +140,17 @@ class Server:
                     channel.answer(*outcome)
 
 
-def serve(prepare: Callable[[], Handler]) -> NoReturn:
+def serve(
+    prepare: Callable[[], Handler], confine: Callable[[], object] = refuse_network
+) -> NoReturn:
     """Run a stage until its stdin ends.
 
+    `confine` shuts the sandbox's door, before there is another thread that could stay outside.
     `prepare` imports what is heavy and returns the handler; a handler returns when its artefacts
     are written, and raises StageError for the failures that it understands.
     """
-    refuse_network()
     server = Server(guard_stdout())
+    confine()
     threading.Thread(target=_read_requests, args=(server.waiting,), daemon=True).start()
     server.run(prepare())
 

@@ -21,6 +21,7 @@ from daemon.domain.validation import to_json
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import JobRequest
 from daemon.models import checksums, registry
+from daemon.stages import sandbox
 from daemon.stages.serve import Channel, Handler, StageError, serve
 
 if TYPE_CHECKING:
@@ -28,12 +29,23 @@ if TYPE_CHECKING:
     from daemon.audio import FloatArray
 
 
-def _handler() -> Handler:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--backend", choices=("mlx", "ctranslate2"), required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--converted", type=Path, required=True)
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def _confine() -> None:
+    """It writes into the jobs' folders, which it is started in, and keeps converted models."""
+    converted: Path = _arguments().converted
+    converted.mkdir(parents=True, exist_ok=True)
+    sandbox.confine_model(Path.cwd(), converted)
+
+
+def _handler() -> Handler:
+    arguments = _arguments()
     loaded: list[Recognizer] = []
     with contextlib.suppress(StageError):  # a missing model is an answer to a file, not a crash
         loaded.append(_load(arguments))
@@ -148,4 +160,4 @@ def _load(arguments: argparse.Namespace) -> Recognizer:
 
 
 if __name__ == "__main__":
-    serve(_handler)
+    serve(_handler, _confine)

@@ -251,7 +251,7 @@ def test_no_stage_of_a_real_job_touches_the_network_s6_s7_s12(make: MakeDaemon) 
 
 def test_a_stage_that_opens_a_connection_is_refused_s7() -> None:
     program = (
-        "from daemon.stages.offline import refuse_network; refuse_network();"
+        "from daemon.stages.sandbox import refuse_network; refuse_network();"
         "import socket; socket.create_connection(('127.0.0.1', 9))"
     )
     ended = subprocess.run(

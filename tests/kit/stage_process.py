@@ -68,6 +68,7 @@ def stage(command: Sequence[str], log: Path) -> Iterator[StageProcess]:
             stdout=subprocess.PIPE,
             stderr=chatter,
             env=environment,
+            cwd=log.parent,  # the sandbox's only writable folder
         ) as process,
     ):
         try:

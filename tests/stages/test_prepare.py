@@ -19,12 +19,14 @@ from tests.kit import recordings
 from tests.kit.accuracy import AUDIO, truth_of
 from tests.kit.stage_process import StageProcess, failed, request_for, stage
 
+_FOR_MANY = "from daemon.stages import prepare, serve; serve.serve(prepare._handler)"
+
 
 @pytest.fixture(scope="module")
 def preparing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StageProcess]:
-    """One process for all: the daemon starts one a file, but it serves as many as are asked."""
+    """One process for all, outside of the sandbox, which lets a process see one job only."""
     log = tmp_path_factory.mktemp("prepare") / "stage.log"
-    with stage(["-m", "daemon.stages.prepare"], log) as process:
+    with stage(["-c", _FOR_MANY], log) as process:
         assert process.hear() == Ready()
         yield process
 
