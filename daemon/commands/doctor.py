@@ -33,5 +33,5 @@ def _sandbox() -> Finding:
     holds = sandbox.available()
     if {"Landlock", "seccomp"} <= set(holds) or "macOS sandbox" in holds:
         return Finding("sandbox", f"recordings are decoded within {' and '.join(holds)}")
-    remedy = "drop only recordings that you trust, or use macOS, or Linux 5.13 or later on x86-64 or arm64"
+    remedy = "drop only recordings that you trust; macOS and Linux 5.13 (x86-64, arm64) can"
     return Finding("sandbox", "this system cannot confine the decoder fully", remedy)
