@@ -90,6 +90,7 @@ class Watch(_Table):
     settle_seconds: Seconds = 2.0
     rescan_seconds: SomeSeconds = 60.0
     empty_seconds: Seconds = 30.0
+    patience_seconds: Seconds = 600.0
     events: bool = True
     extensions: tuple[str, ...] = tuple(f"{AUDIO} {VIDEO}".split())
 

@@ -59,6 +59,7 @@ class FailureKind(StrEnum):
     """Why a stage did not succeed. The kind alone decides what happens next."""
 
     BAD_INPUT = "bad_input"  # this file will never work: quarantine it
+    INCOMPLETE = "incomplete"  # it cannot be read; if it is still being written, it may later be
     ENVIRONMENT = "environment"  # not the file's fault: pause the queue, burn no attempt
     CRASHED = "crashed"  # the process died without a valid result: retry
     TIMED_OUT = "timed_out"  # stopped for lack of progress or time: retry

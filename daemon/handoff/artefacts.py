@@ -106,6 +106,7 @@ class Prepared:
     recorded_at: Line | None
     warnings: tuple[Line, ...]
     speech: tuple[tuple[Time, Time], ...]
+    is_cut_off: bool = False  # it is shorter than its own header says
 
 
 def write_artefact(path: Path, nonce: str, content: object) -> None:

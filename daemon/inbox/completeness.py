@@ -1,16 +1,19 @@
-"""Files that stand still and yet are not whole: half copied by the Finder, or still in iCloud."""
+"""Files that stand still and yet are not whole: half copied, still open, still in iCloud."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from daemon.domain.job import Candidate
 from daemon.domain.names import printable
 from daemon.inbox.finder_info import Busy, Dataless, Readiness, Ready, readiness
 from daemon.inbox.icloud import ICloudDownloads
+from daemon.inbox.unfinished import UnfinishedFiles
 from daemon.reporting.event_log import EventLog
+
+_SOONEST, _LATEST = 2.0, 30.0  # seconds between two looks at a file that is open
 
 
 class CompletenessCheck:
@@ -22,15 +25,32 @@ class CompletenessCheck:
         downloads: ICloudDownloads,
         clock: Callable[[], float],
         look: Callable[[Path], Readiness] = lambda path: readiness(path, path.lstat()),
+        writer: Callable[[Path], str | None] = lambda path: None,
+        unfinished: UnfinishedFiles | None = None,
     ) -> None:
         self._event_log = event_log
         self._downloads = downloads
         self._clock = clock
         self._look = look
-        self._said: set[Path] = set()
+        self._writer = writer  # the program that has a file open for writing
+        self._unfinished = unfinished
+        self._reasons: dict[Path, str] = {}
 
-    def __call__(self, candidate: Candidate) -> float:
-        """Seconds of stillness to wait for; infinity while its content is not here."""
+    @property
+    def waiting(self) -> Mapping[Path, str]:
+        """The files that wait for somebody else, and why."""
+        return self._reasons
+
+    def keep_only(self, paths: Collection[Path]) -> None:
+        """What is not among `paths` does not wait any more."""
+        for path in self._reasons.keys() - set(paths):
+            del self._reasons[path]
+
+    def __call__(self, candidate: Candidate, still: float = 0.0) -> float:
+        """Seconds of stillness to wait for; infinity while its content is not here.
+
+        `still` is for how many seconds it has been still.
+        """
         if candidate.refusal is not None:
             return 0.0
         try:
@@ -46,10 +66,21 @@ class CompletenessCheck:
                 self._downloads.ask(candidate.path, self._clock())
                 return math.inf
             case Ready():
-                self._said.discard(candidate.path)
-                return 0.0
+                return self._until_written(candidate.path, still)
+
+    def _until_written(self, path: Path, still: float) -> float:
+        writer = self._writer(path) if still > 0 else None
+        if writer is not None:
+            self._say(path, f"{writer} still has it open for writing")
+            return still + min(max(_SOONEST, still / 4), _LATEST)
+        needed = self._unfinished.stillness(path) if self._unfinished is not None else 0.0
+        if needed > still:
+            self._say(path, "it cannot be read yet, or looks cut off: waiting for the rest")
+        else:
+            self._reasons.pop(path, None)
+        return needed
 
     def _say(self, path: Path, reason: str) -> None:
-        if path not in self._said:
-            self._said.add(path)
+        if self._reasons.get(path) != reason:
+            self._reasons[path] = reason
             self._event_log.info("waiting", f"{printable(path.name)}: {reason}", reason=reason)

@@ -86,11 +86,13 @@ class Settling:
         self,
         settle_seconds: float,
         empty_seconds: float,
-        patience: Callable[[Candidate], float] = lambda candidate: 0.0,
+        patience: Callable[[Candidate, float], float] = lambda candidate, still: 0.0,
+        on_growth: Callable[[Path], None] = lambda path: None,
     ) -> None:
         self._settle = settle_seconds
         self._empty = max(empty_seconds, settle_seconds)
         self._patience = patience  # seconds of stillness that a file needs for reasons of its own
+        self._on_growth = on_growth  # called for a file that changed since the last look
         self._since: dict[Path, tuple[Identity, float, float]] = {}
 
     def look(self, candidates: Iterable[Candidate], now: float) -> list[Candidate]:
@@ -99,8 +101,12 @@ class Settling:
         settled: list[Candidate] = []
         for candidate in candidates:
             identity, first, _ = self._since.get(candidate.path, (None, now, 0.0))
-            first = first if identity == candidate.identity else now
-            due = first + max(self._needed(candidate.identity), self._patience(candidate))
+            if identity != candidate.identity:
+                first = now
+                if identity is not None:
+                    self._on_growth(candidate.path)
+            patience = self._patience(candidate, now - first)
+            due = first + max(self._needed(candidate.identity), patience)
             if now >= due:
                 settled.append(candidate)
             else:

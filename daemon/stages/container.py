@@ -39,7 +39,14 @@ _DURATION_TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
 class UnreadableError(Exception):
-    """The bytes are not a recording that we can decode; the text says why."""
+    """The bytes are not a recording that we can decode; the text says why.
+
+    `is_final`: more bytes would not help.
+    """
+
+    def __init__(self, message: str, is_final: bool = False) -> None:
+        super().__init__(message)
+        self.is_final = is_final
 
 
 @dataclass(frozen=True, slots=True)

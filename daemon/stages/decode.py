@@ -41,6 +41,7 @@ class Decoded:
     codec: str
     recorded_at: str | None
     warnings: tuple[str, ...]
+    is_cut_off: bool = False  # it is shorter than its own header says
     channels: tuple[str, ...] = ()  # names of the columns of `channels_target`, if it was asked for
 
 
@@ -80,6 +81,7 @@ def decode(
                 codec=heard[0].track.stream.codec_context.name,
                 recorded_at=_recorded_at(recording.container.metadata),
                 warnings=_warnings(recording, measured),
+                is_cut_off=any(_lacking(recording, one.track) for one in heard),
                 channels=names,
             )
     finally:
@@ -133,7 +135,8 @@ def _read_packets(
         progress(seconds, max(recording.seconds, seconds))
         if seconds > max_seconds:
             raise UnreadableError(
-                f"it is longer than limits.max_audio_hours ({max_seconds / 3600:g} h)"
+                f"it is longer than limits.max_audio_hours ({max_seconds / 3600:g} h)",
+                is_final=True,
             )
 
 
@@ -169,10 +172,10 @@ def _warnings(recording: Opened, tracks: Sequence[MeasuredTrack]) -> tuple[str, 
                 warnings.append(f"{one.name} was not transcribed: {one.left_out}")
             continue
         prefix = f"{one.name}: " if len(tracks) > 1 else ""
-        declared, end = recording.declared_end(one.track.stream), one.track.end
-        if declared is not None and declared - end > _CUT_OFF:
+        if lacking := _lacking(recording, one.track):
+            end = one.track.end
             warnings.append(
-                f"{prefix}the file says it lasts {declared:.1f} s, but only {end:.1f} s could"
+                f"{prefix}the file says it lasts {end + lacking:.1f} s, but only {end:.1f} s could"
                 " be decoded: it may have been cut off"
             )
         if one.track.holes:
@@ -183,6 +186,12 @@ def _warnings(recording: Opened, tracks: Sequence[MeasuredTrack]) -> tuple[str, 
         if one.track.gaps:
             warnings.append(f"{prefix}the file has gaps: {_listed(one.track.gaps, 'hold nothing')}")
     return tuple(warnings)
+
+
+def _lacking(recording: Opened, track: Track) -> float:
+    """Seconds that the file says a track has, and that are not there; 0 for a trifle."""
+    lacking = (recording.declared_end(track.stream) or 0.0) - track.end
+    return lacking if lacking > _CUT_OFF else 0.0
 
 
 def _listed(holes: Sequence[Hole], what: str) -> str:

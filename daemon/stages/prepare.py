@@ -41,6 +41,7 @@ def _handler(early: _Early | None = None) -> Handler:
             codec=decoded.codec,
             recorded_at=decoded.recorded_at,
             warnings=decoded.warnings,
+            is_cut_off=decoded.is_cut_off,
             speech=speech.find(folder / artefacts.AUDIO, channel.progress),
         )
         nonce = channel.request.nonce
@@ -57,7 +58,8 @@ def _handler(early: _Early | None = None) -> Handler:
             )
         except decode.UnreadableError as error:
             _still_the_same(file, job)  # it may be unreadable because it is still growing
-            raise StageError(FailureKind.BAD_INPUT, f"cannot be decoded: {error}") from error
+            kind = FailureKind.BAD_INPUT if error.is_final else FailureKind.INCOMPLETE
+            raise StageError(kind, f"cannot be decoded: {error}") from error
         file.seek(0)
         sha256 = sha256_of_open(file)
         _still_the_same(file, job)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from daemon.domain.job import Candidate, Failure, FailureKind, Identity, Job, Stage
 from daemon.domain.names import printable
+from daemon.inbox.completeness import CompletenessCheck
 from daemon.inbox.scan import Settling, look_into
+from daemon.inbox.unfinished import UnfinishedFiles
 from daemon.ledger.cancellations import Cancellations
 from daemon.ledger.inbox_scan import LedgerScan
 from daemon.supervisor.context import Context
@@ -33,7 +35,8 @@ class Admission:
         transitions: Transitions,
         held: HeldJobs,
         before_scan: Callable[[], None],
-        completeness: Callable[[Candidate], float],
+        completeness: CompletenessCheck,
+        unfinished: UnfinishedFiles,
     ) -> None:
         self._inbox = inbox
         self._extensions = context.config.watch.extensions
@@ -45,7 +48,11 @@ class Admission:
         self._held = held
         self._before_scan = before_scan  # later events need another scan
         watch = context.config.watch
-        self._settling = Settling(watch.settle_seconds, watch.empty_seconds, completeness)
+        self._completeness = completeness
+        self._unfinished = unfinished
+        self._settling = Settling(
+            watch.settle_seconds, watch.empty_seconds, completeness, unfinished.note_growth
+        )
         self._passed_over: set[str] = set()
         self._looked_for: frozenset[int] = frozenset()  # held jobs, at the last scan
         self._missing: set[int] = set()  # jobs whose file the last scan did not find
@@ -70,7 +77,9 @@ class Admission:
         before = self.settling
         fresh = seen.fresh(_AT_ONCE)
         absent = seen.absent(self._inbox, _AT_ONCE)
-        settled = self._settling.look([*fresh, *self._unread(seen, fresh)], now)
+        looked_at = [*fresh, *self._unread(seen, fresh)]
+        self._completeness.keep_only([candidate.path for candidate in looked_at])
+        settled = self._settling.look(looked_at, now)
         self._admit(settled, {_kept(job.identity): job for job in absent}, unix_time)
         self._drop_the_gone(absent, {_kept(one.identity) for one in fresh}, unix_time)
         self._mention(look.ignored)
@@ -109,6 +118,7 @@ class Admission:
             failure = Failure(Stage.PREPARE, FailureKind.BAD_INPUT, candidate.refusal)
             self._ledger.mark_failed(job.id, failure)
         elif candidate.identity != job.identity:
+            self._unfinished.note_growth(candidate.path)
             self._ledger.renew(job.id, candidate)
             self._event_log.info(
                 "changed", "the file changed or was renamed: reading it again", job

@@ -18,6 +18,8 @@ from daemon.files.state_folder import JOBS
 from daemon.files.volumes import Mounts
 from daemon.inbox.completeness import CompletenessCheck
 from daemon.inbox.icloud import ICloudDownloads
+from daemon.inbox.open_files import OpenFiles
+from daemon.inbox.unfinished import UnfinishedFiles
 from daemon.inbox.watcher import Watcher
 from daemon.models import hardware, registry
 from daemon.models.hardware import Backend
@@ -119,7 +121,8 @@ class Application:
         context, config = self.context, self.context.config
         _make_folders(config.paths, context.mounts)
         held = HeldJobs(inbox_is_watched=True)
-        transitions = Transitions(context, held)
+        unfinished = UnfinishedFiles(config.watch.patience_seconds)
+        transitions = Transitions(context, held, unfinished)
         scheduler = Scheduler(context, transitions, LastSteps(context, held))
         inbox = config.paths.inbox.resolve()
         pending = _PendingChange(self._events)
@@ -135,8 +138,16 @@ class Application:
             for folder in (inbox, config.paths.done, config.paths.failed):
                 restore_claims(folder, inbox)
         with contextlib.closing(ICloudDownloads()) as downloads, contextlib.closing(inbox_lock):
-            completeness = CompletenessCheck(context.event_log, downloads, context.clock)
-            admission = Admission(inbox, context, transitions, held, before_scan, completeness)
+            completeness = CompletenessCheck(
+                context.event_log,
+                downloads,
+                context.clock,
+                writer=OpenFiles(inbox).writer,
+                unfinished=unfinished,
+            )
+            admission = Admission(
+                inbox, context, transitions, held, before_scan, completeness, unfinished
+            )
             watcher = Watcher(inbox, pending.post) if config.watch.events else None
             watch = InboxWatch(context, admission, watcher)
             loop = Supervisor(
@@ -149,7 +160,7 @@ class Application:
         context = self.context
         _make_folders(context.config.paths, context.mounts)
         held = HeldJobs(inbox_is_watched=False)
-        transitions = Transitions(context, held)
+        transitions = Transitions(context, held, UnfinishedFiles(0.0))
         scheduler = Scheduler(context, transitions, LastSteps(context, held), only)
         loop = Supervisor(
             context, self._events, scheduler, transitions, NoInbox(), drain=True, on_turn=on_turn

@@ -21,15 +21,19 @@ The scheduler starts what is next. An attempt ends in an Outcome, and its kind d
     ENVIRONMENT          the start is uncounted; the queue pauses, then the same stage again
     CHANGED, VANISHED    the start is uncounted; held until a scan finds the file still again
                          (QUARANTINE where no inbox is watched)
+    INCOMPLETE           as BAD_INPUT; a file that was seen to grow is held and read again first
     INTERRUPTED          the daemon itself was killed limits.max_interruptions times: QUARANTINE
     CANCELLED            QUARANTINE; only a person asks for it
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from daemon.domain.job import Failure, FailureKind, Job, Stage
 from daemon.domain.transcript import Alignment, AlignmentStatus
 from daemon.handoff import alignment_log, artefacts
+from daemon.inbox.unfinished import UnfinishedFiles
 from daemon.outbox import summary
 from daemon.processes import outcome
 from daemon.processes.attempt import Attempt
@@ -43,9 +47,10 @@ from daemon.supervisor.last_steps import archive
 class Transitions:
     """Moves jobs on, again, or out."""
 
-    def __init__(self, context: Context, held: HeldJobs) -> None:
+    def __init__(self, context: Context, held: HeldJobs, unfinished: UnfinishedFiles) -> None:
         self._context = context
         self._held = held
+        self._unfinished = unfinished
         self._backoff = Backoff(context.config.limits.retry_seconds)
 
     # Before a start
@@ -104,6 +109,8 @@ class Transitions:
         """One attempt ended: store it, and decide."""
         context, job = self._context, attempt.job
         match ended.kind:
+            case None | FailureKind.INCOMPLETE if self._waits_for_the_rest(attempt, ended):
+                self.uncount_start(attempt)
             case None:
                 following = self._after_success(attempt)
                 record = attempt.record(ended, context.unix_time())
@@ -120,8 +127,22 @@ class Transitions:
             case FailureKind.BAD_INPUT | FailureKind.CHANGED | FailureKind.VANISHED:
                 context.ledger.end(job.id, attempt.record(ended, context.unix_time()), None)
                 self.give_up(job, attempt.stage, ended)
+            case FailureKind.INCOMPLETE:  # and nothing more is expected
+                bad = replace(ended, kind=FailureKind.BAD_INPUT, exit=str(FailureKind.BAD_INPUT))
+                context.ledger.end(job.id, attempt.record(bad, context.unix_time()), None)
+                self.give_up(job, attempt.stage, bad)
             case _:
                 self._after_failure(attempt, ended, now)
+
+    def _waits_for_the_rest(self, attempt: Attempt, ended: Outcome) -> bool:
+        """Whether PREPARE met a file that looks unfinished, and it is given time."""
+        job = attempt.job
+        if ended.kind is None and not (
+            attempt.stage is Stage.PREPARE
+            and artefacts.read_prepared(self._context.folder(job.id)).is_cut_off
+        ):
+            return False
+        return self._unfinished.wait_for_more(job.source) and self._held.hold(job.id)
 
     def abandon(self, job: Job) -> None:
         """End whatever runs for a job; none of it counts."""

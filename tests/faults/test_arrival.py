@@ -46,6 +46,25 @@ def test_a_slow_copy_is_one_job_and_waits_until_it_is_still_f01_f04(make: MakeDa
     assert daemon.violations() == []
 
 
+def test_a_writer_that_pauses_is_waited_for_f01(make: MakeDaemon) -> None:
+    """It stands still for longer than `settle_seconds`, but it is still open."""
+    daemon = make({"watch": {"settle_seconds": 0.2, "rescan_seconds": 0.2}})
+    content = recording("a recorder that pauses")
+    daemon.dropped.append(content)
+    path = daemon.config.paths.inbox / "paused.wav"
+    with path.open("wb", buffering=0) as file:
+        file.write(content[:10])
+        daemon.start()
+        daemon.wait_until(lambda: bool(daemon.events("waiting")), "it is waited for")
+        assert "still has it open for writing" in daemon.events("waiting")[0]["reason"]
+        time.sleep(1)
+        assert not daemon.events("queued")
+        file.write(content[10:])
+    daemon.wait_for("done")
+    daemon.end()
+    assert daemon.violations() == []
+
+
 @pytest.mark.parametrize("how", ["grow", "rewrite", "hide"])
 def test_a_file_that_changes_while_it_is_decoded_is_read_anew_f02_f03_f08_f09(
     make: MakeDaemon, how: str

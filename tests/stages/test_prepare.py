@@ -130,7 +130,7 @@ def test_broken_samples_become_silence(preparing: StageProcess, tmp_path: Path) 
 def test_what_is_no_recording_is_refused(preparing: StageProcess, tmp_path: Path) -> None:
     source = tmp_path / "a.wav"
     source.write_bytes(b"I only look like a recording.\n" * 50)
-    said = _refused(preparing, request_for(source, tmp_path / "job"), FailureKind.BAD_INPUT)
+    said = _refused(preparing, request_for(source, tmp_path / "job"), FailureKind.INCOMPLETE)
     assert said.startswith("cannot be decoded: it is not an audio or video file")
 
 
@@ -148,7 +148,7 @@ def test_a_film_without_sound_is_refused(preparing: StageProcess, tmp_path: Path
         target.mux(pictures.encode(av.VideoFrame.from_ndarray(grey, "rgb24")))
         target.mux(pictures.encode(None))
     request = request_for(tmp_path / "a.mp4", tmp_path / "job")
-    said = _refused(preparing, request, FailureKind.BAD_INPUT)
+    said = _refused(preparing, request, FailureKind.INCOMPLETE)
     assert said == "cannot be decoded: it has no audio track"
 
 
@@ -165,7 +165,7 @@ def test_a_playlist_cannot_make_us_open_other_files(
     secret = AUDIO / "memo-10s.wav"
     (tmp_path / "a.wav").write_text(script.format(secret=secret))
     request = request_for(tmp_path / "a.wav", tmp_path / "job")
-    _refused(preparing, request, FailureKind.BAD_INPUT)
+    _refused(preparing, request, FailureKind.INCOMPLETE)
 
 
 @pytest.mark.parametrize(
