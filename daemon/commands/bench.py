@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 import psutil
 
-from daemon.bench import backends, latency, pipeline
+from daemon.bench import backends, cpu_speed, latency, pipeline
 from daemon.bench.measurement import Measurement
 from daemon.bench.table import tables
 from daemon.commands.command_line import command
@@ -73,6 +73,7 @@ def bench(
         fresh = list(_measured(part, wanted))
         print(tables(fresh), end="\n\n", flush=True)
         measurements += fresh
+        cpu_speed.remember(fresh, model)
     lines = "".join(json.dumps(asdict(measurement)) + "\n" for measurement in measurements)
     if json_file is not None:
         json_file.write_text(lines, encoding="utf-8")

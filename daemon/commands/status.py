@@ -2,75 +2,125 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from daemon.commands.command_line import command
+from daemon.commands.estimate import Estimate, duration_of, learn
+from daemon.commands.find_job import opened_ledger
 from daemon.config import file as config_file
 from daemon.config.settings import Config
 from daemon.domain.job import TERMINAL, Job, Stage
 from daemon.domain.transcript import Json
-from daemon.errors import OK
+from daemon.errors import FAILED, OK, TEMPORARY
 from daemon.files import lock
-from daemon.files.state_folder import LEDGER, REPORT_SUFFIX, STATUS
+from daemon.files.state_folder import REPORT_SUFFIX, STATUS
+from daemon.inbox.scan import look_into
 from daemon.ledger.ledger import Ledger
 
+SCHEMA_VERSION = 1
 _RECENT = 10
+_WIDEST = 120  # columns: in a wider table, the eye loses the row
 _WATCH_SECONDS = 1.0
+_EXIT_CODES = {"stopped": FAILED, "paused": TEMPORARY}
 
 
 @command(
     examples=[
         ("dropscribe status --watch", "until Ctrl-C"),
         ("dropscribe status --json", "one JSON object"),
+        ("dropscribe status --exit-code", "0 running, 1 stopped, 75 paused"),
     ]
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs: one object (a line).")
 @click.option("--watch", is_flag=True, help="Show it anew every second, until Ctrl-C.")
-def status(config_path: Path, as_json: bool, watch: bool) -> int:
+@click.option("--exit-code", "tell", is_flag=True, help="End with 1 if stopped, 75 if paused.")
+def status(config_path: Path, as_json: bool, watch: bool, tell: bool) -> int:
     """What is being done, what waits, and how the latest files ended."""
     config = config_file.load(config_path)
-    if not watch:
+    if watch and sys.stdout.isatty() and not as_json:
+        return _watch(config)
+    while True:
         data = look(config)
-        print(json.dumps(data, indent=1) if as_json else _text(data))
-    while watch:
-        data = look(config)
-        print(json.dumps(data) if as_json else _text(data) + "\n", flush=True)
+        if not as_json:
+            _print(data)
+        else:
+            print(json.dumps(data, indent=None if watch else 1), flush=True)
+        if not watch:
+            return _EXIT_CODES.get(data["state"], OK) if tell else OK
         time.sleep(_WATCH_SECONDS)
-    return OK
 
 
 def look(config: Config) -> Json:
     """Everything that status tells, as JSON values."""
     state = config.paths.state
     running = lock.is_held(state)
-    told = _told(state / STATUS) if running else {}
+    daemon = _daemon(state / STATUS) if running else {}
     data: Json = {
+        "schema_version": SCHEMA_VERSION,
         "running": running,
-        "state": told.get("state", "starting") if running else "stopped",
-        "reason": told.get("reason", ""),
-        "daemon": told,
+        "state": daemon.get("state", "starting") if running else "stopped",
+        "reason": daemon.get("reason", ""),
+        "daemon": daemon,
         "waiting": 0,
         "done": 0,
         "failed": 0,
+        "eta_seconds": None,
+        "left_alone": _left_alone(config),
         "jobs": [],
         "folders": {key: str(path) for key, path in config.paths.model_dump().items()},
     }
-    if (state / LEDGER).exists():
-        ledger = Ledger(state / LEDGER, read_only=True)
-        counts = ledger.counts()
-        data["waiting"] = sum(number for stage, number in counts.items() if stage not in TERMINAL)
-        data["done"] = counts.get(Stage.DONE, 0)
-        data["failed"] = sum(1 for _ in config.paths.failed.glob(f"*{REPORT_SUFFIX}"))
-        data["jobs"] = [told_of(job) for job in ledger.recent(_RECENT)]
-        ledger.close()
+    with opened_ledger(config.paths) as ledger:
+        if ledger is not None:
+            data |= _queue(config, ledger, daemon)
     return data
 
 
-def _told(path: Path) -> Json:
+def _queue(config: Config, ledger: Ledger, daemon: Json) -> Json:
+    state = config.paths.state
+    estimate = learn(ledger, state)
+    counts = ledger.counts()
+    working = daemon.get("working_on", [])
+    for row in working:
+        left = estimate.left(Stage(row["stage"]), row["done_seconds"], row["total_seconds"])
+        row["eta_seconds"] = None if left is None else round(left, 1)
+        row["speed"] = round(estimate.rates.get(Stage(row["stage"]), 0.0), 2) or None
+    busy = {row["job"] for row in working}
+    waiting = [job for job in ledger.active() if job.id not in busy]
+    return {
+        "waiting": sum(number for stage, number in counts.items() if stage not in TERMINAL),
+        "done": counts.get(Stage.DONE, 0),
+        "failed": sum(1 for _ in config.paths.failed.glob(f"*{REPORT_SUFFIX}")),
+        "eta_seconds": _eta(working, waiting, estimate, state),
+        "jobs": [told_of(job) for job in ledger.recent(_RECENT)],
+    }
+
+
+def _eta(working: list[Json], waiting: list[Job], estimate: Estimate, state: Path) -> float | None:
+    """Until everything is done whose length is known; None if that is not known for anything."""
+    at_work = [row["eta_seconds"] for row in working if row["eta_seconds"] is not None]
+    later = [
+        seconds
+        for job in waiting
+        if (audio := duration_of(state, job)) and (seconds := estimate.seconds(job.next, audio))
+    ]
+    return round(max(at_work, default=0.0) + sum(later), 1) if at_work or later else None
+
+
+def _left_alone(config: Config) -> int:
+    """How many files and folders in the inbox are no recordings by their names."""
+    with contextlib.suppress(OSError):
+        return len(look_into(config.paths.inbox, config.watch.extensions).ignored)
+    return 0
+
+
+def _daemon(path: Path) -> Json:
     try:
         told = json.loads(path.read_bytes())
     except (OSError, ValueError):
@@ -91,26 +141,54 @@ def told_of(job: Job) -> Json:
     }
 
 
-def _text(data: Json) -> str:
+def line(told: Mapping[str, object]) -> str:
+    """The same job for a person."""
+    ended = told["outputs"] or told["reason"] or ""
+    return f"#{told['job']} {told['name']}: {told['next']}  {ended}".rstrip()
+
+
+def _print(data: Json) -> None:
+    if sys.stdout.isatty():
+        from rich.console import Console  # noqa: PLC0415 - heavy, and only for a terminal
+
+        from daemon.commands.status_view import view  # noqa: PLC0415
+
+        console = Console()
+        console.print(view(data), width=min(console.width, _WIDEST))
+        return
+    print("\n".join(_lines(data)))
+
+
+def _watch(config: Config) -> int:
+    """On the terminal's other screen, so that what was there before comes back."""
+    from rich.live import Live  # noqa: PLC0415 - heavy, and only for a terminal
+
+    from daemon.commands.status_view import view  # noqa: PLC0415
+
+    with Live(view(look(config)), screen=True, auto_refresh=False) as live:
+        while True:
+            time.sleep(_WATCH_SECONDS)
+            live.update(view(look(config)), refresh=True)
+
+
+def _lines(data: Json) -> list[str]:
+    """For a pipe: plain, and each fact in a line of its own."""
     reason = f": {data['reason']}" if data["reason"] else ""
     lines = [
         f"{data['state']}{reason}",
         f"{data['waiting']} waiting, {data['done']} done, {data['failed']} failed",
         f"inbox {data['folders']['inbox']}",
     ]
+    if data["left_alone"]:
+        lines.append(f"{data['left_alone']} left alone in the inbox (dropscribe inbox says why)")
     if data["daemon"].get("watcher") not in (None, "", "off"):
         lines.append(f"watching by rescan only: {data['daemon']['watcher']}")
-    for run in data["daemon"].get("working_on", ()):
-        done, total = run["done_seconds"], run["total_seconds"]
+    for row in data["daemon"].get("working_on", ()):
+        if row.get("waiting"):
+            continue
+        done, total = row["done_seconds"], row["total_seconds"]
         share = f" {done / total:.0%}" if total else ""
-        lines.append(f"  #{run['job']} {run['name']}: {run['stage']}{share}")
+        lines.append(f"  #{row['job']} {row['name']}: {row['stage']}{share}")
     if data["jobs"]:
         lines.append("latest files:")
-    lines += [f"  {line(job)}" for job in data["jobs"]]
-    return "\n".join(lines)
-
-
-def line(told: Json) -> str:
-    """The same job for a person."""
-    ended = told["outputs"] or told["reason"] or ""
-    return f"#{told['job']} {told['name']}: {told['next']}  {ended}".rstrip()
+    return lines + [f"  {line(job)}" for job in data["jobs"]]

@@ -5,17 +5,17 @@ rich draws on a terminal and is imported only for one; a pipe gets plain lines.
 
 from __future__ import annotations
 
-import datetime
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
+from daemon.bench import cpu_speed
 from daemon.domain.job import TERMINAL
 from daemon.domain.transcript import Json
 from daemon.files.state_folder import TIMING_SUFFIX
-from daemon.outbox.summary import clock
+from daemon.outbox.summary import clock, work_seconds
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from daemon.ledger.ledger import Ledger
     from daemon.processes.attempt import Attempt
     from daemon.service.checks import Finding
-
-_WORK = ("prepare", "transcribe", "align", "publish")
 
 
 def read_delivery(outbox: Path, stem: str) -> tuple[Json, Json]:
@@ -41,6 +39,9 @@ def summary(name: str, outbox: Path, stem: str, why: str = "") -> str:
     work = work_seconds(stages)
     waited = timing["total_seconds"] - work
     child = stages["align"]
+    speed = document["duration"] / work
+    compared = cpu_speed.compared(provenance["model"], speed) if _on_gpu(provenance) else ""
+    faster = f", {compared}" if compared else ""
     words = sum(len(segment["words"]) for segment in document["segments"])
     reason = f" ({alignment['reason']})" if alignment["reason"] else ""
     rows = {
@@ -53,25 +54,14 @@ def summary(name: str, outbox: Path, stem: str, why: str = "") -> str:
         "alignment": f"{child['seconds']:.1f} s, child process {child['exit']}{_memory(child)},"
         f" {words} words, {alignment['status']}{reason}",
         "total": f"{work:.1f} s of work" + (f", {waited:.1f} s waited" if waited >= 0.1 else ""),
-        "speed": f"{document['duration'] / work:.1f} × real time"
-        f" ({clock(document['duration'])} of audio)",
+        "speed": f"{speed:.1f} × real time ({clock(document['duration'])} of audio){faster}",
         "outputs": f"{outbox}: " + "  ".join(path.name for path in outputs(outbox, stem)),
     }
     return "\n".join([name, *(f"  {key:<14} {value}" for key, value in rows.items())])
 
 
-def work_seconds(stages: Mapping[str, Json]) -> float:
-    """How long any stage was at work: waiting in the queue or between stages does not count."""
-    spans = sorted(
-        (_moment(stage["start"]), _moment(stage["end"]))
-        for name, stage in stages.items()
-        if name in _WORK and stage["start"] and stage["end"]
-    )
-    total = until = 0.0
-    for start, end in spans:
-        total += max(0.0, end - max(start, until))
-        until = max(until, end)
-    return max(total, 0.001)
+def _on_gpu(provenance: Json) -> bool:
+    return bool(provenance["device"] != "cpu")
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
@@ -142,10 +132,6 @@ class Progress:
 def _memory(stage: Json) -> str:
     peak = stage["peak_rss_bytes"]
     return f" with {peak / 1e9:.1f} GB" if peak else ""
-
-
-def _moment(text: str) -> float:
-    return datetime.datetime.fromisoformat(text).timestamp()
 
 
 def outputs(outbox: Path, stem: str) -> list[Path]:

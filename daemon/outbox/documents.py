@@ -17,6 +17,7 @@ from daemon.domain.validation import to_json
 from daemon.handoff.artefacts import Prepared
 from daemon.outbox.timestamps import settle_times
 
+REPORTED = (Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN, Stage.PUBLISH)  # in timing.json
 SCHEMA_VERSION = 1
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from daemon.config.settings import Config
-from daemon.domain.job import Job, Stage
+from daemon.domain.job import Job
 from daemon.domain.names import named, plain, plain_name, stem_of
 from daemon.domain.transcript import Alignment, AlignmentStatus, Json, Segment
 from daemon.files.atomic import json_bytes, write_json, write_temporary
@@ -25,8 +25,6 @@ from daemon.outbox import documents, placing
 from daemon.outbox.archive import StaysError, file_away, remove, report_of
 from daemon.outbox.documents import Delivery
 from daemon.outbox.rendition import rendition
-
-_REPORTED = (Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN, Stage.PUBLISH)
 
 
 class Publisher:
@@ -94,7 +92,7 @@ class Publisher:
         ("" if it does not). Raises OSError.
         """
         failed = self.config.paths.failed
-        records = [self._ledger.record(job.id, stage) for stage in _REPORTED]
+        records = [self._ledger.record(job.id, stage) for stage in documents.REPORTED]
         target, stays = failed / job.source.name, ""
         if self.config.output.source != "keep":
             now = still_holds(job.source, job.identity, self._ledger.digest(job.id))
@@ -150,7 +148,7 @@ class Publisher:
         cpu_before = time.process_time()
         config, source = self.config, delivery.job.source
         document = documents.transcript(delivery, config.output.compact)
-        records = [self._ledger.record(delivery.job.id, stage) for stage in _REPORTED]
+        records = [self._ledger.record(delivery.job.id, stage) for stage in documents.REPORTED]
         stages = documents.stages(delivery.job, records, wall())
         name = stem_of(source)
         texts = rendition(config, config.output.formats, document, name, stages, source)

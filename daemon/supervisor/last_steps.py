@@ -8,7 +8,7 @@ from daemon.domain.job import Job, Stage
 from daemon.domain.names import printable
 from daemon.files.recording import is_unchanged
 from daemon.handoff.artefacts import InvalidArtefactError
-from daemon.outbox import summary
+from daemon.outbox import documents, summary
 from daemon.outbox.archive import StaysError
 from daemon.supervisor.context import Context
 from daemon.supervisor.held_jobs import HeldJobs
@@ -58,7 +58,10 @@ class LastSteps:
         self._searched.discard(job.id)
         context.publisher.clear(job)
         context.pause.end("work")
-        facts = summary.facts(delivery, paths, context.unix_time())
+        records = [context.ledger.record(job.id, stage) for stage in documents.REPORTED]
+        now = context.unix_time()
+        stages = documents.stages(job, records, now)
+        facts = summary.facts(delivery, paths, stages, now)
         context.event_log.info("done", summary.line(delivery, facts), job, **facts)
 
     def _is_stale(self, job: Job) -> bool:

@@ -185,6 +185,7 @@ def _status_row(attempt: Attempt) -> Json:
         "name": attempt.job.name,
         "stage": attempt.stage,
         "pid": attempt.worker.pid,
+        "waiting": attempt.is_waiting,
         "done_seconds": round(attempt.done, 1),
         "total_seconds": round(attempt.total, 1),
     }

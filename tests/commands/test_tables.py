@@ -5,15 +5,19 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 
+from daemon.bench import cpu_speed
+from daemon.bench.measurement import Measurement
 from daemon.commands import tables
 from daemon.domain.job import Candidate, Identity, Stage
 from daemon.handoff.protocol import Progress
 from daemon.ledger.ledger import Ledger
+from daemon.outbox.summary import work_seconds
 from daemon.processes.attempt import Attempt, AttemptLimits
 from daemon.processes.worker import Worker
 
@@ -76,4 +80,15 @@ def test_the_work_is_what_any_stage_did_without_the_waiting() -> None:
         "align": _stage(25, 33),
         "publish": {"start": None, "end": None},
     }
-    assert tables.work_seconds(stages) == 2 + 13
+    assert work_seconds(stages) == 2 + 13
+
+
+def test_a_gpu_is_compared_with_what_the_cpu_was_measured_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cpu_speed, "_path", lambda: tmp_path / "new" / "cpu-speed.json")
+    assert cpu_speed.compared("large-v3", 10.0) == ""
+    row = Measurement("talk, large-v3: all of it", "dropscribe (ctranslate2)", (8.0,))
+    cpu_speed.remember([replace(row, notes={"× real time": "1.2"})], "large-v3")
+    assert cpu_speed.compared("large-v3", 10.0).startswith("8.3 × this machine's CPU, measured ")
+    assert cpu_speed.compared("small", 10.0) == ""

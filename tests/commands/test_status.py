@@ -1,0 +1,111 @@
+"""status: for people on a terminal of any width, for pipes, and for programs."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from daemon.__main__ import main
+from daemon.commands.estimate import Estimate, learn
+from daemon.commands.status import look
+from daemon.commands.status_view import view
+from daemon.domain.job import Stage, StageRecord
+from daemon.files.lock import Lock
+from daemon.handoff import artefacts
+from daemon.handoff.artefacts import Prepared
+from tests.kit.queue_on_disk import QueueOnDisk
+
+LONG = "A very long name of a recording that somebody dropped in on a Friday afternoon (copy).mp3"
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> QueueOnDisk:
+    return QueueOnDisk(tmp_path / "q")
+
+
+def _prepared(queue: QueueOnDisk, job: int, seconds: float) -> None:
+    folder = queue.config.paths.state / "jobs" / str(job)
+    folder.mkdir(parents=True)
+    content = Prepared("0" * 64, 5, seconds, "wav", "pcm", None, (), ((0.0, seconds),))
+    artefacts.write_artefact(folder / artefacts.PREPARED, "", content)
+
+
+def _at_work(queue: QueueOnDisk) -> None:
+    """A daemon that transcribes one file, after another was done at 10 × real time."""
+    queue.done("first.wav", "first")
+    _prepared(queue, 1, 100.0)
+    queue.waiting(LONG)
+    with queue.ledger() as ledger:
+        ledger.begin(1, Stage.TRANSCRIBE, 1_000.0)
+        ledger.end(1, StageRecord(Stage.TRANSCRIBE, ended_at=1_010.0, exit="ok"), None)
+    queue.failed("bad.wav")
+    (queue.config.paths.inbox / "notes.pdf").touch()
+    row = {"job": 2, "name": LONG, "stage": "transcribe", "pid": 1, "waiting": False}
+    row |= {"done_seconds": 60.0, "total_seconds": 120.0}
+    status = {"state": "working", "reason": "", "watcher": "", "working_on": [row]}
+    (queue.config.paths.state / "status.json").write_text(json.dumps(status))
+
+
+def test_programs_get_a_version_and_what_is_left(
+    queue: QueueOnDisk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _at_work(queue)
+    with Lock(queue.config.paths.state):
+        assert main(["status", "--json", "--config", str(queue.config_path)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["schema_version"], told["state"], told["failed"]) == (1, "working", 1)
+    (row,) = told["daemon"]["working_on"]
+    assert (row["speed"], row["eta_seconds"]) == (10.0, 6.0)
+    assert told["eta_seconds"] == 6.0
+    assert told["left_alone"] == 1
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_terminal_of_any_width_shows_names_cut_and_numbers_whole(
+    width: int, queue: QueueOnDisk
+) -> None:
+    _at_work(queue)
+    with Lock(queue.config.paths.state):
+        data = look(queue.config)
+    screen = io.StringIO()
+    Console(file=screen, width=width).print(view(data))
+    lines = screen.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    (row,) = [line for line in lines if "transcribe" in line]
+    for shown in ("A", "1:00", "2:00", "10.0 ×", "0:06"):
+        assert shown in row
+    assert "cannot be" in screen.getvalue() or width < 80
+
+
+def test_a_pipe_gets_plain_lines(queue: QueueOnDisk, capsys: pytest.CaptureFixture[str]) -> None:
+    _at_work(queue)
+    assert main(["status", "--config", str(queue.config_path)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("stopped\n1 waiting, 1 done, 1 failed\n")
+    assert "1 left alone in the inbox" in said
+    assert "\x1b" not in said
+
+
+@pytest.mark.parametrize(("state", "code"), [("idle", 0), ("paused", 75), ("stopped", 1)])
+def test_the_exit_code_tells_the_state_if_asked(state: str, code: int, queue: QueueOnDisk) -> None:
+    status = queue.config.paths.state / "status.json"
+    status.write_text(json.dumps({"state": state, "reason": "why"}))
+    arguments = ["status", "--config", str(queue.config_path)]
+    if state == "stopped":
+        assert main([*arguments, "--exit-code"]) == code
+        return
+    with Lock(queue.config.paths.state):
+        assert main([*arguments, "--exit-code"]) == code
+        assert main(arguments) == 0
+
+
+def test_nothing_is_estimated_before_anything_was_learnt(queue: QueueOnDisk) -> None:
+    queue.waiting("a.wav")
+    with queue.ledger() as ledger:
+        estimate = learn(ledger, queue.config.paths.state)
+    assert estimate == Estimate({})
+    assert estimate.left(Stage.TRANSCRIBE, 1.0, 2.0) is None
