@@ -25,6 +25,7 @@ SECTIONS = {
         "wait": "until files are done, for scripts",
         "inbox": "what lies in the inbox, and what is left alone",
         "jobs": "list every file that came in, and what became of it",
+        "search": "find where something was said, in all transcripts",
         "cancel": "give up a file that waits or is being worked on",
         "retry": "put failed recordings back into the inbox",
         "clear": "forget failures that have been seen to",

@@ -34,6 +34,7 @@ ROOMS = (
     "daemon.reporting",
     "daemon.processes",
     "daemon.rendering",
+    "daemon.catalogue",
     "daemon.outbox",
     "daemon.inbox",
     "daemon.stages",

@@ -6,6 +6,7 @@ from __future__ import annotations
 LEDGER = "ledger.db"
 JOBS = "jobs"  # a folder for each job's artefacts
 STATUS = "status.json"
+SEARCH = "search.db"  # the index over all transcripts; made again from the outbox
 VOLUMES = "volumes.json"
 LOCK = "daemon.lock"
 CANCELLATIONS = "cancel"

@@ -66,6 +66,11 @@ def phrases(text: str, language: str) -> list[str]:
     return [text]
 
 
+def is_unspaced(text: str) -> bool:
+    """Whether `text` is of a script that puts no spaces between words."""
+    return not text.isascii() and any(_script(char) for char in text)
+
+
 # First and last code point of the blocks, and how their text is cut.
 _BLOCKS = (
     (0x0E00, 0x0E7F, "thai"),

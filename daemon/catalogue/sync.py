@@ -1,0 +1,87 @@
+"""The database follows the outbox: what is new or edited is read, what has gone is forgotten."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from daemon.catalogue.database import Database, Entry, Passage
+from daemon.files.state_folder import TIMING_SUFFIX
+from daemon.rendering.material import Material
+from daemon.rendering.paragraphs import Paragraph
+from daemon.rendering.transcript import Transcript
+
+_BATCH = 200  # transcripts stored in one transaction
+_OPENING = 160  # characters
+_NO_TRANSCRIPTS = (f".{TIMING_SUFFIX}", ".verbose.json")
+
+
+def sync(database: Database, outbox: Path) -> int:
+    """Bring `database` up to date with `outbox`; returns how many transcripts have changed.
+
+    What is no transcript is passed over. Raises OSError if the outbox cannot be read.
+    """
+    there = dict(_documents(outbox))
+    known = database.known()
+    gone = known.keys() - there.keys()
+    changed = [stem for stem, state in there.items() if known.get(stem) != state]
+    changed.sort(key=lambda stem: there[stem])  # the oldest first: ids follow the time
+    for at in range(0, len(changed), _BATCH):
+        batch = changed[at : at + _BATCH]
+        items = [item for stem in batch if (item := _read(outbox, stem, there[stem]))]
+        read = {entry.stem for entry, _ in items}
+        database.put(items, [stem for stem in batch if stem not in read and stem in known])
+    if gone:
+        database.put([], gone)
+    return len(changed) + len(gone)
+
+
+def _documents(outbox: Path) -> Iterator[tuple[str, tuple[int, int]]]:
+    """(stem, (modification time in ns, size)) of everything that may be a transcript."""
+    with os.scandir(outbox) as entries:
+        for entry in entries:
+            name = entry.name
+            hidden = name.startswith(".") or not name.endswith(".json")
+            if hidden or name.endswith(_NO_TRANSCRIPTS) or not entry.is_file(follow_symlinks=False):
+                continue
+            status = entry.stat(follow_symlinks=False)
+            yield name.removesuffix(".json"), (status.st_mtime_ns, status.st_size)
+
+
+def _read(
+    outbox: Path, stem: str, state: tuple[int, int]
+) -> tuple[Entry, Sequence[Passage]] | None:
+    try:
+        stem.encode()  # a name that is no text cannot be ours
+        document = json.loads((outbox / f"{stem}.json").read_bytes())
+        transcript = Transcript.from_document(document, stem)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    paragraphs = Material(transcript).paragraphs
+    text = paragraphs[0].text if paragraphs else ""
+    words = sum(len(one.units) for paragraph in paragraphs for one in paragraph.sentences)
+    mtime_ns, size = state
+    entry = Entry(
+        stem=stem,
+        mtime_ns=mtime_ns,
+        size=size,
+        source=transcript.source,
+        recorded_at=transcript.recorded_at,
+        language=transcript.language,
+        duration=transcript.duration,
+        words=words,
+        speakers=len(transcript.speakers),
+        notes=len(transcript.warnings) + len(transcript.check),
+        opening=text if len(text) <= _OPENING else text[:_OPENING].rsplit(" ", 1)[0] + " …",
+    )
+    return entry, [_passage(paragraph) for paragraph in paragraphs]
+
+
+def _passage(paragraph: Paragraph) -> Passage:
+    starts, at = [], 0
+    for sentence in paragraph.sentences:
+        starts.append((at, round(sentence.start, 2)))
+        at += len(sentence.text) + 1
+    return Passage(paragraph.text, starts)
