@@ -16,6 +16,7 @@ from daemon.catalogue.words import full_text_query, readable, searchable
 
 _VERSION = 1
 _ROOM = 1 << 20  # passages a transcript may have
+PAGE = 100  # transcripts on a page of the index, by their ids
 _OPEN, _CLOSE = "\x02", "\x03"  # around a hit; no transcript holds control characters
 _CONTEXT = 60  # characters shown before and after a hit
 _SCHEMA = f"""
@@ -31,6 +32,7 @@ CREATE VIRTUAL TABLE passages USING fts5 (
     text, starts UNINDEXED,
     tokenize = "unicode61 remove_diacritics 2 categories 'L* N* M* Co'"
 );
+CREATE TABLE changed (page INTEGER PRIMARY KEY); -- pages of the index that are out of date
 PRAGMA user_version = {_VERSION};
 """
 
@@ -118,8 +120,7 @@ class Database:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             for stem in gone:
-                self._drop_passages(stem)
-                self._db.execute("DELETE FROM transcripts WHERE stem = ?", (stem,))
+                self._forget(stem)
             for entry, passages in items:
                 self._put(entry, passages)
             self._db.execute("COMMIT")
@@ -142,10 +143,19 @@ class Database:
             for at, passage in enumerate(passages[:_ROOM])
         ]
         self._db.executemany("INSERT INTO passages (rowid, text, starts) VALUES (?, ?, ?)", rows)
+        self._mark(number)
+
+    def _mark(self, transcript: int) -> None:
+        self._db.execute("INSERT OR IGNORE INTO changed VALUES (?)", (transcript // PAGE,))
+
+    def _forget(self, stem: str) -> None:
+        self._drop_passages(stem)
+        self._db.execute("DELETE FROM transcripts WHERE stem = ?", (stem,))
 
     def _drop_passages(self, stem: str) -> None:
         row = self._db.execute("SELECT id FROM transcripts WHERE stem = ?", (stem,)).fetchone()
         if row:
+            self._mark(row[0])
             first = row[0] * _ROOM
             self._db.execute(
                 "DELETE FROM passages WHERE rowid >= ? AND rowid < ?", (first, first + _ROOM)
@@ -175,10 +185,6 @@ class Database:
         after = tail if len(tail) <= _CONTEXT else tail[:_CONTEXT] + "…"
         return Hit(stem, source, recorded_at, begun[-1] if begun else 0.0, before, found, after)
 
-    def count(self) -> int:
-        (count,) = self._db.execute("SELECT COUNT(*) FROM transcripts").fetchone()
-        return int(count)
-
     def entries(self, first: int = 0, last: int = 1 << 40, limit: int = -1) -> list[Entry]:
         """The transcripts with these ids (`last` excluded), the newest first."""
         rows = self._db.execute(
@@ -188,10 +194,6 @@ class Database:
         )
         return [Entry(*row) for row in rows]
 
-    def last_id(self) -> int:
-        (last,) = self._db.execute("SELECT COALESCE(MAX(id), 0) FROM transcripts").fetchone()
-        return int(last)
-
     def passages(self, transcript: int) -> list[Passage]:
         """The text of a transcript, as it can be shown."""
         first = transcript * _ROOM
@@ -200,6 +202,18 @@ class Database:
             (first, first + _ROOM),
         )
         return [Passage(readable(text), json.loads(starts)) for text, starts in rows]
+
+    def changed_pages(self) -> list[int]:
+        """The pages whose transcripts have changed since `written` was told of them."""
+        return [page for (page,) in self._db.execute("SELECT page FROM changed ORDER BY page DESC")]
+
+    def written(self, page: int) -> None:
+        self._db.execute("DELETE FROM changed WHERE page = ?", (page,))
+
+    def pages(self) -> list[int]:
+        """The pages that have a transcript, the newest first."""
+        rows = self._db.execute("SELECT DISTINCT id / ? FROM transcripts ORDER BY 1 DESC", (PAGE,))
+        return [page for (page,) in rows]
 
     def totals(self) -> tuple[int, float, int]:
         """Transcripts, seconds of audio, words."""

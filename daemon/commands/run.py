@@ -22,12 +22,11 @@ from daemon.errors import FAILED, OK, DropscribeError, TemporaryError
 from daemon.files.faults import explain
 from daemon.ledger.ledger import Ledger
 from daemon.models import hardware
-from daemon.reporting.event_log import EventLog, open_logs
-from daemon.reporting.notifier import Notifier, channels
+from daemon.reporting.event_log import open_logs
 from daemon.supervisor.application import Application, stage_commands
+from daemon.supervisor.listeners import Listeners
 from daemon.supervisor.settings_watch import ConfigFileWatch
 
-_LAST_WORDS = 2.0  # seconds for the notices that still wait when we stop
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -46,17 +45,19 @@ def run(config_path: Path, once: bool, verbose: bool, which: str | None) -> int:
     backend = hardware.choose(config.transcribe.backend)
     by_hand = once or which is not None or sys.stderr.isatty()
     open_logs(config.paths.logs, echo=verbose or by_hand)
-    notifier = Notifier(channels(config.notify, config.paths.state), config.paths.outbox, _complain)
-    event_log = EventLog(notifier.on_event)
     commands = stage_commands(config, backend)
-    with _not_now(), _said(notifier), Application.open(config, commands, event_log) as application:
+    with (
+        _not_now(),
+        Listeners.of(config) as listeners,
+        Application.open(config, commands, listeners.event_log) as application,
+    ):
         number = None
         if which is not None:
             job = find_job(application.context.ledger, config.paths, which)
             if job.next is Stage.DONE:
                 raise DropscribeError(f"job {job.id} ({job.name}) is done already")
             number = job.id
-        event_log.info(
+        listeners.event_log.info(
             "started",
             f"dropscribe {__version__} started: {backend.name} on {backend.device}"
             f" ({backend.why}), model {config.transcribe.model}; inbox {config.paths.inbox}",
@@ -74,13 +75,15 @@ def run(config_path: Path, once: bool, verbose: bool, which: str | None) -> int:
                     lambda changed: stage_commands(
                         changed, hardware.choose(changed.transcribe.backend)
                     ),
-                    lambda changed: notifier.use(channels(changed.notify, config.paths.state)),
+                    listeners.use,
                 )
                 application.watch(once, settings)
             else:
                 application.drain(only=number)
         own = time.process_time()
-        event_log.info("stopped", f"stopped; the daemon itself used {own:.1f} s", cpu_seconds=own)
+        listeners.event_log.info(
+            "stopped", f"stopped; the daemon itself used {own:.1f} s", cpu_seconds=own
+        )
         if number is not None:
             return _report(application.context.ledger, config, number, backend.why)
     return OK
@@ -95,18 +98,6 @@ def _not_now() -> Iterator[None]:
         raise
     except OSError as error:
         raise TemporaryError(explain(error)) from error
-
-
-@contextmanager
-def _said(notifier: Notifier) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        notifier.close(_LAST_WORDS)
-
-
-def _complain(line: str) -> None:
-    EventLog().warning("notification_failed", line)
 
 
 def _report(ledger: Ledger, config: Config, number: int, why: str) -> int:

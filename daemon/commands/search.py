@@ -80,7 +80,7 @@ def _found(paths: Paths, sought: str, number: int, rebuild: bool) -> list[Hit]:
 
 def _many(paths: Paths) -> str:
     with closing(Database(paths.state / SEARCH)) as database:
-        count = database.count()
+        count, _, _ = database.totals()
     return "1 transcript" if count == 1 else f"{count} transcripts"
 
 

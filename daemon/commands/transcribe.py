@@ -198,7 +198,7 @@ def one_shot(asked: Json, outbox: Path, temporary: Path) -> Config:
     """
     outbox.mkdir(parents=True, exist_ok=True)
     folders = {key: temporary / key for key in ("inbox", "done", "failed", "state", "logs")}
-    output = asked["output"] | {"source": "keep"}
+    output = asked["output"] | {"source": "keep", "index": False}
     return config_file.validated(
         asked | {"paths": folders | {"outbox": outbox.resolve()}, "output": output},
         "the command line",

@@ -74,6 +74,14 @@ class LedgerQueries:
         )
         return [job_of(row) for row in rows]
 
+    def latest(self, stage: Stage, limit: int) -> list[Job]:
+        """The newest jobs for which `stage` is next."""
+        rows = self._db.execute(
+            f"SELECT {JOB_COLUMNS} FROM jobs WHERE next = ? ORDER BY id DESC LIMIT ?",
+            (stage, limit),
+        )
+        return [job_of(row) for row in rows]
+
     def counts(self) -> dict[Stage, int]:
         rows = self._db.execute("SELECT next, COUNT(*) FROM jobs GROUP BY next")
         return {Stage(stage): count for stage, count in rows}

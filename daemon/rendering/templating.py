@@ -36,26 +36,29 @@ def _part(name: str) -> str:
     return (_FOLDER / name).read_text("utf-8")
 
 
-def rendered(name: str, data: Json, **values: object) -> bytes:
-    """`templates/NAME.html` with its style, its script and the script's `data` embedded."""
+def rendered(name: str, data: Json, scripts_beside: bool = False, **values: object) -> bytes:
+    """`templates/NAME.html` with its style, its script and the script's `data` embedded.
+
+    `scripts_beside`: whether the page may load script files that lie beside it.
+    """
     from markupsafe import Markup  # noqa: PLC0415 - for pages only
 
     style, script = _part("shared.css") + _part(f"{name}.css"), _part(f"{name}.js")
     template = _environment().get_template(f"{name}.html")
     page = template.render(
         values,
-        data=Markup(_harmless(json.dumps(data, ensure_ascii=False, separators=(",", ":")))),
+        data=Markup(harmless_json(data)),
         style=Markup(style),
         script=Markup(script),
-        policy=_policy(style, script),
+        policy=_policy(style, script, " 'self' file:" if scripts_beside else ""),
     )
     return page.encode()
 
 
-def _policy(style: str, script: str) -> str:
+def _policy(style: str, script: str, beside: str) -> str:
     """Content-Security-Policy: this style and script, media; no request, no form, no base."""
     return (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}';"
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'{beside};"
         " img-src data:; media-src 'self' file: blob:; base-uri 'none'; form-action 'none'"
     )
 
@@ -64,6 +67,7 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _harmless(text: str) -> str:
-    """JSON in which no text can end the script element, or begin a comment in it."""
+def harmless_json(data: object) -> str:
+    """JSON in which no text can end a script element, or begin a comment in it."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

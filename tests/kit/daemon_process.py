@@ -31,6 +31,7 @@ DEMO: Tables = {"transcribe": {"model": "demo", "backend": "ctranslate2"}}
 # Quick enough for tests; every other key keeps its default.
 _QUICK: Tables = {
     "watch": {"settle_seconds": 0.2, "empty_seconds": 0.4, "rescan_seconds": 30.0},
+    "output": {"index": False},
     "limits": {"retry_seconds": 0.1, "grace_seconds": 0.5, "min_free_mb": 1},
 }
 

@@ -13,8 +13,9 @@ import sys
 from pathlib import Path
 
 from daemon.config import file as config_file
-from daemon.reporting.event_log import EventLog, open_logs
+from daemon.reporting.event_log import open_logs
 from daemon.supervisor.application import Application
+from daemon.supervisor.listeners import Listeners
 from tests.kit.fake_commands import fake_commands
 
 
@@ -22,9 +23,12 @@ def main(ways: str, _: str, path: str, verb: str, *options: str) -> int:
     assert verb == "run"
     config = config_file.load(Path(path))
     open_logs(config.paths.logs, echo=True)
-    event_log = EventLog()
-    with Application.open(config, fake_commands(**json.loads(ways)), event_log) as application:
-        event_log.info("started", "started with fake stages")
+    commands = fake_commands(**json.loads(ways))
+    with (
+        Listeners.of(config) as listeners,
+        Application.open(config, commands, listeners.event_log) as application,
+    ):
+        listeners.event_log.info("started", "started with fake stages")
         with application.stopped_by((signal.SIGTERM, signal.SIGINT)):
             application.watch(drain="--once" in options)
     return 0
