@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -74,11 +75,7 @@ def test_later_parts_get_ids_after_the_last() -> None:
     assert [one.id for one in found] == [0, 2, 1]
 
 
-@given(
-    st.lists(
-        st.tuples(st.floats(0, 9), st.floats(0, 3), st.integers(0, 2)), max_size=8
-    )
-)
+@given(st.lists(st.tuples(st.floats(0, 9), st.floats(0, 3), st.integers(0, 2)), max_size=8))
 def test_no_word_is_lost_or_doubled(spans: list[tuple[float, float, int]]) -> None:
     words = [(f"w{index}", index * 0.5, index * 0.5 + 0.4) for index in range(20)]
     segment = _segment(" ".join(word for word, _, _ in words), words)
@@ -87,7 +84,7 @@ def test_no_word_is_lost_or_doubled(spans: list[tuple[float, float, int]]) -> No
     assert " ".join(one.text for one in found) == segment.text
     assert tuple(word for one in found for word in one.words) == segment.words
     assert len({one.id for one in found}) == len(found)
-    assert all(left.speaker != right.speaker for left, right in zip(found, found[1:], strict=False))
+    assert all(left.speaker != right.speaker for left, right in pairwise(found))
 
 
 def test_speakers_and_overlaps_are_counted() -> None:
