@@ -33,6 +33,7 @@ from daemon.alignment.aligner import Aligner
 from daemon.alignment.model import load_align_model
 from daemon.alignment.network import Network
 from daemon.audio import SAMPLE_RATE, FloatArray
+from daemon.bench import synthetic
 from daemon.config import file as config_file
 from daemon.domain.transcript import Segment
 from daemon.models.demo import for_demo
@@ -170,7 +171,7 @@ def seconds_after(recording: Path, folder: Path, cold: bool = False) -> float:
 
     `cold`: the same recording again, by an aligner that starts when the segments are there.
     """
-    config = for_demo(folder, "ctranslate2")
+    config = for_demo(folder, "ctranslate2", str(synthetic.WHISPER), str(synthetic.ALIGNER))
     config_file.save(config, folder / "config.toml")
     config.paths.inbox.mkdir(exist_ok=True)
     outbox = folder / "again" if cold else config.paths.outbox

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The main job on bundled recordings, with the real daemon. Makes its own environment in .venv/.
+# The main job, with the real daemon, on bundled recordings or on yours: demo.sh [RECORDING]...
+# Makes its own environment in .venv/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/environment.sh

@@ -1,6 +1,6 @@
 #!/bin/sh
 # What to run first on a real Mac: install, drop, result, stop, uninstall; then it reports.
-# It works with the demo models in a folder of its own, and refuses to touch an installed service.
+# It works with the bundled model in a folder of its own, and refuses to touch an installed service.
 # Usage: scripts/mac_smoke.sh [RECORDING]
 set -eu
 cd "$(dirname "$0")/.."
@@ -16,7 +16,7 @@ for folder in inbox outbox done failed state logs; do
     mkdir "$root/$folder"
     echo "paths.$folder = \"$root/$folder\"" >> "$DROPSCRIBE_CONFIG"
 done
-echo 'transcribe.model = "demo"' >> "$DROPSCRIBE_CONFIG"
+echo 'transcribe.model = "base"' >> "$DROPSCRIBE_CONFIG"
 
 failed() {
     echo "FAILED. What the logs say:"

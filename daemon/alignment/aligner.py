@@ -10,8 +10,8 @@ import numpy as np
 from daemon.alignment.batches import batches
 from daemon.alignment.device import place
 from daemon.alignment.model import AlignModel, load_align_model
-from daemon.alignment.viterbi import best_paths
-from daemon.alignment.words import Script, place_words, read_script, spell
+from daemon.alignment.viterbi import Path, best_paths
+from daemon.alignment.words import Script, place_words, read_scripts, spell
 from daemon.audio import SAMPLE_RATE, FloatArray
 from daemon.domain.transcript import Segment, Word
 
@@ -30,7 +30,7 @@ class _Task:
     """A segment that can be aligned: inside the audio, with something to listen for."""
 
     segment: Segment
-    script: Script
+    scripts: tuple[Script, ...]  # the ways in which it may have been said
     waveform: FloatArray
 
 
@@ -85,34 +85,44 @@ class Aligner:
         inside = replace(
             segment, start=max(segment.start, 0.0), end=min(segment.end, len(audio) / SAMPLE_RATE)
         )
-        script = read_script(segment.text, self._alphabet)
-        if not script.words:
+        scripts = tuple(read_scripts(segment.text, self._alphabet))
+        if not scripts[0].words:
             return "it has no text"
         if not inside.start < inside.end:  # also where a time is not a number
             return "it has no audio: it is empty or outside the recording"
         waveform = audio[int(inside.start * SAMPLE_RATE) : int(inside.end * SAMPLE_RATE)]
         if (missing := self._network.shortest - len(waveform)) > 0:
             waveform = np.pad(waveform, (0, missing))
-        return _Task(inside, script, waveform)
+        return _Task(inside, scripts, waveform)
 
     def _find_words(self, tasks: Sequence[_Task]) -> Iterator[AlignedSegment]:
         if not tasks:
             return
-        blank = self._alphabet.blank
         emissions = self._network([task.waveform for task in tasks])
+        paths = iter(self._paths(tasks, emissions))
+        for task, emission in zip(tasks, emissions, strict=True):
+            tried = [(script, next(paths)) for script in task.scripts]
+            yield self._best(task.segment, tried, len(emission))
+
+    def _paths(self, tasks: Sequence[_Task], emissions: Sequence[FloatArray]) -> list[Path | None]:
+        """The best path of every script of every task, in one search."""
+        blank = self._alphabet.blank
         spellings = [
-            spell(task.script, emission, blank)
+            spell(script, emission, blank)
             for task, emission in zip(tasks, emissions, strict=True)
+            for script in task.scripts
         ]
-        for task, spelling, path in zip(
-            tasks, spellings, best_paths(spellings, blank), strict=True
-        ):
-            segment, frames = task.segment, len(spelling.emission)
-            if path is None:
-                reason = (
-                    f"its {len(spelling.tokens)} characters do not fit into its {frames} frames"
-                )
-                yield AlignedSegment(segment.id, (), reason)
-            else:
-                words = place_words(segment, task.script, path, frames, blank)
-                yield AlignedSegment(segment.id, words)
+        return best_paths(spellings, blank)
+
+    def _best(
+        self, segment: Segment, tried: Sequence[tuple[Script, Path | None]], frames: int
+    ) -> AlignedSegment:
+        """The words of the script that was heard best."""
+        fits = [(script, path) for script, path in tried if path is not None]
+        if not fits:
+            characters = min(len(script.tokens) for script, _ in tried)
+            reason = f"its {characters} characters do not fit into its {frames} frames"
+            return AlignedSegment(segment.id, (), reason)
+        script, path = max(fits, key=lambda fit: fit[1].scores.mean())
+        words = place_words(segment, script, path, frames, self._alphabet.blank)
+        return AlignedSegment(segment.id, words)

@@ -40,7 +40,7 @@ def load_align_model(
         network, tokens = load_whisperx_network(language, str(folder or name))
     else:
         network, tokens = Wav2Vec2(checkpoint.architecture, checkpoint.weights), checkpoint.alphabet
-    return AlignModel(name, Alphabet(tokens, language not in catalogue.unspaced), network)
+    return AlignModel(name, Alphabet(tokens, language not in catalogue.unspaced, language), network)
 
 
 def _folder(name: str, revision: str | None) -> Path | None:

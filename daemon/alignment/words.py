@@ -1,8 +1,9 @@
 """From a segment's text to characters to listen for, and from their times back to words.
 
-The rules are WhisperX's. A character outside the model's alphabet (a digit, a symbol, a foreign
-script) is a wildcard: it takes whatever was said between its neighbours. A word of wildcards only
-has times, but nothing was recognised: it counts as interpolated, with score 0.
+The rules are WhisperX's, but that numbers and symbols are listened for as they are said. Any other
+character outside the model's alphabet (a foreign script) is a wildcard: it takes whatever was said
+between its neighbours. A word of wildcards only has times, but nothing was recognised: it counts as
+interpolated, with score 0.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from statistics import fmean
 
 import numpy as np
 
+from daemon.alignment.spoken import Reading, is_ambiguous, spoken
 from daemon.alignment.viterbi import IntArray, Path, Spelling
 from daemon.audio import FloatArray
 from daemon.domain.transcript import Segment, Word, WordSource
@@ -26,11 +28,13 @@ class Alphabet:
     """A model's characters, and how its language is written.
 
     `tokens` maps lower-case characters to columns of the emission. In a language that is not
-    `spaced` (Japanese, Chinese) each character is a word.
+    `spaced` (Japanese, Chinese) each character is a word. `language` is its code; without one,
+    numbers are wildcards.
     """
 
     tokens: Mapping[str, int]
     spaced: bool
+    language: str = ""
 
     @property
     def blank(self) -> int:
@@ -51,7 +55,18 @@ class Script:
     words: tuple[tuple[str, slice], ...]
 
 
-def read_script(text: str, alphabet: Alphabet) -> Script:
+def read_scripts(text: str, alphabet: Alphabet) -> list[Script]:
+    """Every way in which `text` may have been said: its numbers can be read in several ways."""
+    readings = list(Reading) if is_ambiguous(text) and alphabet.language else [Reading.NUMBER]
+    scripts: list[Script] = []
+    for reading in readings:
+        script = read_script(text, alphabet, reading)
+        if not any(np.array_equal(script.tokens, known.tokens) for known in scripts):
+            scripts.append(script)
+    return scripts
+
+
+def read_script(text: str, alphabet: Alphabet, reading: Reading = Reading.NUMBER) -> Script:
     """Split `text` into words, and its words into tokens; empty where there is only space."""
     tokens: list[int] = []
     words: list[tuple[str, slice]] = []
@@ -60,9 +75,18 @@ def read_script(text: str, alphabet: Alphabet) -> Script:
         if words and between is not None:
             tokens.append(between)
         first = len(tokens)
-        tokens += [alphabet.tokens.get(character.lower(), _WILDCARD) for character in word]
+        tokens += _tokens(word, alphabet, reading)
         words.append((word, slice(first, len(tokens))))
     return Script(np.array(tokens, np.int64), tuple(words))
+
+
+def _tokens(word: str, alphabet: Alphabet, reading: Reading) -> list[int]:
+    said = spoken(word, alphabet.language, reading) if alphabet.language else word
+    between = alphabet.tokens.get(_SPACE, _WILDCARD)
+    return [
+        between if character == " " else alphabet.tokens.get(character.lower(), _WILDCARD)
+        for character in (said if alphabet.spaced else said.replace(" ", ""))
+    ]
 
 
 def _split(text: str, spaced: bool) -> Iterator[str]:

@@ -59,9 +59,10 @@ class FileLanguages:
         assert self._file is not None
         return self._file
 
-    def known(self, chunk: Chunk) -> str:
-        """The language in which `chunk` was decoded."""
-        return self._chunks.get(chunk, self.file.code)
+    def foreign(self, chunk: Chunk) -> str | None:
+        """The language in which `chunk` was decoded, if it is not the file's."""
+        code = self._chunks.get(chunk, self.file.code)
+        return None if code == self.file.code else code
 
     def of(self, chunk: Chunk, detect: Callable[[], Probabilities]) -> str:
         """The language of `chunk`; `detect` hears how probable each language is in it."""

@@ -41,10 +41,14 @@ class _Said:
     end: float
     text: str
     decoded: Decoded
+    language: str | None
 
 
 class Timeline:
-    """Collects the decoded chunks of one file and reports their segments in order."""
+    """Collects the decoded chunks of one file and reports their segments in order.
+
+    `foreign` tells the language of a chunk that is not in the file's.
+    """
 
     def __init__(
         self,
@@ -52,6 +56,7 @@ class Timeline:
         chunks: Iterable[Chunk],
         tokens: TextDecoder,
         on_segment: Callable[[Segment], None],
+        foreign: Callable[[Chunk], str | None] = lambda chunk: None,
     ) -> None:
         self.segments: list[Segment] = []
         self._audio = audio
@@ -60,6 +65,7 @@ class Timeline:
         self._replaced: dict[Chunk, _Said] = {}  # what a chunk says if decoding it again is in vain
         self._tokens = tokens
         self._on_segment = on_segment
+        self._foreign = foreign
 
     @property
     def complete(self) -> bool:
@@ -107,7 +113,11 @@ class Timeline:
             start, kept = self._resume(chunk, utterances, reading)
             context = [token for utterance in utterances[:kept] for token in utterance.tokens]
             rest = chunk.rest(start, (*chunk.context, *context)[-_CONTEXT:])
-        said = [_said(chunk, utterance, self._text(utterance), decoded) for utterance in utterances]
+        language = self._foreign(chunk)
+        said = [
+            _said(chunk, utterance, self._text(utterance), decoded, language)
+            for utterance in utterances
+        ]
         if rest is not None and kept < len(said):
             self._replaced[rest] = said[kept]
         said = [one for one in said[:kept] if one.text and not self._again(chunk, one)]
@@ -162,6 +172,7 @@ class Timeline:
             text=said.text,
             avg_logprob=said.decoded.avg_logprob,
             no_speech_prob=said.decoded.no_speech_prob,
+            language=said.language,
         )
         self.segments.append(segment)
         self._on_segment(segment)
@@ -171,14 +182,16 @@ def _start(chunk: Chunk) -> float:
     return chunk.start
 
 
-def _said(chunk: Chunk, utterance: Utterance, text: str, decoded: Decoded) -> _Said:
+def _said(
+    chunk: Chunk, utterance: Utterance, text: str, decoded: Decoded, language: str | None
+) -> _Said:
     """An utterance with its times held to the speech that was detected."""
     start, end = chunk.start + utterance.start, min(chunk.start + utterance.end, chunk.end)
     inside = [span for span in chunk.speech if span[0] < end and span[1] > start]
     if inside:
         start, end = max(start, inside[0][0]), min(end, inside[-1][1])
     start = max(chunk.start, min(start, end - _SHORTEST))
-    return _Said(start, end, text, decoded)
+    return _Said(start, end, text, decoded, language)
 
 
 def _at_pause(chunk: Chunk, moment: float) -> bool:

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from daemon.bench import peers
+from daemon.bench import peers, synthetic
 from daemon.bench.measurement import Measurement, Note, System, paired
 from daemon.config import file as config_file
 from daemon.config.settings import Paths
@@ -26,6 +26,7 @@ _PATIENCE = 600.0  # seconds, for one file
 
 def measure(recording: Path, backends: Sequence[str], rounds: int) -> list[Measurement]:
     """The same recording again and again, with the demo models for everybody."""
+    synthetic.require()
     with ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dropscribe-bench-")))
         systems = {}
@@ -41,7 +42,7 @@ def measure(recording: Path, backends: Sequence[str], rounds: int) -> list[Measu
 @contextmanager
 def _warm_daemon(root: Path, backend: str) -> Iterator[Paths]:
     """A daemon at work in `root`; `paired` warms it up."""
-    config = for_demo(root, backend)
+    config = for_demo(root, backend, str(synthetic.WHISPER), str(synthetic.ALIGNER))
     config.paths.inbox.mkdir(parents=True)
     config_file.save(config, root / "config.toml")
     command = [sys.executable, "-m", "daemon", "--config", str(root / "config.toml"), "run"]

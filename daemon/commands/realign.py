@@ -51,7 +51,7 @@ def realign(
             ledger, config.paths, which, lambda job: job.next is Stage.DONE, "finished job"
         )
     kept = config.paths.state / JOBS / str(job.id)
-    recording = _recording(config, job, artefacts.read_prepared(kept).sha256)
+    recording = find_recording(config, job, artefacts.read_prepared(kept).sha256)
     with tempfile.TemporaryDirectory(prefix="dropscribe-") as name:
         made = Path(name) / "outbox"
         align = config.align.model_dump() | {"enabled": True, "model": model or config.align.model}
@@ -104,7 +104,7 @@ def _under_its_name(recording: Path, job: Job, temporary: Path) -> Path:
     return link
 
 
-def _recording(config: Config, job: Job, sha256: str) -> Path:
+def find_recording(config: Config, job: Job, sha256: str) -> Path:
     """Where the recording is now, proven by its digest: where it always was, or in done/."""
     archived = sorted(config.paths.done.rglob("*")) if config.paths.done.is_dir() else []
     for path in (job.source, config.paths.done / job.source.name, *archived):

@@ -11,6 +11,7 @@ import click
 
 from daemon.commands.command_line import command
 from daemon.commands.find_job import number_of
+from daemon.commands.stand_in import retry_stand_ins
 from daemon.config import file as config_file
 from daemon.domain.job import FailureKind
 from daemon.domain.names import printable
@@ -24,13 +25,18 @@ from daemon.files.state_folder import REPORT_SUFFIX
         ("dropscribe retry 12", "job 12's recording"),
         ("dropscribe retry talk.mp4", "by its name"),
         ("dropscribe retry --all", "everything but what was cancelled"),
+        ("dropscribe retry --stand-in", "what base transcribed before the model was here"),
     ]
 )
 @click.argument("which", nargs=-1, metavar="JOB|NAME|PATH...")
 @click.option("--all", "everything", is_flag=True, help="All that failed, and was not cancelled.")
-def retry(config_path: Path, which: tuple[str, ...], everything: bool) -> int:
+@click.option("--stand-in", is_flag=True, help="Finished ones that a stand-in transcribed.")
+def retry(config_path: Path, which: tuple[str, ...], everything: bool, stand_in: bool) -> int:
     """Put failed recordings back into the inbox, as if they had been dropped anew."""
-    paths = config_file.load(config_path).paths
+    config = config_file.load(config_path)
+    if stand_in:
+        return OK if retry_stand_ins(config) else FAILED
+    paths = config.paths
     if not which and not everything:
         raise UsageError("say which: job numbers, file names, or --all")
     reports = failed_reports(paths.failed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import sys
 import time
@@ -21,8 +23,9 @@ from daemon.domain.job import Stage
 from daemon.errors import FAILED, OK, DropscribeError, TemporaryError
 from daemon.files.faults import explain
 from daemon.ledger.ledger import Ledger
-from daemon.models import hardware
-from daemon.reporting.event_log import open_logs
+from daemon.models import hardware, registry
+from daemon.models.hardware import Backend
+from daemon.reporting.event_log import EventLog, open_logs
 from daemon.supervisor.application import Application, stage_commands
 from daemon.supervisor.listeners import Listeners
 from daemon.supervisor.settings_watch import ConfigFileWatch
@@ -66,6 +69,7 @@ def run(config_path: Path, once: bool, verbose: bool, which: str | None) -> int:
             why=backend.why,
             model=config.transcribe.model,
         )
+        _tell_of_stand_in(config, backend, listeners.event_log)
         with application.stopped_by(_STOPPING):
             if number is None:
                 settings = ConfigFileWatch(
@@ -87,6 +91,15 @@ def run(config_path: Path, once: bool, verbose: bool, which: str | None) -> int:
         if number is not None:
             return _report(application.context.ledger, config, number, backend.why)
     return OK
+
+
+def _tell_of_stand_in(config: Config, backend: Backend, event_log: EventLog) -> None:
+    """Once, at the start: that the wanted model is not here, and what brings it."""
+    given = config.transcribe
+    with contextlib.suppress(registry.ModelMissingError):  # the queue will pause, and say why
+        weights = registry.find_or_stand_in(given.model, backend.name, os.environ, given.stand_in)
+        if weights.stands_in_for:
+            event_log.warning("stand_in", registry.about_stand_in(weights), model=given.model)
 
 
 @contextmanager

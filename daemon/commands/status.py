@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -18,11 +19,12 @@ from daemon.config import file as config_file
 from daemon.config.settings import Config
 from daemon.domain.job import TERMINAL, Job, Stage
 from daemon.domain.transcript import Json
-from daemon.errors import FAILED, OK, TEMPORARY
+from daemon.errors import FAILED, OK, TEMPORARY, DropscribeError
 from daemon.files import lock
 from daemon.files.state_folder import REPORT_SUFFIX, STATUS
 from daemon.inbox.scan import look_into
 from daemon.ledger.ledger import Ledger
+from daemon.models import hardware, registry
 
 SCHEMA_VERSION = 1
 _RECENT = 10
@@ -74,6 +76,7 @@ def look(config: Config) -> Json:
         "eta_seconds": None,
         "left_alone": _left_alone(config),
         "jobs": [],
+        "stand_in": _stand_in(config),
         "folders": {key: str(path) for key, path in config.paths.model_dump().items()},
     }
     with opened_ledger(config.paths) as ledger:
@@ -118,6 +121,18 @@ def _left_alone(config: Config) -> int:
     with contextlib.suppress(OSError):
         return len(look_into(config.paths.inbox, config.watch.extensions).ignored)
     return 0
+
+
+def _stand_in(config: Config) -> str:
+    """Which model stands in for the one that is wanted; empty where none does."""
+    with contextlib.suppress(DropscribeError):
+        backend = hardware.choose(config.transcribe.backend)
+        weights = registry.find_or_stand_in(
+            config.transcribe.model, backend.name, os.environ, config.transcribe.stand_in
+        )
+        if weights.stands_in_for:
+            return registry.about_stand_in(weights)
+    return ""
 
 
 def _daemon(path: Path) -> Json:
@@ -181,6 +196,8 @@ def _lines(data: Json) -> list[str]:
     ]
     if data["left_alone"]:
         lines.append(f"{data['left_alone']} left alone in the inbox (dropscribe inbox says why)")
+    if data["stand_in"]:
+        lines.append(data["stand_in"])
     if data["daemon"].get("watcher") not in (None, "", "off"):
         lines.append(f"watching by rescan only: {data['daemon']['watcher']}")
     for row in data["daemon"].get("working_on", ()):

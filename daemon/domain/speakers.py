@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from daemon.domain.validation import Count, Finite, Line, Seconds
+from pydantic import Field, TypeAdapter
 
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
 Method = Literal["voices", "channels"]
 
 
@@ -22,7 +24,7 @@ class Turn:
 
     start: Seconds
     end: Seconds
-    speaker: Count
+    speaker: Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,8 @@ class Voice:
     `name` is a track's own name, "" if it has none.
     """
 
-    embedding: tuple[Finite, ...] = ()
-    name: Line = ""
+    embedding: tuple[Number, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,22 @@ class Diarization:
     """`voices` in the order of their first words; `turns` by start."""
 
     status: DiarizationStatus
-    reason: Line = ""
+    reason: str = ""
     method: Method = "voices"
     voices: tuple[Voice, ...] = ()
     turns: tuple[Turn, ...] = ()
 
-    def __post_init__(self) -> None:
-        if any(turn.speaker >= len(self.voices) for turn in self.turns):
+    def to_json(self) -> dict[str, Any]:
+        data: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
+        return data
+
+    @classmethod
+    def from_json(cls, data: object) -> Diarization:
+        """Raises ValueError if it is none."""
+        found = _ADAPTER.validate_python(data)
+        if any(turn.speaker >= len(found.voices) for turn in found.turns):
             raise ValueError("a turn is of a speaker that is not there")
+        return found
+
+
+_ADAPTER = TypeAdapter(Diarization)

@@ -11,11 +11,8 @@ from daemon.files.atomic import sha256_of
 
 # The bundled weights, by folder and file name.
 _BUNDLED = {
-    "whisper-demo/weights.safetensors": (
-        "3bdc3c33426f5b89fa3b6e6458a016343e2a819987fb76ae6aecdc940953c5d3"
-    ),
-    "align-demo/model.safetensors": (
-        "f317e90dfb298b98170e46eda5a4d41fcdc5bc0d22ef41d00d55a44161393bb8"
+    "whisper-base/weights.safetensors": (
+        "b4483661c6d6c65a3eab6691daa4967c8ac75ef6d74795100f088694d901b597"
     ),
     "speakers/segmentation.onnx": (
         "53d3e0fc81542f023c5ea437d7fefbc868904b4e29cbf489a00191802f55fdde"

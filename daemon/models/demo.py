@@ -1,4 +1,4 @@
-"""The configuration of a demonstration: the bundled models, and every folder under one root."""
+"""The configuration of a demonstration: the bundled model, and every folder under one root."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from pathlib import Path
 
 from daemon.config.file import validated
 from daemon.config.settings import Config, Paths
-from daemon.models.registry import DEMO
+from daemon.models.registry import BASE
 
 
-def for_demo(root: Path, backend: str) -> Config:
-    """The demo models, and every folder under `root`."""
+def for_demo(root: Path, backend: str, model: str = BASE, aligner: str = "") -> Config:
+    """The bundled model unless another is named, and every folder under `root`."""
     folders = {name: str(root / name) for name in Paths.model_fields}
     return validated(
         {
             "paths": folders,
-            "transcribe": {"model": DEMO, "backend": backend},
+            "transcribe": {"model": model, "backend": backend},
+            "align": {"model": aligner},
             "limits": {"min_free_mb": 200},
         }
     )

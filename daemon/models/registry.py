@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from daemon.config.settings import Config
 from daemon.errors import DropscribeError
 from daemon.models.hardware import BackendName
 
 BUNDLED = Path(__file__).parents[1] / "bundled"
-DEMO = "demo"
+BASE = "base"  # the preset that is in the package: OpenAI's Whisper base, 4-bit
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +78,25 @@ class ModelMissingError(DropscribeError):
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A folder of weights. `needs_conversion`: MLX weights for the CTranslate2 backend."""
+    """A folder of weights. `needs_conversion`: MLX weights for the CTranslate2 backend.
+
+    `stands_in_for` is the model that was wanted, where these are used until that is here.
+    """
 
     name: str
     folder: Path
     revision: str
     needs_conversion: bool = False
+    stands_in_for: str = ""
 
 
 def find(model: str, backend: BackendName, environment: Mapping[str, str]) -> Weights:
-    """The local weights for a preset, `demo`, a folder, or a hub repository with MLX weights.
+    """The local weights for a preset, a folder, or a hub repository with MLX weights.
 
     Raises ModelMissingError if they are not here.
     """
-    if model == DEMO:
-        return Weights(DEMO, BUNDLED / "whisper-demo", "bundled", backend == "ctranslate2")
+    if model == BASE:
+        return Weights(BASE, BUNDLED / "whisper-base", "bundled", backend == "ctranslate2")
     folder = Path(model).expanduser()
     if folder.is_dir():
         converted = (folder / "model.bin").exists()  # it is in CTranslate2's format already
@@ -106,25 +109,62 @@ def find(model: str, backend: BackendName, environment: Mapping[str, str]) -> We
             f"the model {model} is not on this machine: run `dropscribe models fetch {model}`,"
             " or choose one that is (dropscribe models list)"
             if preset or "/" in model
-            else f"{model} is no preset ({', '.join([DEMO, *PRESETS])}), folder or repository"
+            else f"{model} is no preset ({', '.join([BASE, *PRESETS])}), folder or repository"
         )
     return Weights(model, snapshot, snapshot.name, preset is None and backend == "ctranslate2")
 
 
-def aligner_name(model: str, transcriber: str) -> str:
-    """What `align.model` means: `demo`, a folder, a hub repository, or "": the language's own."""
-    return DEMO if not model and transcriber == DEMO else model
+def find_or_stand_in(
+    model: str, backend: BackendName, environment: Mapping[str, str], stand_in: bool
+) -> Weights:
+    """The weights of `model`; until they are here, the bundled ones, if `stand_in` allows it.
+
+    Raises ModelMissingError where it does not.
+    """
+    try:
+        return find(model, backend, environment)
+    except ModelMissingError:
+        if not stand_in or not (model in PRESETS or "/" in model):  # what nobody can fetch
+            raise
+        return replace(find(BASE, backend, environment), stands_in_for=model)
 
 
-def asr_words_wanted(config: Config) -> bool:
-    """Whether Whisper's own word times are to stand in where a language has no aligner."""
-    named = aligner_name(config.align.model, config.transcribe.model)
-    return config.align.enabled and config.align.fallback == "asr" and not named
+def about_stand_in(weights: Weights) -> str:
+    """For a person: what stands in for what, and how to end that."""
+    return (
+        f"{weights.name} stands in for {weights.stands_in_for} until that is here:"
+        " fetch it with `dropscribe models fetch`"
+    )
 
 
-def aligner_location(name: str) -> str:
-    """Where the aligner of that name is: a folder, or a repository in the hub's cache."""
-    return str(BUNDLED / "align-demo") if name == DEMO else name
+def is_here(model: str, backend: BackendName, environment: Mapping[str, str]) -> bool:
+    """Whether the weights that `model` stands for are on this machine."""
+    try:
+        find(model, backend, environment)
+    except ModelMissingError:
+        return False
+    return True
+
+
+# The files of torchaudio's alignment models, in torch's download cache.
+_TORCHAUDIO = {
+    "WAV2VEC2_ASR_BASE_960H": "wav2vec2_fairseq_base_ls960_asr_ls960.pth",
+    "VOXPOPULI_ASR_BASE_10K_FR": "wav2vec2_voxpopuli_base_10k_asr_fr.pt",
+    "VOXPOPULI_ASR_BASE_10K_DE": "wav2vec2_voxpopuli_base_10k_asr_de.pt",
+    "VOXPOPULI_ASR_BASE_10K_ES": "wav2vec2_voxpopuli_base_10k_asr_es.pt",
+    "VOXPOPULI_ASR_BASE_10K_IT": "wav2vec2_voxpopuli_base_10k_asr_it.pt",
+}
+
+
+def aligner_is_here(name: str, environment: Mapping[str, str]) -> bool:
+    """Whether an alignment model is on this machine: a folder, torchaudio's, or from the hub."""
+    if Path(name).expanduser().is_dir():
+        return True
+    if (file := _TORCHAUDIO.get(name)) is not None:
+        caches = environment.get("XDG_CACHE_HOME") or "~/.cache"
+        home = environment.get("TORCH_HOME") or f"{caches}/torch"
+        return (Path(home).expanduser() / "hub" / "checkpoints" / file).is_file()
+    return "/" in name and snapshot_of(Source(name), environment) is not None
 
 
 def snapshot_of(source: Source, environment: Mapping[str, str]) -> Path | None:

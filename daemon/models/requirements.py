@@ -11,7 +11,7 @@ from daemon.domain.languages import ENGLISH_NAMES
 from daemon.errors import UsageError
 from daemon.models import registry
 from daemon.models.hardware import BackendName
-from daemon.models.registry import DEMO, ModelMissingError, Source, Weights
+from daemon.models.registry import ModelMissingError, Source, Weights
 
 _OTHER_TOKENS = 51_766  # of openai/whisper's vocabulary, for a model of several languages
 _FEWEST = 99  # languages of the first models that know more than English
@@ -23,7 +23,9 @@ def unmet(
     """Each setting that cannot be followed here, and what to do about it."""
     transcribe = config.transcribe
     try:
-        weights = registry.find(transcribe.model, backend, environment)
+        weights = registry.find_or_stand_in(
+            transcribe.model, backend, environment, transcribe.stand_in
+        )
     except ModelMissingError as error:
         yield "transcribe.model", str(error)
     else:
@@ -33,13 +35,13 @@ def unmet(
             for code in codes:
                 if code and code not in known:
                     name = f"{code} ({ENGLISH_NAMES[code].title()})"
-                    yield f"transcribe.{key}", f"the model {transcribe.model} does not know {name}"
+                    yield f"transcribe.{key}", f"the model {weights.name} does not know {name}"
     yield from _unmet_by_aligner(config, environment)
 
 
 def _unmet_by_aligner(config: Config, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    named = registry.aligner_name(config.align.model, config.transcribe.model)
-    if config.align.enabled and named not in ("", DEMO) and not _is_here(named, environment):
+    named = config.align.model
+    if config.align.enabled and named and not _is_here(named, environment):
         text = f"the alignment model {named} is not on this machine"
         yield "align.model", f"{text}: run `dropscribe models fetch {named}`"
 

@@ -6,21 +6,19 @@ Their schemas are shipped in bundled/schemas/.
 from __future__ import annotations
 
 import datetime
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from daemon import __version__
 from daemon.domain.job import Job, Stage, StageRecord
 from daemon.domain.names import printable
-from daemon.domain.speakers import Diarization
-from daemon.domain.transcript import Alignment, Json, Recognition, Segment, coverage
+from daemon.domain.transcript import Alignment, Doubt, Json, Recognition, Segment, coverage
 from daemon.domain.validation import to_json
 from daemon.handoff.artefacts import Prepared
-from daemon.outbox import attribution
 from daemon.outbox.timestamps import settle_times
 
-# What timing.json tells of; of DIARIZE only if it was begun.
-REPORTED = (Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN, Stage.DIARIZE, Stage.PUBLISH)
+REPORTED = (Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN, Stage.PUBLISH)  # in timing.json
 SCHEMA_VERSION = 1
 
 
@@ -34,8 +32,6 @@ class Delivery:
     alignment: Alignment
     segments: tuple[Segment, ...]
     options: Mapping[str, object]
-    diarization: Diarization | None = None
-    speakers: tuple[str, ...] = ()  # what the diarization's voices are called
 
     @classmethod
     def of(
@@ -45,23 +41,14 @@ class Delivery:
         recognition: Recognition,
         alignment: Alignment,
         options: Mapping[str, object],
-        diarization: Diarization | None = None,
-        names: Sequence[str] = (),
     ) -> Delivery:
-        """Join the words to their segments, settle every time, and say who speaks.
-
-        `diarization` None: nobody asked; `names` are those of its voices, as far as known.
-        """
+        """Join the words to their segments and settle every time."""
         joined = [
             replace(segment, words=alignment.words.get(segment.id, ()))
             for segment in recognition.segments
         ]
         segments = settle_times(joined, prepared.duration)
-        speakers: tuple[str, ...] = ()
-        if diarization is not None:
-            speakers = attribution.labels(diarization, names)
-            segments = attribution.attribute(segments, diarization.turns, speakers)
-        return cls(job, prepared, recognition, alignment, segments, options, diarization, speakers)
+        return cls(job, prepared, recognition, alignment, segments, options)
 
     @property
     def name_fields(self) -> dict[str, str]:
@@ -75,7 +62,7 @@ class Delivery:
 
     @property
     def words(self) -> list[Json]:
-        return [word for segment in self.segments for word in _words(segment)]
+        return [asdict(word) for segment in self.segments for word in segment.words]
 
 
 def transcript(delivery: Delivery, compact: bool = False) -> Json:
@@ -90,6 +77,7 @@ def transcript(delivery: Delivery, compact: bool = False) -> Json:
         "text": " ".join(segment.text.strip() for segment in delivery.segments),
         "language": recognition.language,
         "language_probability": round(recognition.language_probability, 4),
+        "languages": _languages(delivery),
         "duration": prepared.duration,
         "segments": [_segment(segment) for segment in delivery.segments],
         **second_copy,
@@ -99,35 +87,26 @@ def transcript(delivery: Delivery, compact: bool = False) -> Json:
             "model": delivery.alignment.model,
             "coverage": coverage(delivery.segments),
         },
-        **_speakers(delivery),
+        "check": [_doubt(doubt) for doubt in recognition.check],
         "provenance": _provenance(delivery),
     }
 
 
-def _words(segment: Segment) -> list[Json]:
-    speaker = {"speaker": segment.speaker} if segment.speaker else {}
-    return [asdict(word) | speaker for word in segment.words]
+def _languages(delivery: Delivery) -> list[str]:
+    """Every language that is spoken, the one that is spoken longest first."""
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for segment in delivery.segments:
+        seconds[segment.language or delivery.recognition.language] += segment.end - segment.start
+    return sorted(seconds, key=lambda code: -seconds[code])
 
 
-def _speakers(delivery: Delivery) -> Json:
-    diarization = delivery.diarization
-    if diarization is None:
-        return {}
-    return {
-        "speakers": attribution.summary(diarization, delivery.speakers),
-        "diarization": {
-            "status": diarization.status,
-            "reason": diarization.reason,
-            "method": diarization.method,
-            "overlaps": attribution.overlaps(diarization, delivery.speakers),
-        },
-    }
+def _doubt(doubt: Doubt) -> Json:
+    return {"start": round(doubt.start, 3), "end": round(doubt.end, 3), "reason": doubt.reason}
 
 
 def _segment(segment: Segment) -> Json:
     known = {key: value for key, value in to_json(segment).items() if value is not None}
     return known | {
-        "words": _words(segment),
         "avg_logprob": round(segment.avg_logprob, 4),
         "no_speech_prob": round(segment.no_speech_prob, 4),
     }
@@ -142,11 +121,12 @@ def _provenance(delivery: Delivery) -> Json:
         "container": prepared.container,
         "codec": prepared.codec,
         "recorded_at": prepared.recorded_at,
-        "warnings": list(prepared.warnings),
+        "warnings": [*prepared.warnings, *recognition.warnings],
         "backend": recognition.backend,
         "device": recognition.device,
         "model": recognition.model,
         "model_revision": recognition.model_revision,
+        "stand_in": recognition.stands_in_for or None,
         "versions": {"dropscribe": __version__, **recognition.versions},
         "options": dict(delivery.options),
     }
@@ -177,8 +157,7 @@ def stages(job: Job, records: Sequence[StageRecord], now: float) -> dict[str, Js
     admitted = job.admitted_at
     begun = next((one.started_at for one in records if one.stage is Stage.PREPARE), None) or now
     queued = StageRecord(Stage.PREPARE, 1, 0, admitted, max(begun, admitted), exit="ok")
-    begun_only = [one for one in records if one.stage is not Stage.DIARIZE or one.starts]
-    known = {"queued": queued} | {str(record.stage): record for record in begun_only}
+    known = {"queued": queued} | {str(record.stage): record for record in records}
     return {name: _stage(record) for name, record in known.items()}
 
 

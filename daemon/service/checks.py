@@ -81,11 +81,12 @@ def check_models(config: Config) -> Iterator[Finding]:
         topic = "model" if key.endswith(".model") else key
         yield Finding(topic, f"{key} cannot be followed", remedy)
     with contextlib.suppress(DropscribeError):
-        weights = registry.find(config.transcribe.model, backend.name, os.environ)
+        weights = registry.find_or_stand_in(
+            config.transcribe.model, backend.name, os.environ, config.transcribe.stand_in
+        )
         yield Finding("model", f"{weights.name} in {weights.folder}")
-        if weights.name == registry.DEMO:
-            text = "demo understands synthetic speech only: not for real recordings"
-            yield Finding("model", text)
+        if weights.stands_in_for:
+            yield Finding("model", registry.about_stand_in(weights))
 
 
 def check_folders(config: Config) -> Iterator[Finding]:

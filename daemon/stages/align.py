@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.alignment.batches import batches
-from daemon.domain.transcript import Alignment, AlignmentStatus, Segment
+from daemon.domain.ladder import Aligned, climb
+from daemon.domain.transcript import Segment
 from daemon.domain.validation import from_json
 from daemon.handoff import alignment_log, artefacts
 from daemon.handoff.alignment_log import AlignedLog, AlignmentHistory
-from daemon.models import registry
 from daemon.stages import sandbox
 from daemon.stages.serve import Channel, Handler, serve
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from daemon.audio import FloatArray
 
 _KILLER = "it crashes the aligner"
-_NAMED = 10  # segments that the reason lists
 
 
 def _handler() -> Handler:
@@ -51,18 +50,16 @@ def _handler() -> Handler:
         stream = _SegmentStream(request.folder / artefacts.SEGMENTS, channel)
         language = stream.language()
         try:
-            location = registry.aligner_location(arguments.model) or None
-            aligner = Aligner.load(language, location, arguments.device)
-        except NoAlignModelError as error:
-            _wait_for_all(channel)
-            alignment = _own_times(request.folder, str(error))
-        except AlignModelMissingError as error:
-            alignment = Alignment(AlignmentStatus.FAILED, str(error), arguments.model, {})
+            aligner = Aligner.load(language, arguments.model or None, arguments.device)
+        except (NoAlignModelError, AlignModelMissingError) as error:
+            tried, without, model = AlignmentHistory(), str(error), arguments.model
         else:
             audio = np.load(request.folder / artefacts.AUDIO, mmap_mode="r")
             tried = _align(aligner, threads, audio, stream, channel)
-            alignment = _result(tried, arguments.model or aligner.model)
+            without, model = "", arguments.model or aligner.model
         _wait_for_all(channel)  # a result for half a transcript would be none
+        segments = artefacts.read_recognition(request.folder).segments
+        alignment = climb(segments, _aligned(tried), model, without)
         artefacts.write_artefact(request.folder / artefacts.ALIGNMENT, request.nonce, alignment)
 
     return align
@@ -134,7 +131,8 @@ def _align(
             channel.progress(batch[-1].end, len(audio) / SAMPLE_RATE)
 
         for arrived in stream.batches():
-            fresh = [one for one in arrived if one.id not in tried.begun]
+            # A segment in another language is not for this model.
+            fresh = [one for one in arrived if one.id not in tried.begun and not one.language]
             suspects.extend(one for one in arrived if one.id in tried.suspects)
             for batch in batches(fresh):
                 work_on(batch)
@@ -143,28 +141,9 @@ def _align(
     return tried
 
 
-def _own_times(folder: Path, reason: str) -> Alignment:
-    """Whisper's own word times, where the transcriber was asked for them."""
-    recognition = artefacts.read_recognition(folder)
-    words = {segment.id: segment.words for segment in recognition.segments if segment.words}
-    if not words:
-        return Alignment(AlignmentStatus.FAILED, reason, "", {})
-    language = recognition.language
-    reason = f"there is no alignment model for {language!r}: the words have Whisper's own times"
-    return Alignment(AlignmentStatus.PARTIAL, reason, "", words)
-
-
-def _result(tried: AlignmentHistory, model: str) -> Alignment:
-    missing = {id_: reason for id_, (words, reason) in tried.finished.items() if reason}
-    missing |= dict.fromkeys(tried.crashing, _KILLER)
-    if not missing:
-        return Alignment(AlignmentStatus.COMPLETE, "", model, tried.words)
-    total = len(tried.finished) + len(tried.crashing)
-    named = [f"{id_} ({reason})" for id_, reason in sorted(missing.items())[:_NAMED]]
-    more = ", …" if len(missing) > _NAMED else ""
-    reason = f"{len(missing)} of {total} segments have no word times: {', '.join(named)}{more}"
-    status = AlignmentStatus.PARTIAL if tried.words else AlignmentStatus.FAILED
-    return Alignment(status, reason, model, tried.words)
+def _aligned(tried: AlignmentHistory) -> dict[int, Aligned]:
+    finished = {id_: Aligned(words, reason) for id_, (words, reason) in tried.finished.items()}
+    return finished | dict.fromkeys(tried.crashing, Aligned((), _KILLER))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from daemon.domain.job import FailureKind
 from daemon.domain.transcript import Json, Recognition, Segment
 from daemon.domain.validation import to_json
+from daemon.errors import DropscribeError
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import JobRequest
 from daemon.models import checksums, registry
@@ -34,6 +35,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--backend", choices=("mlx", "ctranslate2"), required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--converted", type=Path, required=True)
+    parser.add_argument("--aligner", default="")
+    parser.add_argument("--stand-in", action="store_true")
     return parser.parse_args()
 
 
@@ -46,30 +49,73 @@ def _confine() -> None:
 
 def _handler() -> Handler:
     arguments = _arguments()
-    loaded: list[Recognizer] = []
+    models = _Models(arguments)
     with contextlib.suppress(StageError):  # a missing model is an answer to a file, not a crash
-        loaded.append(_load(arguments))
+        models.recognizer()
 
     def transcribe(first: Channel) -> None:
-        if not loaded:
-            loaded.append(_load(arguments))
+        recognizer = models.recognizer()
         waiting = [first]
 
         def next_file() -> FileRequest | None:
+            if not waiting and models.outdated:
+                return None  # the next file is for the model that has arrived
             channel = waiting.pop() if waiting else first.next()
-            return None if channel is None else _File(channel, loaded[0]).request()
+            return (
+                None
+                if channel is None
+                else _File(channel, recognizer, models.stands_in_for, arguments.aligner).request()
+            )
 
-        loaded[0].recognize_all(next_file)
+        recognizer.recognize_all(next_file)
 
     return transcribe
+
+
+class _Models:
+    """The recogniser in use: of the wanted model, or of its stand-in until that is here."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self._arguments = arguments
+        self._recognizer: Recognizer | None = None
+        self.stands_in_for = ""
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the model that was wanted has arrived since its stand-in was loaded."""
+        given = self._arguments
+        return bool(self.stands_in_for) and registry.is_here(given.model, given.backend, os.environ)
+
+    def recognizer(self) -> Recognizer:
+        """Loaded if need be. Raises StageError with what to do where it cannot be."""
+        if self._recognizer is None or self.outdated:
+            self._recognizer = None  # two models at once may be too much for the memory
+            self._recognizer = self._load()
+        return self._recognizer
+
+    def _load(self) -> Recognizer:
+        given = self._arguments
+        try:
+            weights = registry.find_or_stand_in(
+                given.model, given.backend, os.environ, given.stand_in
+            )
+            self.stands_in_for = weights.stands_in_for
+            checksums.verify(weights.folder)
+            return _load(weights, given.backend, given.converted)
+        except DropscribeError as error:  # missing, tampered with, or of a kind that cannot be used
+            raise StageError(FailureKind.ENVIRONMENT, str(error)) from error
 
 
 class _File:
     """One file on its way through the recogniser, and what is written for it."""
 
-    def __init__(self, channel: Channel, recognizer: Recognizer) -> None:
+    def __init__(
+        self, channel: Channel, recognizer: Recognizer, stands_in_for: str, aligner: str
+    ) -> None:
         self._channel = channel
         self._recognizer = recognizer
+        self._stands_in_for = stands_in_for
+        self._aligner = aligner
         self._folder = channel.request.folder
 
     def request(self) -> FileRequest:
@@ -84,11 +130,12 @@ class _File:
 
         self._job = job = JobRequest.read(self._folder)
         self._audio: FloatArray = np.load(self._folder / artefacts.AUDIO, mmap_mode="r")
+        self._speech = artefacts.read_prepared(self._folder).speech
         self._seconds = len(self._audio) / SAMPLE_RATE
         self._segments = (self._folder / artefacts.SEGMENTS).open("w", encoding="utf-8")
         return FileRequest(
             audio=self._audio,
-            speech=artefacts.read_prepared(self._folder).speech,
+            speech=self._speech,
             options=RecognitionOptions(job.language, job.languages, job.initial_prompt),
             on_language=self._on_language,
             on_segment=self._on_segment,
@@ -104,33 +151,53 @@ class _File:
         self._channel.progress(min(segment.end, self._seconds), self._seconds)
 
     def _on_done(self, recognition: Recognition) -> None:
+        from daemon.asr.review import review  # noqa: PLC0415 - stdout must be guarded first
+
         self._segments.close()
-        if self._job.asr_words:
-            recognition = self._with_words(recognition)
+        warnings, check = review(recognition, self._speech, self._audio)
+        recognition = replace(
+            recognition, stands_in_for=self._stands_in_for, warnings=warnings, check=check
+        )
+        recognition = self._with_words(recognition)
         artefacts.write_artefact(
             self._folder / artefacts.TRANSCRIPT, self._channel.request.nonce, recognition
         )
         self._channel.answer()
 
     def _with_words(self, recognition: Recognition) -> Recognition:
-        """With Whisper's own word times, where no alignment model will find better ones."""
-        from daemon.alignment.catalogue import read_catalogue  # noqa: PLC0415 - a rare wish
-        from daemon.asr.word_times import add_words  # noqa: PLC0415
+        """With Whisper's own word times where no alignment model will find better ones."""
+        from daemon.asr.word_times import add_words  # noqa: PLC0415 - a rare wish
 
-        if recognition.language in read_catalogue().models:
+        wanted = self._without_aligner(recognition)
+        if not wanted:
             return recognition
-        listener = self._recognizer.listener()
-        segments: list[Segment] = []
+        timed: dict[int, Segment] = {}
         try:
-            for segment in add_words(
-                self._audio, recognition.language, recognition.segments, listener
-            ):
-                segments.append(segment)
-                self._channel.progress(min(segment.end, self._seconds), self._seconds)
+            for language in {segment.language or recognition.language for segment in wanted}:
+                spoken = [
+                    one for one in wanted if (one.language or recognition.language) == language
+                ]
+                for segment in add_words(
+                    self._audio, language, spoken, self._recognizer.listener()
+                ):
+                    timed[segment.id] = segment
+                    self._channel.progress(min(segment.end, self._seconds), self._seconds)
         except RuntimeError:  # of MLX or CTranslate2; no word is worth a transcript
             traceback.print_exc()
-            return recognition
-        return replace(recognition, segments=tuple(segments))
+        segments = tuple(timed.get(segment.id, segment) for segment in recognition.segments)
+        return replace(recognition, segments=segments)
+
+    def _without_aligner(self, recognition: Recognition) -> list[Segment]:
+        """The segments for which there is no alignment model, or none that is sure to hear them."""
+        from daemon.alignment.catalogue import read_catalogue  # noqa: PLC0415
+
+        if self._job.fallback == "segments":
+            return []
+        name = self._aligner or read_catalogue().models.get(recognition.language, "")
+        here = bool(name) and registry.aligner_is_here(name, os.environ)
+        if self._job.fallback == "asr" or not here:
+            return list(recognition.segments)
+        return [segment for segment in recognition.segments if segment.language]
 
     def _write(self, line: Json) -> None:
         """A segment is handed to the aligner while the rest is still being decoded."""
@@ -138,13 +205,8 @@ class _File:
         self._segments.flush()
 
 
-def _load(arguments: argparse.Namespace) -> Recognizer:
-    try:
-        weights = registry.find(arguments.model, arguments.backend, os.environ)
-        checksums.verify(weights.folder)
-    except registry.ModelMissingError as error:
-        raise StageError(FailureKind.ENVIRONMENT, str(error)) from error
-    if arguments.backend == "mlx":
+def _load(weights: registry.Weights, backend: str, conversions: Path) -> Recognizer:
+    if backend == "mlx":
         from daemon.asr.mlx_backend.recognizer import MlxRecognizer  # noqa: PLC0415 - one backend only
 
         recognizer = MlxRecognizer(weights.folder, name=weights.name, revision=weights.revision)
@@ -153,9 +215,7 @@ def _load(arguments: argparse.Namespace) -> Recognizer:
     from daemon.asr.ctranslate2_backend.conversion import converted  # noqa: PLC0415 - one backend only
     from daemon.asr.ctranslate2_backend.recognizer import CTranslate2Recognizer  # noqa: PLC0415
 
-    folder = weights.folder
-    if weights.needs_conversion:
-        folder = converted(folder, arguments.converted)
+    folder = converted(weights.folder, conversions) if weights.needs_conversion else weights.folder
     return CTranslate2Recognizer(folder, name=weights.name, revision=weights.revision)
 
 

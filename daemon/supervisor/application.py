@@ -58,14 +58,15 @@ def stage_commands(config: Config, backend: Backend) -> Commands:
             f"--backend={backend.name}",
             f"--model={transcribe.model}",
             f"--converted={registry.conversions(os.environ)}",
+            f"--aligner={config.align.model}",
+            *(["--stand-in"] if transcribe.stand_in else []),
         ],
         Stage.ALIGN: [
-            f"--model={registry.aligner_name(config.align.model, transcribe.model)}",
+            f"--model={config.align.model}",
             f"--device={config.align.device}",
             f"--threads={hardware.aligner_threads(backend)}",
         ],
     }
-    arguments[Stage.DIARIZE] = []
     extra = {Stage.TRANSCRIBE: hardware.blas_environment(backend)}
     return {
         stage: Command(

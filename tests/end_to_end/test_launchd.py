@@ -24,6 +24,7 @@ from daemon.config.file import save
 from daemon.config.settings import Config, Paths
 from daemon.service.manager import Host, current_life
 from launchd.launch_agent import LaunchAgent
+from tests.kit.daemon_process import DEMO
 from tests.kit.fakes.launchd_session import UID, Session, eventually, fake_mac
 
 AUDIO = Path(__file__).parents[1] / "audio"
@@ -88,8 +89,8 @@ def mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
         given = {
             "paths": folders,
             "watch": {"settle_seconds": 0.1},
-            "transcribe": {"model": "demo"},
-            "align": {"enabled": align},
+            **DEMO,
+            "align": {"enabled": align, **DEMO["align"]},
         }
         save(Config.model_validate(given), tmp_path / "config.toml")
         machine = Mac(tmp_path, session)

@@ -169,10 +169,9 @@ def test_everything_we_write_is_its_owners_business_s14_s15_s18(daemon: FaultDae
 _OTHERS = {"config.toml", "console.log", "dropping", "daemon-0"}  # made by the test
 
 
-@pytest.mark.parametrize("name", ["whisper-demo", "align-demo"])
-def test_weights_that_were_tampered_with_are_not_loaded_s12(tmp_path: Path, name: str) -> None:
-    folder = tmp_path / "bundled" / name
-    shutil.copytree(REPOSITORY / "daemon" / "bundled" / name, folder)
+def test_weights_that_were_tampered_with_are_not_loaded_s12(tmp_path: Path) -> None:
+    folder = tmp_path / "bundled" / "whisper-base"
+    shutil.copytree(REPOSITORY / "daemon" / "bundled" / "whisper-base", folder)
     checksums.verify(folder)
     (weights,) = folder.glob("*.safetensors")
     content = bytearray(weights.read_bytes())

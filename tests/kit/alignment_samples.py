@@ -1,6 +1,6 @@
 """The samples' true segments and words, and what stock WhisperX makes of them.
 
-The bundled alignment model is small and real. `whisperx.align` runs as it is, but for NLTK's
+The synthetic alignment model is small and real. `whisperx.align` runs as it is, but for NLTK's
 sentence data, which it would download: `OneSentence` stands in for it.
 """
 
@@ -24,7 +24,7 @@ from daemon.audio import FloatArray
 from daemon.domain.transcript import Segment, Word, WordSource
 from tests.kit.recognition import SAMPLES
 
-DEMO = Path(__file__).parents[2] / "daemon" / "bundled" / "align-demo"
+DEMO = Path(__file__).parents[1] / "models" / "align-demo"
 SHORT_SAMPLES = ("memo-10s", "meeting-60s", "german-20s", "french-20s", "spanish-20s")
 
 
@@ -88,7 +88,7 @@ def _whisperx_model(language: str) -> tuple[Any, dict[str, Any]]:
 def whisperx_words(
     audio: FloatArray, segments: list[Segment], language: str
 ) -> list[dict[str, Any]]:
-    """The word segments of stock `whisperx.align` with the bundled model."""
+    """The word segments of stock `whisperx.align` with the synthetic model."""
     module = whisperx_alignment()
     model, metadata = _whisperx_model(language)
     transcript = [

@@ -26,7 +26,12 @@ Tables = Mapping[str, Mapping[str, object]]
 
 FAKES = Path(__file__).parent / "fakes"
 PROGRAM = (sys.executable, "-P", "-m", "daemon")
-DEMO: Tables = {"transcribe": {"model": "demo", "backend": "ctranslate2"}}
+MODELS = Path(__file__).parents[1] / "models"
+# The synthetic pair, through the backend that is fastest on a CPU.
+DEMO: Tables = {
+    "transcribe": {"model": str(MODELS / "whisper-demo"), "backend": "ctranslate2"},
+    "align": {"model": str(MODELS / "align-demo")},
+}
 
 # Quick enough for tests; every other key keeps its default.
 _QUICK: Tables = {

@@ -15,7 +15,7 @@ from tests.kit.daemon_process import DaemonProcess, Tables
 RUNNER = Path(__file__).with_name("runner.py")
 _QUICK: Tables = {
     "watch": {"settle_seconds": 0.0, "empty_seconds": 0.2, "rescan_seconds": 0.5, "events": False},
-    "transcribe": {"model": "demo", "backend": "ctranslate2"},
+    "transcribe": {"model": "base", "backend": "ctranslate2"},
     "limits": {"retry_seconds": 0.0, "grace_seconds": 0.2, "min_free_mb": 1, "stall_seconds": 2.0},
     "align": {"stall_seconds": 2.0},
 }

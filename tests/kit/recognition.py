@@ -16,7 +16,7 @@ from daemon.bench.word_errors import word_error_rate
 from daemon.domain.transcript import Segment
 
 SAMPLES = Path(__file__).parents[1] / "audio"
-DEMO = Path(__file__).parents[2] / "daemon" / "bundled" / "whisper-demo"
+DEMO = Path(__file__).parents[1] / "models" / "whisper-demo"
 SILENCE: FloatArray = np.zeros(2 * SAMPLE_RATE, np.float32)
 
 

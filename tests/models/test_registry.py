@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.models import registry
+from daemon.models import checksums, registry
 from daemon.models.registry import PRESETS, ModelMissingError
 
 
@@ -23,17 +23,23 @@ def _in_cache(cache: Path, repository: str, reference: str | None) -> Path:
 
 
 @pytest.mark.parametrize("backend", ["mlx", "ctranslate2"])
-def test_the_demo_is_always_there(backend: registry.BackendName) -> None:
-    weights = registry.find("demo", backend, {})
+def test_base_is_always_there(backend: registry.BackendName) -> None:
+    weights = registry.find("base", backend, {})
     assert (weights.folder / "weights.safetensors").is_file()
     assert weights.needs_conversion == (backend == "ctranslate2")
-    assert (Path(registry.aligner_location("demo")) / "model.safetensors").is_file()
+    assert checksums.verify(weights.folder) == 1
 
 
-def test_the_demo_brings_its_own_aligner_unless_another_is_named() -> None:
-    assert registry.aligner_name("", "demo") == "demo"
-    assert registry.aligner_name("", "large-v3") == ""
-    assert registry.aligner_name("me/aligner", "demo") == "me/aligner"
+def test_base_stands_in_until_the_wanted_model_is_here(tmp_path: Path) -> None:
+    cache = {"HF_HUB_CACHE": str(tmp_path)}
+    stand_in = registry.find_or_stand_in("me/whisper", "mlx", cache, stand_in=True)
+    assert (stand_in.name, stand_in.stands_in_for) == ("base", "me/whisper")
+    assert "dropscribe models fetch" in registry.about_stand_in(stand_in)
+    with pytest.raises(ModelMissingError):
+        registry.find_or_stand_in("me/whisper", "mlx", cache, stand_in=False)
+    _in_cache(tmp_path, "me/whisper", "main")
+    found = registry.find_or_stand_in("me/whisper", "mlx", cache, stand_in=True)
+    assert (found.name, found.stands_in_for) == ("me/whisper", "")
 
 
 def test_a_missing_model_is_an_error_with_a_remedy(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from daemon.reporting.notifier import MacNotification, Notice, Notifier, channel
 from daemon.reporting.webhook import Webhook
 
 AUDIO = Path(__file__).parents[1] / "audio"
+MODELS = Path(__file__).parents[1] / "models"
 OUTBOX = Path("/out")
 DONE = ("done", "done in 3 s", "meeting.m4a", {"outputs": ["meeting.txt"], "job": 7})
 
@@ -162,7 +163,7 @@ def drain(home: Path, *hook: str) -> None:
     given = {
         "paths": {key: home / key for key in Paths.model_fields},
         "watch": {"settle_seconds": 0.1},
-        "transcribe": {"model": "demo"},
+        "transcribe": {"model": str(MODELS / "whisper-demo")},
         "align": {"enabled": False},
         "notify": {"hook": hook},
     }

@@ -150,10 +150,10 @@ def test_what_doctor_finds_inside_launchd_is_passed_on(
 def test_the_real_doctor_answers_from_inside_launchd(
     mac: Session, tmp_path: Path, config: Config
 ) -> None:
-    demo = config.model_copy(
-        update={"transcribe": config.transcribe.model_copy(update={"model": "demo"})}
+    base = config.model_copy(
+        update={"transcribe": config.transcribe.model_copy(update={"model": "base"})}
     )
-    save(demo, tmp_path / "config.toml")
+    save(base, tmp_path / "config.toml")
     ctl = mac.ctl(TEST_LABEL)
-    checks = list(ask_from_launchd(tmp_path / "config.toml", demo, ctl))
+    checks = list(ask_from_launchd(tmp_path / "config.toml", base, ctl))
     assert [check.text for check in checks] == ["a test that it ran found nothing wrong"]

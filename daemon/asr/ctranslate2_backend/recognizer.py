@@ -64,8 +64,8 @@ class CTranslate2Recognizer:
         tokens = Tokenizer(
             self._whisper.hf_tokenizer, self._whisper.model.is_multilingual, "transcribe", ENGLISH
         )
-        timeline = Timeline(audio, chunks, tokens, on_segment)
         languages = FileLanguages(options, self._whisper.supported_languages, on_language)
+        timeline = Timeline(audio, chunks, tokens, on_segment, languages.foreign)
         decoder = FileDecoder(self._whisper, tokens, options, languages, timeline)
         while chunks:
             size = _batch_size(chunks)

@@ -23,10 +23,12 @@ class OpenFile:
 
     def __init__(self, request: FileRequest, vocabulary: Vocabulary, describe: Describe) -> None:
         self.chunks = cut_chunks(request.audio, request.speech)
-        self.timeline = Timeline(request.audio, self.chunks, vocabulary, request.on_segment)
         self.request = request
         self.languages = FileLanguages(
             request.options, vocabulary.languages or (ENGLISH,), request.on_language
+        )
+        self.timeline = Timeline(
+            request.audio, self.chunks, vocabulary, request.on_segment, self.languages.foreign
         )
         self._describe = describe
 

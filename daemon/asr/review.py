@@ -1,0 +1,82 @@
+"""What in a transcript deserves doubt: for `provenance.warnings` and for the `check` list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from daemon.audio import FloatArray, Span
+from daemon.domain.transcript import Doubt, Recognition, Segment
+
+_POOR = -0.8  # mean log probability of a segment's tokens below which many words are wrong
+_UNSURE = 0.5  # probability of the language
+_MISSED = 1.0  # seconds of speech without text in one place that are worth a look
+_MANY = 3.0  # and altogether, worth a warning
+_SILENT = -65.0  # dBFS
+_FRAME = 480  # samples, 30 ms
+
+
+def review(
+    recognition: Recognition, speech: Sequence[Span], audio: FloatArray
+) -> tuple[tuple[str, ...], tuple[Doubt, ...]]:
+    """Warnings for a person, and the spots worth a listen, the worst first.
+
+    `speech` is what voice-activity detection found in `audio` (16 kHz, mono).
+    """
+    missed = list(_missed(recognition.segments, speech))
+    poor = [segment for segment in recognition.segments if segment.avg_logprob < _POOR]
+    return tuple(_warnings(recognition, missed, poor, audio)), tuple(_doubts(missed, poor))
+
+
+def _warnings(
+    recognition: Recognition,
+    missed: Sequence[Span],
+    poor: Sequence[Segment],
+    audio: FloatArray,
+) -> Iterator[str]:
+    if not recognition.segments and not _is_silent(audio):
+        yield "there is sound, but no speech that could be made out"
+    seconds = sum(end - start for start, end in missed)
+    if seconds >= _MANY:
+        yield f"{seconds:.0f} s of speech were detected for which there is no text"
+    if poor:
+        yield f"{len(poor)} of {len(recognition.segments)} segments are little more than guesses"
+    if recognition.segments and recognition.language_probability < _UNSURE:
+        yield (
+            f"the language is uncertain: {recognition.language}, at"
+            f" {recognition.language_probability:.0%}"
+        )
+
+
+def _doubts(missed: Sequence[Span], poor: Sequence[Segment]) -> list[Doubt]:
+    weighed = [(end - start, Doubt(start, end, "speech without text")) for start, end in missed]
+    weighed += [
+        (
+            (segment.end - segment.start) * -segment.avg_logprob,
+            Doubt(segment.start, segment.end, "improbable words"),
+        )
+        for segment in poor
+    ]
+    return [doubt for _, doubt in sorted(weighed, key=lambda pair: -pair[0])]
+
+
+def _missed(segments: Sequence[Segment], speech: Sequence[Span]) -> Iterator[Span]:
+    """Detected speech that no segment covers."""
+    for start, end in speech:
+        at = start
+        for segment in segments:
+            if segment.end > at and segment.start < end:
+                if segment.start - at >= _MISSED:
+                    yield at, segment.start
+                at = segment.end
+        if end - at >= _MISSED:
+            yield at, end
+
+
+def _is_silent(audio: FloatArray) -> bool:
+    frames = audio[: len(audio) // _FRAME * _FRAME].reshape(-1, _FRAME)
+    if not len(frames):
+        return True
+    power = np.einsum("ij,ij->i", frames, frames) / _FRAME
+    return bool(10 * np.log10(np.percentile(power, 95) + 1e-12) < _SILENT)
