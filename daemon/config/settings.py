@@ -46,6 +46,12 @@ def _language_or_none(text: str) -> str:
     return _language(text) if text else ""
 
 
+def _name(text: str) -> str:
+    if not text.isprintable() or len(text) > 100:
+        raise ValueError("must be a name of at most 100 printable characters")
+    return text.strip()
+
+
 def _webhook(text: str) -> str:
     if text and not re.fullmatch(r"https?://\S+", text):
         raise ValueError("must begin with http:// or https://")
@@ -114,6 +120,30 @@ class Align(_Table):
     stall_seconds: SomeSeconds = 180.0
     max_memory_mb: Megabytes = 6144
     fallback: Literal["auto", "asr", "segments"] = "auto"
+
+
+class Speakers(_Table):
+    """Who speaks. `count` 0: find out, between `min_count` and `max_count`."""
+
+    mode: Literal["off", "voices"] = "off"
+    count: Annotated[int, Field(ge=0, le=100)] = 0
+    min_count: Annotated[int, Field(ge=1, le=100)] = 1
+    max_count: Annotated[int, Field(ge=1, le=100)] = 20
+    names: tuple[Annotated[str, AfterValidator(_name)], ...] = ()
+    attempts: Annotated[int, Field(ge=1, le=10)] = 2
+    stall_seconds: SomeSeconds = 180.0
+    max_memory_mb: Megabytes = 2048
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Speakers:
+        if self.min_count > self.max_count:
+            raise ValueError("min_count must not be larger than max_count")
+        return self
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many speakers there are at least, and at most."""
+        return (self.count, self.count) if self.count else (self.min_count, self.max_count)
 
 
 class Output(_Table):
@@ -190,6 +220,7 @@ class Config(_Table):
     watch: Watch = Watch()
     transcribe: Transcribe = Transcribe()
     align: Align = Align()
+    speakers: Speakers = Speakers()
     output: Output = Output()
     subtitles: Subtitles = Subtitles()
     limits: Limits = Limits()

@@ -25,11 +25,11 @@ def diarize(
     seconds in total). Memory grows by about 2 kB a second of speech, whatever the length.
     """
     heard = listen(read, length, networks, progress)
-    return arrange(heard, length, count)
+    return arrange(heard, count)
 
 
-def arrange(heard: Heard, length: int, count: Count) -> tuple[list[Turn], list[Voice]]:
+def arrange(heard: Heard, count: Count) -> tuple[list[Turn], list[Voice]]:
     """The turns and the voices in what was heard."""
     _, centres = cluster(turns.pieces(heard), count, Tuning())
-    found = turns.turns(heard, centres, length / SAMPLE_RATE)
+    found = turns.turns(heard, centres, heard.length / SAMPLE_RATE)
     return found, [Voice(tuple(map(float, centre))) for centre in centres]

@@ -35,6 +35,8 @@ _SETS = np.array(
 class Networks:
     """Both networks, loaded once. `threads` is how many processor threads a call may use."""
 
+    FILES = (SEGMENTATION, VOICE, POOLING)
+
     def __init__(self, folder: Path, threads: int = 1) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads

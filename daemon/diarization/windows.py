@@ -54,8 +54,9 @@ class Stretch:
 
 @dataclass(slots=True)
 class Heard:
-    """All windows: `active[i]` has shape (589, 3) and begins at i × 5 s."""
+    """All windows: `active[i]` has shape (589, 3) and begins at i × 5 s. `length` in samples."""
 
+    length: int
     active: list[BoolArray] = field(default_factory=list)
     stretches: list[Stretch] = field(default_factory=list)
 
@@ -67,7 +68,7 @@ def listen(
 
     `progress` gets (seconds done, seconds in total) after each window.
     """
-    heard = Heard()
+    heard = Heard(length)
     voices = _VoiceFrames(read, length, networks)
     total = count_windows(length)
     for number in range(total):

@@ -17,6 +17,7 @@ class Stage(StrEnum):
     PREPARE = "prepare"
     TRANSCRIBE = "transcribe"
     ALIGN = "align"
+    DIARIZE = "diarize"  # begun when PREPARE has ended; next only if it is still wanted after ALIGN
     PUBLISH = "publish"
     QUARANTINE = "quarantine"  # decided to fail; the source still has to move to failed/
     DONE = "done"
@@ -41,12 +42,14 @@ TRANSITIONS: Mapping[Stage, frozenset[Stage]] = {
     Stage.TRANSCRIBE: frozenset(
         {
             Stage.ALIGN,
-            Stage.PUBLISH,  # no words are wanted, or there is no speech
+            Stage.DIARIZE,  # no words are wanted
+            Stage.PUBLISH,  # nor speakers, or there is no speech
             Stage.PREPARE,  # the file changed, or its folder was tidied away
             Stage.QUARANTINE,
         }
     ),
-    Stage.ALIGN: frozenset({Stage.PUBLISH, Stage.PREPARE, Stage.QUARANTINE}),
+    Stage.ALIGN: frozenset({Stage.DIARIZE, Stage.PUBLISH, Stage.PREPARE, Stage.QUARANTINE}),
+    Stage.DIARIZE: frozenset({Stage.PUBLISH, Stage.PREPARE, Stage.QUARANTINE}),
     Stage.PUBLISH: frozenset({Stage.DONE, Stage.PREPARE, Stage.QUARANTINE}),
     Stage.QUARANTINE: frozenset({Stage.FAILED, Stage.PREPARE}),
     Stage.GONE: frozenset({Stage.PREPARE, Stage.QUARANTINE}),  # the same file is back

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import Field, TypeAdapter
+from daemon.domain.validation import Count, Finite, Line, Seconds
 
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
 Method = Literal["voices", "channels"]
 
 
@@ -24,7 +22,7 @@ class Turn:
 
     start: Seconds
     end: Seconds
-    speaker: Annotated[int, Field(ge=0)]
+    speaker: Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +32,8 @@ class Voice:
     `name` is a track's own name, "" if it has none.
     """
 
-    embedding: tuple[Number, ...] = ()
-    name: str = ""
+    embedding: tuple[Finite, ...] = ()
+    name: Line = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +41,11 @@ class Diarization:
     """`voices` in the order of their first words; `turns` by start."""
 
     status: DiarizationStatus
-    reason: str = ""
+    reason: Line = ""
     method: Method = "voices"
     voices: tuple[Voice, ...] = ()
     turns: tuple[Turn, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        data: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
-        return data
-
-    @classmethod
-    def from_json(cls, data: object) -> Diarization:
-        """Raises ValueError if it is none."""
-        found = _ADAPTER.validate_python(data)
-        if any(turn.speaker >= len(found.voices) for turn in found.turns):
+    def __post_init__(self) -> None:
+        if any(turn.speaker >= len(self.voices) for turn in self.turns):
             raise ValueError("a turn is of a speaker that is not there")
-        return found
-
-
-_ADAPTER = TypeAdapter(Diarization)

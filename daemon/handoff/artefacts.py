@@ -8,6 +8,8 @@
     transcript.json   TRANSCRIBE  → ALIGN, PUBLISH
     aligned.jsonl     ALIGN       → the next ALIGN      what was tried and what came of it
     alignment.json    ALIGN       → PUBLISH
+    voices.npz        DIARIZE     → the next DIARIZE    what it heard: speakers can be counted anew
+    speakers.json     DIARIZE     → PUBLISH
     outputs/          PUBLISH                     what will lie in the outbox, rendered once
 
 Each JSON artefact carries the nonce of the attempt that wrote it: a result counts only if its
@@ -24,6 +26,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from daemon.domain.job import Identity, Stage
+from daemon.domain.speakers import Diarization
 from daemon.domain.transcript import Alignment, Json, Recognition
 from daemon.domain.validation import Count, Line, Seconds, Time, from_json, to_json
 from daemon.files.atomic import sweep_temporaries, write_json
@@ -36,6 +39,8 @@ PREPARED = "prepared.json"
 SEGMENTS = "segments.jsonl"
 TRANSCRIPT = "transcript.json"
 ALIGNMENT = "alignment.json"
+VOICES = "voices.npz"
+SPEAKERS = "speakers.json"
 OUTPUTS = "outputs"
 LOG = "job.log"
 
@@ -67,6 +72,8 @@ class JobRequest:
     # Whose words get Whisper's own times: nobody's ("segments"), those without an aligner on this
     # machine ("auto"), or everybody's ("asr").
     fallback: str = "segments"
+    min_speakers: int = 1
+    max_speakers: int = 20
 
     def write(self, folder: Path) -> None:
         data = asdict(self) | {"source": os.fsencode(self.source).hex()}
@@ -85,6 +92,8 @@ class JobRequest:
             max_seconds=data["max_seconds"],
             min_free_bytes=data["min_free_bytes"],
             fallback=data["fallback"],
+            min_speakers=data["min_speakers"],
+            max_speakers=data["max_speakers"],
         )
 
     def options(self) -> Json:
@@ -136,6 +145,10 @@ def read_options(folder: Path) -> Json:
     except (OSError, ValueError):
         return unknown
     return unknown | data if isinstance(data, dict) else unknown
+
+
+def read_diarization(folder: Path, nonce: str | None = None) -> Diarization:
+    return _read(folder / SPEAKERS, nonce, Diarization)
 
 
 def drop_large(folder: Path) -> None:

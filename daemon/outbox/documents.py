@@ -13,12 +13,15 @@ from dataclasses import asdict, dataclass, replace
 from daemon import __version__
 from daemon.domain.job import Job, Stage, StageRecord
 from daemon.domain.names import printable
+from daemon.domain.speakers import Diarization
 from daemon.domain.transcript import Alignment, Doubt, Json, Recognition, Segment, coverage
 from daemon.domain.validation import to_json
 from daemon.handoff.artefacts import Prepared
+from daemon.outbox import attribution
 from daemon.outbox.timestamps import settle_times
 
-REPORTED = (Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN, Stage.PUBLISH)  # in timing.json
+# What timing.json tells of; of DIARIZE only if it was begun.
+REPORTED = (Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN, Stage.DIARIZE, Stage.PUBLISH)
 SCHEMA_VERSION = 1
 
 
@@ -32,6 +35,8 @@ class Delivery:
     alignment: Alignment
     segments: tuple[Segment, ...]
     options: Mapping[str, object]
+    diarization: Diarization | None = None
+    speakers: tuple[str, ...] = ()  # what the diarization's voices are called
 
     @classmethod
     def of(
@@ -41,14 +46,23 @@ class Delivery:
         recognition: Recognition,
         alignment: Alignment,
         options: Mapping[str, object],
+        diarization: Diarization | None = None,
+        names: Sequence[str] = (),
     ) -> Delivery:
-        """Join the words to their segments and settle every time."""
+        """Join the words to their segments, settle every time, and say who speaks.
+
+        `diarization` None: nobody asked; `names` are those of its voices, as far as known.
+        """
         joined = [
             replace(segment, words=alignment.words.get(segment.id, ()))
             for segment in recognition.segments
         ]
         segments = settle_times(joined, prepared.duration)
-        return cls(job, prepared, recognition, alignment, segments, options)
+        speakers: tuple[str, ...] = ()
+        if diarization is not None:
+            speakers = attribution.labels(diarization, names)
+            segments = attribution.attribute(segments, diarization.turns, speakers)
+        return cls(job, prepared, recognition, alignment, segments, options, diarization, speakers)
 
     @property
     def name_fields(self) -> dict[str, str]:
@@ -62,7 +76,7 @@ class Delivery:
 
     @property
     def words(self) -> list[Json]:
-        return [asdict(word) for segment in self.segments for word in segment.words]
+        return [word for segment in self.segments for word in _words(segment)]
 
 
 def transcript(delivery: Delivery, compact: bool = False) -> Json:
@@ -87,8 +101,29 @@ def transcript(delivery: Delivery, compact: bool = False) -> Json:
             "model": delivery.alignment.model,
             "coverage": coverage(delivery.segments),
         },
+        **_speakers(delivery),
         "check": [_doubt(doubt) for doubt in recognition.check],
         "provenance": _provenance(delivery),
+    }
+
+
+def _words(segment: Segment) -> list[Json]:
+    speaker = {"speaker": segment.speaker} if segment.speaker else {}
+    return [asdict(word) | speaker for word in segment.words]
+
+
+def _speakers(delivery: Delivery) -> Json:
+    diarization = delivery.diarization
+    if diarization is None:
+        return {}
+    return {
+        "speakers": attribution.summary(diarization, delivery.speakers),
+        "diarization": {
+            "status": diarization.status,
+            "reason": diarization.reason,
+            "method": diarization.method,
+            "overlaps": attribution.overlaps(diarization, delivery.speakers),
+        },
     }
 
 
@@ -107,6 +142,7 @@ def _doubt(doubt: Doubt) -> Json:
 def _segment(segment: Segment) -> Json:
     known = {key: value for key, value in to_json(segment).items() if value is not None}
     return known | {
+        "words": _words(segment),
         "avg_logprob": round(segment.avg_logprob, 4),
         "no_speech_prob": round(segment.no_speech_prob, 4),
     }
@@ -157,7 +193,8 @@ def stages(job: Job, records: Sequence[StageRecord], now: float) -> dict[str, Js
     admitted = job.admitted_at
     begun = next((one.started_at for one in records if one.stage is Stage.PREPARE), None) or now
     queued = StageRecord(Stage.PREPARE, 1, 0, admitted, max(begun, admitted), exit="ok")
-    known = {"queued": queued} | {str(record.stage): record for record in records}
+    begun_only = [one for one in records if one.stage is not Stage.DIARIZE or one.starts]
+    known = {"queued": queued} | {str(record.stage): record for record in begun_only}
     return {name: _stage(record) for name, record in known.items()}
 
 

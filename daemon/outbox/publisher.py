@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import psutil
 from daemon.config.settings import Config
 from daemon.domain.job import Job
 from daemon.domain.names import named, plain, plain_name, stem_of
+from daemon.domain.speakers import Diarization, DiarizationStatus
 from daemon.domain.transcript import Alignment, AlignmentStatus, Json, Segment
 from daemon.files.atomic import json_bytes, write_json, write_temporary
 from daemon.files.recording import still_holds
@@ -123,7 +124,24 @@ class Publisher:
         alignment = self._alignment(folder, recognition.segments)
         options = artefacts.read_options(folder)
         options["align"] = alignment.status is not AlignmentStatus.SKIPPED
-        return Delivery.of(job, artefacts.read_prepared(folder), recognition, alignment, options)
+        return Delivery.of(
+            job,
+            artefacts.read_prepared(folder),
+            recognition,
+            alignment,
+            options,
+            self._diarization(folder, recognition.segments),
+            self.config.speakers.names,
+        )
+
+    def _diarization(self, folder: Path, segments: Sequence[Segment]) -> Diarization | None:
+        """Who speaks when; None if nobody asked, or nothing is said."""
+        if self.config.speakers.mode == "off" or not segments:
+            return None
+        try:
+            return artefacts.read_diarization(folder)
+        except artefacts.InvalidArtefactError as error:
+            return Diarization(DiarizationStatus.FAILED, str(error))
 
     def _alignment(self, folder: Path, segments: Iterable[Segment]) -> Alignment:
         with contextlib.suppress(artefacts.InvalidArtefactError):

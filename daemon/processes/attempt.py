@@ -19,8 +19,18 @@ _MB = 1_000_000
 
 # The longest that a stage may take: a base, and a multiple of the audio's length. Generous, since
 # the stall limit catches what hangs; this one catches what progresses for ever.
-_BASE_SECONDS = {Stage.PREPARE: 3600.0, Stage.TRANSCRIBE: 900.0, Stage.ALIGN: 600.0}
-_AUDIO_FACTOR = {Stage.PREPARE: 0.0, Stage.TRANSCRIBE: 60.0, Stage.ALIGN: 10.0}
+_BASE_SECONDS = {
+    Stage.PREPARE: 3600.0,
+    Stage.TRANSCRIBE: 900.0,
+    Stage.ALIGN: 600.0,
+    Stage.DIARIZE: 600.0,
+}
+_AUDIO_FACTOR = {
+    Stage.PREPARE: 0.0,
+    Stage.TRANSCRIBE: 60.0,
+    Stage.ALIGN: 10.0,
+    Stage.DIARIZE: 10.0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +44,17 @@ class AttemptLimits:
     @classmethod
     def of(cls, config: Config, stage: Stage, audio_seconds: float) -> AttemptLimits:
         """As configured; where no memory limit is, three quarters of the machine's."""
-        stall = config.align if stage is Stage.ALIGN else config.limits
+        stall_seconds = {
+            Stage.ALIGN: config.align.stall_seconds,
+            Stage.DIARIZE: config.speakers.stall_seconds,
+        }.get(stage, config.limits.stall_seconds)
         memory = {
             Stage.TRANSCRIBE: config.transcribe.max_memory_mb,
             Stage.ALIGN: config.align.max_memory_mb,
+            Stage.DIARIZE: config.speakers.max_memory_mb,
         }.get(stage, 0)
         return cls(
-            stall_seconds=stall.stall_seconds,
+            stall_seconds=stall_seconds,
             total_seconds=_BASE_SECONDS[stage] + _AUDIO_FACTOR[stage] * audio_seconds,
             memory_bytes=memory * _MB or psutil.virtual_memory().total * 3 // 4,
         )

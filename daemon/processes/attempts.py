@@ -1,7 +1,8 @@
 """The attempts under way: what their processes said, whether they keep their limits, their ends.
 
 One PREPARE child a file; one resident TRANSCRIBE worker; one ALIGN child a file, started when its
-transcription starts so that its imports are over when the segments arrive.
+transcription starts so that its imports are over when the segments arrive; one DIARIZE child a
+file, started when it is prepared.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ _READERS: Mapping[Stage, Callable[[Path, str], object]] = {
     Stage.PREPARE: artefacts.read_prepared,
     Stage.TRANSCRIBE: artefacts.read_recognition,
     Stage.ALIGN: artefacts.read_alignment,
+    Stage.DIARIZE: artefacts.read_diarization,
 }
+
+_OPTIONAL = (Stage.ALIGN, Stage.DIARIZE)
 
 Ended = tuple[Attempt, Outcome]
 
@@ -189,7 +193,7 @@ class Attempts:
         return [(attempt, stopped_for or self._how_it_died(attempt, code)) for attempt in running]
 
     def _how_it_died(self, attempt: Attempt, code: int | None) -> Outcome:
-        if attempt.worker.ready or attempt.stage is Stage.ALIGN:  # which has its own way to go on
+        if attempt.worker.ready or attempt.stage in _OPTIONAL:  # the file goes on without them
             return outcome.died(attempt.stage, code)
         return outcome.unable_to_start(attempt.stage, code, attempt.worker.log)
 

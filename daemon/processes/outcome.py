@@ -12,6 +12,7 @@ _DOING = {
     Stage.PREPARE: "decoding",
     Stage.TRANSCRIBE: "transcription",
     Stage.ALIGN: "alignment",
+    Stage.DIARIZE: "telling speakers apart",
     Stage.PUBLISH: "delivery",
 }
 

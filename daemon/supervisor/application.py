@@ -67,6 +67,7 @@ def stage_commands(config: Config, backend: Backend) -> Commands:
             f"--threads={hardware.aligner_threads(backend)}",
         ],
     }
+    arguments[Stage.DIARIZE] = []
     extra = {Stage.TRANSCRIBE: hardware.blas_environment(backend)}
     return {
         stage: Command(

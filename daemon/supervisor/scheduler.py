@@ -46,6 +46,7 @@ class Scheduler:
         """Start whatever can start. Raises OSError for faults of the machine."""
         self._start_aligners(now)
         self._start_transcriptions(now)
+        self._start_diarizer(now)
         self._prewarm_aligners(now)
         if len(list(islice(self._context.ledger.waiting(Stage.TRANSCRIBE), _AHEAD))) < _AHEAD:
             self._start_preparation(now)
@@ -121,6 +122,18 @@ class Scheduler:
                 self._context.attempts.send_more_input(job.id, complete=True, now=now)
                 self._prewarm_next_aligner(now)
 
+    def _start_diarizer(self, now: float) -> None:
+        """Beside whatever else is done to a file that is prepared; one file at a time."""
+        context = self._context
+        if context.config.speakers.mode == "off" or context.attempts.of(Stage.DIARIZE):
+            return
+        stages = (Stage.DIARIZE, Stage.ALIGN, Stage.TRANSCRIBE)
+        waiting = chain.from_iterable(context.ledger.waiting(stage) for stage in stages)
+        for job in islice(waiting, _AHEAD):
+            if self._transitions.wants_speakers(job) and self._may_start(job, now):
+                self._begin(job, Stage.DIARIZE, now)
+                return
+
     def _prewarm_next_aligner(self, now: float) -> None:
         """If another file will need one: its imports pass while these work."""
         attempts, ledger = self._context.attempts, self._context.ledger
@@ -133,8 +146,11 @@ class Scheduler:
         attempts = self._context.attempts
         for job in self._context.ledger.waiting(stage):
             busy = {attempt.job.id for attempt in attempts.of(stage)}  # the caller may start some
-            if job.id not in busy and self._transitions.may_start(job, now) and self._wanted(job):
+            if job.id not in busy and self._may_start(job, now):
                 yield job
+
+    def _may_start(self, job: Job, now: float) -> bool:
+        return self._wanted(job) and self._transitions.may_start(job, now)
 
     def _wanted(self, job: Job) -> bool:
         return self._only is None or job.id == self._only
@@ -187,6 +203,8 @@ class Scheduler:
         if stage is Stage.PREPARE:
             folder.mkdir(mode=0o700, exist_ok=True)
             artefacts.drop_large(folder)  # what was made of other bytes must not be delivered
+            for name in (artefacts.VOICES, artefacts.SPEAKERS):
+                (folder / name).unlink(missing_ok=True)
             self._request(job).write(folder)
             return True
         if not (folder / artefacts.AUDIO).exists() or not (folder / artefacts.PREPARED).exists():
@@ -202,6 +220,7 @@ class Scheduler:
 
     def _request(self, job: Job) -> JobRequest:
         config = self._context.config
+        least, most = config.speakers.counts
         return JobRequest(
             source=job.source,
             identity=job.identity,
@@ -212,4 +231,6 @@ class Scheduler:
             max_seconds=config.limits.max_audio_hours * 3600,
             min_free_bytes=config.limits.min_free_mb * _MB,
             fallback=config.align.fallback if config.align.enabled else "segments",
+            min_speakers=least,
+            max_speakers=most,
         )

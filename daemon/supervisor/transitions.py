@@ -6,6 +6,8 @@
                    delivered before               -> DONE
     TRANSCRIBE     text and segments              -> ALIGN, or PUBLISH if no words are wanted
     ALIGN          words with times               -> PUBLISH; given up: PUBLISH without words
+    DIARIZE        who speaks when; it runs beside the two before, and is next (before PUBLISH)
+                   only where it has not ended yet; given up: PUBLISH without speakers
     PUBLISH        results into the outbox, the recording to done/ -> DONE    last_steps.py
     QUARANTINE     the recording to failed/ with the reason -> FAILED         last_steps.py
 
@@ -32,6 +34,7 @@ from dataclasses import replace
 
 from daemon.domain.job import Failure, FailureKind, Job, Stage
 from daemon.domain.ladder import Aligned, climb
+from daemon.domain.speakers import Diarization, DiarizationStatus
 from daemon.domain.transcript import Alignment, AlignmentStatus
 from daemon.handoff import alignment_log, artefacts
 from daemon.inbox.unfinished import UnfinishedFiles
@@ -73,8 +76,11 @@ class Transitions:
         return None
 
     def give_up(self, job: Job, stage: Stage, final: Outcome) -> None:
-        """The file fails; or, if only its words' times are at stake, goes on without them."""
+        """The file fails; or, if only times or speakers are at stake, goes on without them."""
         ledger = self._context.ledger
+        if stage is Stage.DIARIZE:
+            self._go_on_without_speakers(job, final)
+            return
         if stage is Stage.ALIGN:
             current = ledger.job(job.id)
             if current is not None and current.next is stage:  # else: when its input is whole
@@ -86,6 +92,8 @@ class Transitions:
 
     def _max_failures(self, job: Job, stage: Stage) -> int:
         config = self._context.config
+        if stage is Stage.DIARIZE:
+            return config.speakers.attempts
         if stage is not Stage.ALIGN:
             return config.limits.max_attempts
         history = alignment_log.read(self._context.folder(job.id))
@@ -104,7 +112,25 @@ class Transitions:
         context.event_log.warning(
             "unaligned", f"delivering segments without word times: {reason}", job, reason=reason
         )
-        context.ledger.move(job.id, Stage.PUBLISH)
+        context.ledger.move(job.id, self._after_words(job))
+
+    def _go_on_without_speakers(self, job: Job, final: Outcome) -> None:
+        context, folder = self._context, self._context.folder(job.id)
+        none = Diarization(DiarizationStatus.FAILED, final.message)
+        artefacts.write_artefact(folder / artefacts.SPEAKERS, "", none)
+        message = f"delivering without speakers: {final.message}"
+        context.event_log.warning("no_speakers", message, job, reason=final.message)
+        current = context.ledger.job(job.id)
+        if current is not None and current.next is Stage.DIARIZE:
+            context.ledger.move(job.id, Stage.PUBLISH)
+
+    def wants_speakers(self, job: Job) -> bool:
+        """Whether it is still open who speaks in this file."""
+        wanted = self._context.config.speakers.mode != "off"
+        return wanted and not (self._context.folder(job.id) / artefacts.SPEAKERS).exists()
+
+    def _after_words(self, job: Job) -> Stage:
+        return Stage.DIARIZE if self.wants_speakers(job) else Stage.PUBLISH
 
     # After an end
 
@@ -160,23 +186,28 @@ class Transitions:
         context, job, stage = self._context, attempt.job, attempt.stage
         context.ledger.end(job.id, attempt.record(ended, context.unix_time()), None)
         failures = context.ledger.record(job.id, stage).failures
+        if stage is Stage.DIARIZE:  # what is there does not stand up
+            (context.folder(job.id) / artefacts.SPEAKERS).unlink(missing_ok=True)
         if failures >= self._max_failures(job, stage):
             self.give_up(job, stage, ended)
             return
         if stage is Stage.TRANSCRIBE:
             self.abandon(job)  # its aligner waits for what will not come
-        wait = 0.0 if stage is Stage.ALIGN else self._backoff.wait(job.id, failures, now)
+        beside = stage in {Stage.ALIGN, Stage.DIARIZE}
+        wait = 0.0 if beside else self._backoff.wait(job.id, failures, now)
         context.event_log.warning(
             "retrying", f"{ended.message}; trying again", job, stage=stage, wait_seconds=wait
         )
 
-    def _after_success(self, attempt: Attempt) -> Stage:
-        """What comes next, by what the stage's artefact says."""
+    def _after_success(self, attempt: Attempt) -> Stage | None:
+        """What comes next, by what the stage's artefact says; None: what was next before."""
         match attempt.stage:
             case Stage.PREPARE:
                 return self._after_prepare(attempt.job)
             case Stage.TRANSCRIBE:
                 return self._after_transcribe(attempt.job)
+            case Stage.DIARIZE:
+                return self._after_diarize(attempt.job)
             case _:
                 return self._after_align(attempt.job)
 
@@ -226,9 +257,11 @@ class Transitions:
         if recognition.warnings:
             text = "; ".join(recognition.warnings)
             context.event_log.warning("doubtful", text, job, warnings=list(recognition.warnings))
-        if not context.config.align.enabled or not recognition.segments:
+        if not recognition.segments:
             self.abandon(job)
             return Stage.PUBLISH
+        if not context.config.align.enabled:
+            return self._after_words(job)
         if context.attempts.send_more_input(job.id, complete=True, now=context.clock()):
             context.ledger.restart_clock(job.id, Stage.ALIGN, context.unix_time())
         return Stage.ALIGN
@@ -242,4 +275,16 @@ class Transitions:
         reason = f": {alignment.reason}" if alignment.reason else ""
         message = f"aligned: {words} words, {alignment.status}{reason}"
         log("aligned", message, job, words=words, status=alignment.status)
-        return Stage.PUBLISH
+        return self._after_words(job)
+
+    def _after_diarize(self, job: Job) -> Stage | None:
+        context = self._context
+        diarization = artefacts.read_diarization(context.folder(job.id))
+        if diarization.status is DiarizationStatus.FAILED:
+            message = f"delivering without speakers: {diarization.reason}"
+            context.event_log.warning("no_speakers", message, job, reason=diarization.reason)
+        else:
+            count = len(diarization.voices)
+            context.event_log.info("diarized", f"{count} speakers", job, speakers=count)
+        current = context.ledger.job(job.id)
+        return Stage.PUBLISH if current is not None and current.next is Stage.DIARIZE else None

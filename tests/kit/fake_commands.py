@@ -14,13 +14,18 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin", "PYTHONUNBUFFERED": "1"}
 
 
 def fake_commands(
-    prepare: str = "ok", transcribe: str = "ok", align: str = "ok"
+    prepare: str = "ok", transcribe: str = "ok", align: str = "ok", diarize: str = "ok"
 ) -> dict[Stage, Command]:
     """How to start each fake stage, and the way in which it breaks (see fakes/stage.py).
 
     A way that ends in .py is a program of its own in fakes/.
     """
-    ways = {Stage.PREPARE: prepare, Stage.TRANSCRIBE: transcribe, Stage.ALIGN: align}
+    ways = {
+        Stage.PREPARE: prepare,
+        Stage.TRANSCRIBE: transcribe,
+        Stage.ALIGN: align,
+        Stage.DIARIZE: diarize,
+    }
     return {stage: Command(_program(stage, way), ENVIRONMENT) for stage, way in ways.items()}
 
 

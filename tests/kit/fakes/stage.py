@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from daemon.domain.job import FailureKind, Stage
+from daemon.domain.speakers import Diarization, DiarizationStatus, Turn, Voice
 from daemon.domain.transcript import (
     Alignment,
     AlignmentStatus,
@@ -53,6 +54,7 @@ ARTEFACTS = {
     Stage.PREPARE: artefacts.PREPARED,
     Stage.TRANSCRIBE: artefacts.TRANSCRIPT,
     Stage.ALIGN: artefacts.ALIGNMENT,
+    Stage.DIARIZE: artefacts.SPEAKERS,
 }
 
 
@@ -111,11 +113,23 @@ def align(request: Request, nonce: str) -> None:
     write(request, nonce, Alignment(AlignmentStatus.COMPLETE, "", "fake", found))
 
 
+def diarize(request: Request, nonce: str) -> None:
+    """The first speaker says one word, the second the rest."""
+    turns = (Turn(0.0, 0.35, 0), Turn(0.4, SECONDS, 1))
+    found = Diarization(DiarizationStatus.COMPLETE, voices=(Voice(), Voice()), turns=turns)
+    write(request, nonce, found)
+
+
 def write(request: Request, nonce: str, content: object) -> None:
     artefacts.write_artefact(request.folder / ARTEFACTS[STAGE], nonce, content)
 
 
-WORK = {Stage.PREPARE: prepare, Stage.TRANSCRIBE: transcribe, Stage.ALIGN: align}
+WORK = {
+    Stage.PREPARE: prepare,
+    Stage.TRANSCRIBE: transcribe,
+    Stage.ALIGN: align,
+    Stage.DIARIZE: diarize,
+}
 
 
 def ok(request: Request) -> None:

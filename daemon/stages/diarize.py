@@ -1,0 +1,71 @@
+"""DIARIZE: audio.npy → speakers.json, who speaks when.
+
+One process a file, beside its transcription. It gives way to it (nice), computes on one processor
+thread, and reads the audio window by window, so that its memory does not depend on the length.
+What the networks heard is kept in voices.npz: counting the speakers anew takes no listening.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from daemon.domain.speakers import Diarization, DiarizationStatus
+from daemon.handoff import artefacts
+from daemon.handoff.artefacts import JobRequest
+from daemon.models import checksums, registry
+from daemon.models.checksums import TamperedModelError
+from daemon.models.registry import ModelMissingError
+from daemon.stages.serve import Channel, Handler, serve
+
+if TYPE_CHECKING:
+    from daemon.diarization.networks import Networks
+
+_NICE = 10  # below the transcriber and the aligner
+
+
+def _handler() -> Handler:
+    from daemon.diarization import heard_file  # noqa: PLC0415 - heavy; stdout must be guarded
+    from daemon.diarization.clustering import Count  # noqa: PLC0415
+    from daemon.diarization.diarizer import arrange  # noqa: PLC0415
+    from daemon.diarization.recording import Recording  # noqa: PLC0415
+    from daemon.diarization.windows import listen  # noqa: PLC0415
+
+    os.nice(_NICE)
+
+    def diarize(channel: Channel) -> None:
+        folder, nonce = channel.request.folder, channel.request.nonce
+        job = JobRequest.read(folder)
+        try:
+            networks = _networks()
+        except (ModelMissingError, TamperedModelError) as error:
+            found = Diarization(DiarizationStatus.FAILED, str(error))
+        else:
+            recording = Recording(folder / artefacts.AUDIO)
+            heard = listen(recording.read, recording.length, networks, channel.progress)
+            heard_file.save(folder / artefacts.VOICES, heard)
+            turns, voices = arrange(heard, Count(job.min_speakers, job.max_speakers))
+            found = Diarization(
+                DiarizationStatus.COMPLETE, voices=tuple(voices), turns=tuple(turns)
+            )
+        artefacts.write_artefact(folder / artefacts.SPEAKERS, nonce, found)
+
+    return diarize
+
+
+def _networks() -> Networks:
+    """Both networks. Raises ModelMissingError or TamperedModelError."""
+    from daemon.diarization.networks import Networks  # noqa: PLC0415
+
+    folder: Path = registry.BUNDLED / "speakers"
+    if missing := [name for name in Networks.FILES if not (folder / name).is_file()]:
+        raise ModelMissingError(
+            f"the speaker model {missing[0]} is missing: install dropscribe again"
+        )
+    checksums.verify(folder)
+    return Networks(folder)
+
+
+if __name__ == "__main__":
+    serve(_handler)
