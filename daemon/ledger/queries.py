@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from daemon.domain.job import Job, Stage, StageRecord
 from daemon.ledger.schema import JOB_COLUMNS, TERMINAL_SQL, job_of, record_of
 
-_PAGE = 100  # rows read at a time, so that the queue may change while it is walked through
+_PAGE = 500  # rows read at a time, so that the queue may change while it is walked through
 
 
 class LedgerQueries:
@@ -46,11 +46,16 @@ class LedgerQueries:
         ).fetchone()
         return job_of(row) if row else None
 
-    def waiting(self, stage: Stage) -> Iterator[Job]:
-        """Jobs for which `stage` is next: those never begun first, so none delays another."""
+    def waiting(
+        self, stage: Stage, order: Callable[[Job], float] = lambda job: job.id
+    ) -> Iterator[Job]:
+        """Jobs for which `stage` is next: those never begun first, so none delays another.
+
+        Among those `order` decides, within some hundreds of the oldest at a time.
+        """
         last = 0
         while rows := self._unbegun(stage, last):
-            yield from map(job_of, rows)
+            yield from sorted(map(job_of, rows), key=order)
             last = int(rows[-1][0])
         begun = self._db.execute(
             f"SELECT {JOB_COLUMNS} FROM jobs JOIN stages ON job = id AND stage = next"

@@ -1,9 +1,17 @@
-"""Which stage starts next, for which job, with which limits."""
+"""Which stage starts next, for which job, with which limits.
+
+What waits is ordered by admission plus the estimated work: a memo overtakes an audio book that came
+a little earlier, and the book comes first once it has waited for as long as its own work takes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import os
+from collections.abc import Callable, Iterator
 from itertools import chain, islice
+
+import psutil
 
 from daemon.domain.job import TERMINAL, Job, Stage
 from daemon.files.atomic import write_json
@@ -16,7 +24,12 @@ from daemon.supervisor.last_steps import LastSteps
 from daemon.supervisor.power import on_battery
 from daemon.supervisor.transitions import Transitions
 
+_AHEAD_BYTES = 4_000_000_000  # of decoded audio that waits; it is 18 hours
+_DECODED_A_SECOND = 2_000_000  # bytes of a recording that PREPARE gets through: an estimate
+_SHORT = 30.0  # seconds of estimated work: one place is kept for files that take less
 _AHEAD = 8  # files decoded ahead of the transcriber, and files that it may hold at a time
+_PREPARE_BYTES = 2_000_000_000  # of the machine's memory, for each file that is decoded
+_MOST_PREPARATIONS = 6
 _ALIGNERS = 2  # one finishing the last file, one warming up for the next
 _MB = 1_000_000
 _MADE_FROM_AUDIO = (
@@ -28,7 +41,7 @@ _MADE_FROM_AUDIO = (
 
 
 class Scheduler:
-    """Keeps every stage busy, oldest file first; a file that failed before waits for the rest."""
+    """Keeps every stage busy; a file that failed before waits for the rest."""
 
     def __init__(
         self,
@@ -48,8 +61,7 @@ class Scheduler:
         self._start_transcriptions(now)
         self._start_diarizer(now)
         self._prewarm_aligners(now)
-        if len(list(islice(self._context.ledger.waiting(Stage.TRANSCRIBE), _AHEAD))) < _AHEAD:
-            self._start_preparation(now)
+        self._start_preparations(now)
         # Last, because a start that is one too many decides that a file goes no further.
         paths = self._context.config.paths
         self._context.mounts.check([paths.outbox, paths.done, paths.failed])
@@ -75,13 +87,30 @@ class Scheduler:
         job = ledger.job(self._only)
         return job is not None and job.next not in TERMINAL
 
-    def _start_preparation(self, now: float) -> None:
-        if self._context.attempts.of(Stage.PREPARE):
+    def _start_preparations(self, now: float) -> None:
+        """Several at a time, but no more decoded audio than the transcriber needs ahead."""
+        attempts, places = self._context.attempts, _preparations()
+        if not self._has_room_ahead(len(attempts.of(Stage.PREPARE))):
             return
-        for job in self._waiting(Stage.PREPARE, now):
+        for job in self._waiting(Stage.PREPARE, now, _due):
+            running = len(attempts.of(Stage.PREPARE))
+            if running >= places or not self._has_room_ahead(running):
+                return
+            if running == places - 1 and _estimated(job) >= _SHORT:
+                continue  # the last place is kept for a short one
             if self._begin(job, Stage.PREPARE, now):
                 self.prewarm(now)
-                return
+
+    def _has_room_ahead(self, running: int) -> bool:
+        """Whether more audio may be decoded before what is there has been transcribed."""
+        waiting = list(islice(self._context.ledger.waiting(Stage.TRANSCRIBE), _AHEAD))
+        if len(waiting) + running >= _AHEAD:
+            return False
+        sizes = 0
+        for job in waiting:
+            with contextlib.suppress(OSError):
+                sizes += (self._context.folder(job.id) / artefacts.AUDIO).stat().st_size
+        return sizes < _AHEAD_BYTES
 
     def _start_transcriptions(self, now: float) -> None:
         """Hand the worker several files, which it may decode in one batch.
@@ -92,7 +121,7 @@ class Scheduler:
         attempts = self._context.attempts
         if attempts.awaits_change:
             return
-        for job in self._waiting(Stage.TRANSCRIBE, now):
+        for job in self._waiting(Stage.TRANSCRIBE, now, _due):
             busy = attempts.of(Stage.TRANSCRIBE)
             if len(busy) >= _AHEAD or any(self._has_failed(attempt.job) for attempt in busy):
                 return
@@ -142,9 +171,11 @@ class Scheduler:
         if any(job.id not in served and self._wanted(job) for job in islice(coming, _AHEAD)):
             attempts.prewarm((Stage.ALIGN,), now)
 
-    def _waiting(self, stage: Stage, now: float) -> Iterator[Job]:
+    def _waiting(
+        self, stage: Stage, now: float, order: Callable[[Job], float] = lambda job: job.id
+    ) -> Iterator[Job]:
         attempts = self._context.attempts
-        for job in self._context.ledger.waiting(stage):
+        for job in self._context.ledger.waiting(stage, order):
             busy = {attempt.job.id for attempt in attempts.of(stage)}  # the caller may start some
             if job.id not in busy and self._may_start(job, now):
                 yield job
@@ -234,3 +265,19 @@ class Scheduler:
             min_speakers=least,
             max_speakers=most,
         )
+
+
+def _estimated(job: Job) -> float:
+    """Seconds of work, by the size of the recording: a rough guess that only orders files."""
+    return job.identity.size / _DECODED_A_SECOND
+
+
+def _due(job: Job) -> float:
+    """When its work could be done if it had begun at once: what has the earliest time is first."""
+    return job.admitted_at + _estimated(job)
+
+
+def _preparations() -> int:
+    """How many recordings are decoded at a time: one a core but one, as memory allows."""
+    by_memory = psutil.virtual_memory().total // _PREPARE_BYTES
+    return max(2, min((os.cpu_count() or 2) - 1, int(by_memory), _MOST_PREPARATIONS))

@@ -1,7 +1,8 @@
 """PREPARE under fire (S6, S7, S11, F82 to F88): mutated recordings of every format, and noise.
 
 The real stage process, spoken to as the daemon speaks to it. Whatever it is given, it must answer:
-a result, or "bad_input" with a sentence; an answer of another kind, or none, is a defect. The
+a result, or "bad_input" or "incomplete" with a sentence; any other answer, or none, is a defect,
+and so is a process that grows beyond a gigabyte. The
 suite feeds a few hundred, `pytest -m slow` more than 5,000.
 """
 
@@ -140,6 +141,7 @@ def _corpus() -> list[bytes]:
 
 
 _CORPUS = _corpus()
+_MEMORY = 1_000_000_000  # bytes
 _SPOT = st.floats(0, 1, exclude_max=True)
 
 
@@ -232,7 +234,8 @@ def prepare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepare]:
 def _answers_with_sense(prepare: Prepare, content: bytes) -> None:
     receipt = prepare.feed(content)
     assert receipt is not None, "the stage died"
-    assert receipt.kind in (None, "bad_input"), receipt.message
+    assert receipt.kind in (None, "bad_input", "incomplete"), receipt.message
+    assert receipt.usage.peak_rss_bytes < _MEMORY
     if receipt.kind is None:
         prepared = json.loads((prepare.folder / "prepared.json").read_bytes())
         assert prepared["nonce"] == receipt.nonce

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import sqlite3
@@ -186,6 +187,21 @@ def test_files_restored_from_a_backup_are_not_transcribed_again_f49(make: MakeDa
     daemon.drained()
     assert daemon.delivered() == ["kept"]
     assert len(daemon.events("unchanged")) == 1
+
+
+def test_a_memo_overtakes_a_book_that_is_being_decoded_and_one_that_waits(
+    make: MakeDaemon,
+) -> None:
+    """Two books of 80 MB are begun or wait; one place is kept for what is short."""
+    daemon = make({"limits": {"stall_seconds": 300.0}})
+    for name in ("book one.wav", "book two.wav"):
+        os.truncate(daemon.give(name, "a long book", "prepare hang 9"), 80_000_000)
+    daemon.start()
+    daemon.wait_until(lambda: daemon.working_on().get("prepare", 0) > 0, "a book is decoded")
+    daemon.give("memo.wav", "a memo")
+    daemon.wait_for("done")
+    assert daemon.delivered() == ["memo"]
+    daemon.end()
 
 
 @pytest.mark.slow
