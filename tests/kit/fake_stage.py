@@ -9,7 +9,6 @@ always). The transcript is the first line, so a test can tell which bytes a resu
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import signal
 import subprocess
@@ -19,7 +18,6 @@ import time
 import types
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # started with -S: nothing else is importable
 
@@ -245,14 +243,19 @@ def _prepare() -> Handler:
     class UnreadableError(Exception):
         pass
 
-    def decode(file, target, *_unused):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN002, ANN202
+    def decode(file, target, *_unused, **_also):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN002, ANN003, ANN202
         content = file.read()
         target.write_bytes(content)
         return types.SimpleNamespace(
-            seconds=_SECONDS, container="wav", codec="pcm", recorded_at=None, warnings=()
+            seconds=_SECONDS,
+            container="wav",
+            codec="pcm",
+            recorded_at=None,
+            warnings=(),
+            is_cut_off=False,
         )
 
-    decoder.decode, decoder.digest = decode, _digest  # type: ignore[attr-defined]
+    decoder.decode = decode  # type: ignore[attr-defined]
     decoder.UnreadableError = UnreadableError  # type: ignore[attr-defined]
     detector.find = lambda *_: ((0.0, _SECONDS),)  # type: ignore[attr-defined]
     sys.modules |= {decoder.__name__: decoder, detector.__name__: detector}
@@ -265,11 +268,6 @@ def _prepare() -> Handler:
         _obey("prepare", content, channel, artefacts.PREPARED, real)
 
     return handle
-
-
-def _digest(file: BinaryIO) -> str:
-    file.seek(0)
-    return hashlib.sha256(file.read()).hexdigest()
 
 
 def _transcribe() -> Handler:

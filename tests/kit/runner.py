@@ -47,7 +47,7 @@ def _replace_stages(real: list[str]) -> None:
 
     def commands(config: Config, backend: Backend) -> application.Commands:
         genuine = application.stage_commands(config, backend) if real else {}
-        python = [sys.executable, "-S", "-P", "-s", str(FAKE_STAGE)]
+        python = [sys.executable, "-P", "-s", str(FAKE_STAGE)]
         return {
             stage: genuine[stage]
             if str(stage) in real
