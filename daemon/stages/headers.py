@@ -18,6 +18,7 @@ _NO_SIZE = b"\xff\xff\xff\xff"
 _W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 _W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 _W64_FORMAT = b"fmt \xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
+_LARGEST = 1 << 50  # bytes of a file; a larger number is damage
 _MANY = 1000  # chunks; more are damage
 
 
@@ -59,7 +60,7 @@ def examine(file: BufferedReader) -> Header:
                 return _caf(file, size)
             case _ if start[:16] == _W64_RIFF:
                 return _w64(file, size)
-    except struct.error:  # it ends within its header
+    except (struct.error, OverflowError, ValueError):  # it ends within its header, or is nonsense
         pass
     return Header()
 
@@ -145,7 +146,8 @@ def _compared(
     """What to make of audio whose header says `data`, in a file of `size` bytes."""
     end = data.start + max(data.size, 0)
     if end > size:
-        return Header(seconds=data.size / data.rate if data.rate else None)
+        believable = 0 < data.size <= _LARGEST and data.rate
+        return Header(seconds=data.size / data.rate if believable else None)
     unclaimed = size - end
     if unclaimed <= data.rate or _is_chunk(_peek(file, end), unclaimed):  # less than a second
         return Header()
@@ -184,5 +186,7 @@ def _read(file: BufferedReader, at: int, length: int) -> bytes:
 
 
 def _peek(file: BufferedReader, at: int, length: int = 9) -> bytes:
+    if not 0 <= at <= _LARGEST:
+        return b""
     file.seek(at)
     return file.read(length)

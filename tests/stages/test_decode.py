@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from daemon.stages.decode import Decoded, UnreadableError, decode
+from daemon.stages.headers import examine
 from daemon.stages.selection import TrackChoice
 from tests.kit import beeps, fault_recordings
 from tests.kit.beeps import Array, Sound, damaged, heard, write
@@ -294,6 +295,18 @@ def test_unfinished_headers_of_other_pcm_files(tmp_path: Path, kind: str) -> Non
     decoded, audio = _decoded(path)
     assert heard(audio) == pytest.approx(_every_second(6), abs=0.01)
     assert decoded.seconds == 6.0
+
+
+@pytest.mark.parametrize("kind", ["rf64", "aiff", "au", "caf", "w64"])
+@pytest.mark.parametrize("at", [4, 16, 20, 40, 48, 56, 64, 80])
+def test_nonsense_in_such_a_header_is_no_error_of_ours(tmp_path: Path, kind: str, at: int) -> None:
+    content = bytearray(_unfinished(kind))
+    content[at : at + 8] = b"\xff" * 8
+    path = tmp_path / "a"
+    path.write_bytes(content)
+    with path.open("rb") as file:
+        header = examine(file)
+    assert header.seconds is None or 0 < header.seconds < 1e12
 
 
 # --- channels
