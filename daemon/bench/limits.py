@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable
 
 import mlx.core as mx
 from mlx.utils import tree_flatten
 
 from daemon.asr.checkpoint import Dimensions
 from daemon.asr.mlx_backend.log_mel import log_mel
-from daemon.asr.mlx_backend.whisper import KeysValues, Whisper
+from daemon.asr.mlx_backend.rows import Rows
+from daemon.asr.mlx_backend.whisper import Whisper
+from daemon.bench.graph import kernels, primitives
 from daemon.bench.measurement import Measurement
 from daemon.bench.random_models import Ours, noise
 
+_ROWS = (1, 4, 8, 16, 24, 69)
 _STEPS = 40  # timed after the first ones have been compiled
 
 
 def limits(name: str, ours: Ours) -> list[Measurement]:
     """Decode steps at several batch sizes and encoder passes, each with its share of the limit."""
     bandwidth, flops = _bandwidth(), _flops(ours.model.dtype)
-    rows = sorted({1, max(1, ours.size.rows // 4), ours.size.rows})
+    most = ours.size.rows
+    rows = sorted({count for count in _ROWS if count <= most} | {most})
     steps = [_step(name, ours, count, bandwidth) for count in rows]
     windows = sorted({1, ours.size.encoded})
     return steps + [_encode(name, ours, count, flops) for count in windows]
@@ -40,8 +45,9 @@ def _step(name: str, ours: Ours, rows: int, bandwidth: float) -> Measurement:
         mx.eval(begun.scalars)
 
     run(8)
+    counted = _primitives(ours, begun)
     seconds = _timed(lambda: run(_STEPS)) / _STEPS
-    read = _decoder_bytes(ours.model) + _array_bytes(cross) + _array_bytes(begun.own)
+    read = _decoder_bytes(ours.model) + _array_bytes(begun)
     return Measurement(
         f"a decode step, {name} size",
         f"{rows} rows",
@@ -49,6 +55,8 @@ def _step(name: str, ours: Ours, rows: int, bandwidth: float) -> Measurement:
         {
             "GB read": round(read / 1e9, 2),
             "bound ms": round(read / bandwidth * 1e3, 2),
+            "primitives": counted.total(),
+            "kernels": kernels(counted),
             "of the bandwidth": f"{read / seconds / bandwidth:.0%} of {bandwidth / 1e9:.0f} GB/s",
         },
     )
@@ -99,8 +107,16 @@ def _decoder_bytes(model: Whisper) -> int:
     return sum(array.nbytes for _, array in tree_flatten(model.decoder.parameters()))
 
 
-def _array_bytes(pairs: Sequence[KeysValues]) -> int:
-    return sum(array.nbytes for pair in pairs for array in pair)
+def _array_bytes(rows: Rows) -> int:
+    return sum(array.nbytes for pair in [rows.own, *rows.cross] for array in pair)
+
+
+def _primitives(ours: Ours, rows: Rows) -> Counter[str]:
+    """What one step of `rows`, all of whose arrays are there, is made of."""
+    mx.eval(rows.scalars, rows.own)
+    after = Rows(rows.scalars, rows.own, rows.cross)
+    ours.engine.step(after, sample=False)
+    return primitives([*after.scalars.values(), *after.own])
 
 
 def _timed(run: Callable[[], object]) -> float:

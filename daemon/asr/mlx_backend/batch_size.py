@@ -8,9 +8,12 @@ import psutil
 from daemon.asr.checkpoint import Dimensions
 from daemon.asr.mlx_backend.attempts import BatchSize
 
-_SHARE = 0.5  # of the device's memory is ours; the rest belongs to the user
+_SHARE = 0.7  # of what the device can use well is ours: on a Mac about half of its memory
 _MOST_ROWS = {"metal": 32, "cuda": 128, "cpu": 8}  # more only costs memory
 _MOST_ENCODED = {"metal": 8, "cuda": 16, "cpu": 1}
+_ROWS_PER_ENCODED = (
+    8  # few are encoded at once where few rows fit: they need memory beside the rows
+)
 
 
 def device_name() -> str:
@@ -33,18 +36,22 @@ def batch_size(dimensions: Dimensions, weights: int, dtype: mx.Dtype) -> BatchSi
     """The batch that fits `_SHARE` of the memory beside `weights` bytes, at least one row."""
     device = device_name()
     room = device_memory() * _SHARE - weights
+    row = _row_bytes(dimensions, dtype)
     encoded = _MOST_ENCODED[device]
-    room -= encoded * _encoder_bytes(dimensions, dtype)
-    rows = int(room // _row_bytes(dimensions, dtype))
-    rows = max(1, min(rows, _MOST_ROWS[device]))
-    return BatchSize(rows=rows, encoded=min(encoded, rows))
+    while True:
+        # Finished rows are replaced in place; what replaces them lies beside them until then.
+        fresh = encoded * (_encoder_bytes(dimensions, dtype) + row)
+        rows = max(1, min(int((room - fresh) // row), _MOST_ROWS[device]))
+        if encoded == 1 or rows >= encoded * _ROWS_PER_ENCODED:
+            return BatchSize(rows=rows, encoded=min(encoded, rows))
+        encoded //= 2
 
 
 def _row_bytes(dimensions: Dimensions, dtype: mx.Dtype) -> int:
-    """Keys and values of the audio and of the text, twice: replacing rows may copy them."""
-    positions = dimensions.n_audio_ctx + dimensions.n_text_ctx
+    """Keys and values of the audio, and of a transcript without a long prompt."""
+    positions = dimensions.n_audio_ctx + dimensions.n_text_ctx // 2
     keys_values = 2 * dimensions.n_text_layer * dimensions.n_text_state * positions
-    return 2 * keys_values * dtype.size
+    return keys_values * dtype.size
 
 
 def _encoder_bytes(dimensions: Dimensions, dtype: mx.Dtype) -> int:

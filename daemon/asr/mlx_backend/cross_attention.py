@@ -56,8 +56,8 @@ class CrossAttentionListener:
         x = x + decoder.positional_embedding[: len(tokens)]
         attended: list[mx.array] = []
         for layer, block in enumerate(decoder.blocks):
-            q, k, v = block.attn.project(block.attn_ln(x))
-            x = x + block.attn.attend(q, (k, v), "causal")
+            q, kv = block.attn.project(block.attn_ln(x))
+            x = x + block.attn.attend(q, kv, "causal")
             asking = block.cross_attn_ln(x)
             if heads := self._heads.get(layer):
                 scores = block.cross_attn.scores(asking, cross[layer])

@@ -8,6 +8,7 @@ from functools import partial
 import mlx.core as mx
 import numpy as np
 
+from daemon.asr.mlx_backend.cuda_decoder import CudaDecoder, fits
 from daemon.asr.mlx_backend.log_mel import log_mel
 from daemon.asr.mlx_backend.rows import BLOCK, Rows
 from daemon.asr.mlx_backend.token_rules import Sampled, TokenRules
@@ -17,16 +18,20 @@ from daemon.audio import FloatArray
 
 
 class Engine:
-    """A model and its token rules."""
+    """A model and its token rules. `kernels`: use those written for this device, if any."""
 
-    def __init__(self, model: Whisper, vocabulary: Vocabulary) -> None:
+    def __init__(self, model: Whisper, vocabulary: Vocabulary, *, kernels: bool = True) -> None:
         self._model = model
         self._vocabulary = vocabulary
         self._rules = TokenRules(vocabulary)
         self._encode = mx.compile(model.encoder)
         # Compiled twice: noise for a whole vocabulary is not drawn where nothing is sampled.
-        self._greedy = mx.compile(partial(self._step, sample=False))
+        self._cuda = CudaDecoder(model, self._rules) if kernels and fits(model) else None
+        self._greedy = mx.compile(
+            self._cuda.greedy_step if self._cuda else partial(self._step, sample=False)
+        )
         self._sampling = mx.compile(partial(self._step, sample=True))
+        self._read_prompts = mx.compile(self._cuda.read if self._cuda else self._plain_read)
 
     def room(self, prompt: int) -> int:
         """The most tokens that a transcript after `prompt` tokens has (openai/whisper's limit)."""
@@ -36,7 +41,10 @@ class Engine:
     def encode(self, chunks: Sequence[FloatArray]) -> list[KeysValues]:
         """Encode chunks of audio, 16 kHz mono; each layer's keys and values of them."""
         mel = log_mel(chunks, self._model.dimensions.n_mels).astype(self._model.dtype)
-        return self._model.decoder.keys_values(self._encode(mel))
+        cross = self._model.decoder.keys_values(self._encode(mel))
+        # The device begins while the host prepares the next chunks.
+        mx.async_eval(cross)  # type: ignore[no-untyped-call]
+        return cross
 
     def language_probabilities(self, cross: Sequence[KeysValues]) -> dict[str, float]:
         """How probable each language is in what one row hears."""
@@ -59,7 +67,11 @@ class Engine:
         keys = mx.array(np.array(seeds, np.uint32))
         temperature = mx.array(np.array(temperatures, np.float32))
         scores = self._rules.first(logits[:, -1])
-        token = scores.pick(temperature, keys)
+        if any(temperatures):
+            token = scores.pick(temperature, keys)
+            logprob = scores.logprob(token)
+        else:
+            token, logprob = scores.best()
         sampled = self._rules.after(self._rules.start(len(prompts)), token)
         limit = length + self.room(length) - 1
         scalars = {
@@ -69,7 +81,7 @@ class Engine:
             "position": mx.full((len(prompts),), length, dtype=mx.int32),
             "limit": mx.full((len(prompts),), limit, dtype=mx.int32),
             "done": mx.zeros((len(prompts),), dtype=mx.bool_),
-            "logprob": scores.logprob(token),
+            "logprob": logprob,
             "no_speech": heard,
             "temperature": temperature,
             "key": keys,
@@ -85,34 +97,46 @@ class Engine:
 
     def _read(
         self, prompts: Sequence[Sequence[int]], cross: Sequence[KeysValues]
-    ) -> tuple[mx.array, list[KeysValues]]:
+    ) -> tuple[mx.array, list[mx.array]]:
         """Logits (b, 2, vocabulary) after the start of transcript and after the prompt's end."""
-        own: list[KeysValues] = []
-
-        def cache_update(_: int, k: mx.array, v: mx.array) -> KeysValues:
-            own.append((k, v))
-            return k, v
-
         start = list(prompts[0]).index(self._vocabulary.sot)
         tokens = mx.array(np.array(prompts, np.int32))
-        decoder = self._model.decoder
-        hidden = decoder(tokens, mx.arange(tokens.shape[1])[None], cache_update, "causal", cross)
-        return decoder.logits(hidden[:, mx.array([start, tokens.shape[1] - 1])]), own
+        hidden, own = self._read_prompts(tokens, cross)
+        at = mx.array([start, tokens.shape[1] - 1])
+        return self._model.decoder.logits(hidden[:, at]), own
+
+    def _plain_read(
+        self, tokens: mx.array, cross: Sequence[KeysValues]
+    ) -> tuple[mx.array, list[mx.array]]:
+        """Prompts (b, t) of one length → hidden states (b, t, d), and their keys and values."""
+        own: list[mx.array] = []
+
+        def cache_update(_: int, kv: mx.array) -> mx.array:
+            own.append(kv)
+            return kv
+
+        positions = mx.arange(tokens.shape[1])[None]
+        return self._model.decoder(tokens, positions, cache_update, "causal", cross), own
 
     def _step(
         self,
         scalars: dict[str, mx.array],
-        own: list[KeysValues],
+        own: list[mx.array],
         cross: list[KeysValues],
         *,
         sample: bool,
-    ) -> tuple[dict[str, mx.array], list[KeysValues]]:
+    ) -> tuple[dict[str, mx.array], list[mx.array]]:
         position, done = scalars["position"], scalars["done"]
         logits, own = self._next_logits(scalars["last"], position, own, cross)
         sampled = Sampled(scalars["last"], scalars["before"], scalars["stamp"])
         scores = self._rules.next(logits, sampled)
-        noise = (scalars["temperature"], _at_position(scalars["key"], position)) if sample else ()
-        token = mx.where(done, self._vocabulary.eot, scores.pick(*noise))
+        if sample:
+            keys = _at_position(scalars["key"], position)
+            token = scores.pick(scalars["temperature"], keys)
+            logprob = scores.logprob(token)
+        else:
+            token, logprob = scores.best()
+        token = mx.where(done, self._vocabulary.eot, token)
         sampled = self._rules.after(sampled, token)
         position = position + ~done
         changed = {
@@ -120,7 +144,7 @@ class Engine:
             "before": sampled.before,
             "stamp": sampled.stamp,
             "position": position,
-            "logprob": scalars["logprob"] + mx.where(done, 0.0, scores.logprob(token)),
+            "logprob": scalars["logprob"] + mx.where(done, 0.0, logprob),
             "done": done | (token == self._vocabulary.eot) | (position >= scalars["limit"]),
         }
         return scalars | changed, own
@@ -129,21 +153,19 @@ class Engine:
         self,
         tokens: mx.array,
         position: mx.array,
-        own: list[KeysValues],
+        own: list[mx.array],
         cross: list[KeysValues],
-    ) -> tuple[mx.array, list[KeysValues]]:
+    ) -> tuple[mx.array, list[mx.array]]:
+        if self._cuda is not None:
+            return self._cuda.next_logits(tokens, position, own, cross)
         known = list(own)
         column = position[:, None, None, None]
 
-        def cache_update(layer: int, k: mx.array, v: mx.array) -> KeysValues:
-            keys, values = known[layer]
-            known[layer] = (
-                mx.put_along_axis(keys, column, k, axis=2),
-                mx.put_along_axis(values, column, v, axis=2),
-            )
+        def cache_update(layer: int, kv: mx.array) -> mx.array:
+            known[layer] = mx.put_along_axis(known[layer], column, kv, axis=2)
             return known[layer]
 
-        mask = mx.arange(own[0][0].shape[2]) <= position[:, None]
+        mask = mx.arange(own[0].shape[2]) <= position[:, None]
         hidden = self._model.decoder(
             tokens[:, None], position[:, None], cache_update, mask[:, None, None], cross
         )

@@ -22,20 +22,17 @@ _RANGE = 8.0  # powers of ten below a chunk's loudest moment that are kept
 
 def log_mel(chunks: Sequence[FloatArray], mels: int) -> mx.array:
     """Chunks of at most 30 s of 16 kHz audio → (chunks, 3000, mels), float32; silence fills up."""
-    padded = np.zeros((len(chunks), _WINDOW_SAMPLES + _FFT), np.float32)
-    for row, chunk in zip(padded, chunks, strict=True):
-        _place(row, chunk[:_WINDOW_SAMPLES])
-    return _log_mel(mx.array(padded), _filters(mels))
+    return _log_mel(mx.stack([_place(chunk[:_WINDOW_SAMPLES]) for chunk in chunks]), _filters(mels))
 
 
-def _place(row: FloatArray, samples: FloatArray) -> None:
+def _place(samples: FloatArray) -> mx.array:
     """The window, mirrored at both ends by half a Fourier frame (torch.stft's centring)."""
     half = _FFT // 2
-    row[half : half + len(samples)] = samples
-    row[:half] = row[half + 1 : _FFT + 1][::-1]
-    row[-half:] = row[-_FFT - 1 : -half - 1][::-1]
+    window = mx.pad(mx.array(samples), (0, _WINDOW_SAMPLES - len(samples)))
+    return mx.concatenate([window[half:0:-1], window, window[-2 : -half - 2 : -1]])
 
 
+@mx.compile
 def _log_mel(padded: mx.array, filters: mx.array) -> mx.array:
     rows, samples = padded.shape
     frames = mx.as_strided(padded, (rows, _FRAMES, _FFT), (samples, _HOP, 1))

@@ -17,11 +17,11 @@ class Rows:
     """Every array's first axis is the row.
 
     `scalars` holds what the token rules and the bookkeeping need; `own` each layer's keys and
-    values of the text, (b, h, capacity, e), and `cross` those of the audio, (b, h, 1500, e).
+    values of the text, (b, 2h, capacity, e), and `cross` those of the audio, (b, h, 1500, e).
     """
 
     scalars: dict[str, mx.array]
-    own: list[KeysValues]
+    own: list[mx.array]
     cross: list[KeysValues]
 
     def __len__(self) -> int:
@@ -30,7 +30,7 @@ class Rows:
     @property
     def capacity(self) -> int:
         """Positions that `own` has room for."""
-        return int(self.own[0][0].shape[2])
+        return int(self.own[0].shape[2])
 
     def grow(self, positions: int) -> None:
         """Make room for `positions`."""
@@ -38,7 +38,7 @@ class Rows:
             return
         missing = -(-positions // BLOCK) * BLOCK - self.capacity
         pad = [(0, 0), (0, 0), (0, missing), (0, 0)]
-        self.own = [(mx.pad(k, pad), mx.pad(v, pad)) for k, v in self.own]
+        self.own = [mx.pad(kv, pad) for kv in self.own]
 
     def take(self, index: Sequence[int]) -> Rows:
         """A copy of some rows."""
@@ -61,13 +61,13 @@ class Rows:
         return self._map(lambda array: mx.concatenate([array, next(theirs)]))
 
     def _arrays(self) -> list[mx.array]:
-        pairs = [*self.own, *self.cross]
-        return [*self.scalars.values(), *(array for pair in pairs for array in pair)]
+        heard = (array for pair in self.cross for array in pair)
+        return [*self.scalars.values(), *self.own, *heard]
 
     def _map(self, change: Callable[[mx.array], mx.array]) -> Rows:
         return Rows(
             {name: change(array) for name, array in self.scalars.items()},
-            [(change(k), change(v)) for k, v in self.own],
+            [change(kv) for kv in self.own],
             [(change(k), change(v)) for k, v in self.cross],
         )
 

@@ -49,6 +49,18 @@ class Scores:
         picked = mx.where(self.stamps_win | stamp_is_best, best_stamp + text.shape[1], best_text)
         return picked.astype(mx.int32)
 
+    def best(self) -> tuple[mx.array, mx.array]:
+        """The most probable tokens (b,), and their log probabilities (b,): no sampling."""
+        top_text, top_stamp = mx.max(self.text, axis=-1), mx.max(self.stamps, axis=-1)
+        stamps = mx.logsumexp(self.stamps, axis=-1)
+        is_stamp = self.stamps_win | (top_stamp > top_text)
+        border = self.text.shape[1]
+        best_text, best_stamp = mx.argmax(self.text, axis=-1), mx.argmax(self.stamps, axis=-1)
+        token = mx.where(is_stamp, best_stamp + border, best_text).astype(mx.int32)
+        total = mx.logaddexp(mx.logsumexp(self.text, axis=-1), stamps)
+        top = mx.where(is_stamp, top_stamp, top_text)
+        return token, top - mx.where(self.stamps_win, stamps, total)
+
     def logprob(self, tokens: mx.array) -> mx.array:
         """Log probabilities (b,) of `tokens` (b,) under the rules."""
         border = self.text.shape[1]
@@ -66,50 +78,50 @@ class TokenRules:
     """The rules of one vocabulary; `logits` are (b, vocabulary) float32."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        self._begin = vocabulary.timestamp_begin
-        self._eot = vocabulary.eot
-        allowed = np.ones(self._begin, np.bool_)
+        self.begin = vocabulary.timestamp_begin
+        self.eot = vocabulary.eot
+        allowed = np.ones(self.begin, np.bool_)
         allowed[list(vocabulary.never)] = False
-        self._allowed = mx.array(allowed)
-        stamps = vocabulary.size - self._begin
-        self._stamp_ids = mx.arange(self._begin, self._begin + stamps)
-        self._text_ids = mx.arange(self._begin)
+        self.allowed = mx.array(allowed)
+        stamps = vocabulary.size - self.begin
+        self._stamp_ids = mx.arange(self.begin, self.begin + stamps)
+        self._text_ids = mx.arange(self.begin)
 
     def start(self, rows: int) -> Sampled:
         """The state of `rows` transcripts in which nothing has been sampled."""
-        begin = mx.full((rows,), self._begin, dtype=mx.int32)
+        begin = mx.full((rows,), self.begin, dtype=mx.int32)
         return Sampled(last=begin, before=begin, stamp=begin - 1)
 
     def first(self, logits: mx.array) -> Scores:
         """A transcript's first token: a timestamp of the first second."""
-        late = self._stamp_ids > self._begin + FIRST_TIMESTAMP
+        late = self._stamp_ids > self.begin + FIRST_TIMESTAMP
         return Scores(
-            text=mx.full((logits.shape[0], self._begin), -mx.inf),
-            stamps=mx.where(late, -mx.inf, logits[:, self._begin :]),
+            text=mx.full((logits.shape[0], self.begin), -mx.inf),
+            stamps=mx.where(late, -mx.inf, logits[:, self.begin :]),
             stamps_win=mx.ones((logits.shape[0],), dtype=mx.bool_),
         )
 
     def next(self, logits: mx.array, sampled: Sampled) -> Scores:
         """Any later token."""
-        stamped = sampled.last >= self._begin
-        opens = stamped & (sampled.before >= self._begin)  # a second timestamp: text must follow
+        stamped = sampled.last >= self.begin
+        opens = stamped & (sampled.before >= self.begin)  # a second timestamp: text must follow
         closes = stamped & ~opens  # its partner must follow, or the end of text
         earliest = mx.where(closes, sampled.stamp, sampled.stamp + 1)
         text = mx.where(
-            self._allowed & ~(closes[:, None] & (self._text_ids < self._eot)),
-            logits[:, : self._begin],
+            self.allowed & ~(closes[:, None] & (self._text_ids < self.eot)),
+            logits[:, : self.begin],
             -mx.inf,
         )
         stamps = mx.where(
             opens[:, None] | (self._stamp_ids < earliest[:, None]),
             -mx.inf,
-            logits[:, self._begin :],
+            logits[:, self.begin :],
         )
         return Scores(text, stamps, mx.logsumexp(stamps, axis=-1) > mx.max(text, axis=-1))
 
     def after(self, sampled: Sampled, tokens: mx.array) -> Sampled:
         """The state once `tokens` (b,) have been sampled."""
-        stamp = mx.where(tokens >= self._begin, tokens, sampled.stamp)
+        stamp = mx.where(tokens >= self.begin, tokens, sampled.stamp)
         return Sampled(last=tokens, before=sampled.last, stamp=stamp)
 
 

@@ -18,7 +18,7 @@ from mlx import nn
 from daemon.asr.checkpoint import Dimensions
 
 KeysValues = tuple[mx.array, mx.array]  # each (b, h, positions, e)
-CacheUpdate = Callable[[int, mx.array, mx.array], KeysValues]
+CacheUpdate = Callable[[int, mx.array], mx.array]
 
 
 class SelfAttention(nn.Module):
@@ -28,13 +28,14 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
-    def project(self, x: mx.array) -> tuple[mx.array, mx.array, mx.array]:
-        """(b, t, d) → queries, keys and values, each (b, h, t, e)."""
-        q, k, v = (_heads(part, self.heads) for part in mx.split(self.qkv(x), 3, axis=-1))
-        return q, k, v
+    def project(self, x: mx.array) -> tuple[mx.array, mx.array]:
+        """(b, t, d) → queries (b, h, t, e), and keys followed by values (b, 2h, t, e)."""
+        q, kv = mx.split(split_heads(self.qkv(x), 3 * self.heads), [self.heads], axis=1)
+        return q, kv
 
-    def attend(self, q: mx.array, kv: KeysValues, mask: mx.array | str | None) -> mx.array:
-        return self.out(_attend(q, *kv, mask))
+    def attend(self, q: mx.array, kv: mx.array, mask: mx.array | str | None) -> mx.array:
+        k, v = mx.split(kv, 2, axis=1)
+        return self.out(attend(q, k, v, mask))
 
 
 class CrossAttention(nn.Module):
@@ -48,14 +49,14 @@ class CrossAttention(nn.Module):
     def keys_values(self, audio: mx.array) -> KeysValues:
         """(b, a, d) → keys and values, contiguous, so that no later step moves them."""
         k, v = mx.split(self.kv(audio), 2, axis=-1)
-        return mx.contiguous(_heads(k, self.heads)), mx.contiguous(_heads(v, self.heads))
+        return mx.contiguous(split_heads(k, self.heads)), mx.contiguous(split_heads(v, self.heads))
 
     def __call__(self, x: mx.array, kv: KeysValues) -> mx.array:
-        return self.out(_attend(_heads(self.query(x), self.heads), *kv, None))
+        return self.out(attend(split_heads(self.query(x), self.heads), *kv, None))
 
     def scores(self, x: mx.array, kv: KeysValues) -> mx.array:
         """How much each token wants of each audio position, before the softmax: (b, h, t, a)."""
-        q = _heads(self.query(x), self.heads) / math.sqrt(kv[0].shape[-1])
+        q = split_heads(self.query(x), self.heads) / math.sqrt(kv[0].shape[-1])
         return q @ kv[0].swapaxes(-1, -2)
 
 
@@ -72,8 +73,8 @@ class EncoderBlock(nn.Module):
         return x + self.mlp2(nn.gelu(self.mlp1(self.mlp_ln(x))))
 
     def __call__(self, x: mx.array) -> mx.array:
-        q, k, v = self.attn.project(self.attn_ln(x))
-        return self.mlp(x + self.attn.attend(q, (k, v), None))
+        q, kv = self.attn.project(self.attn_ln(x))
+        return self.mlp(x + self.attn.attend(q, kv, None))
 
 
 class DecoderBlock(EncoderBlock):
@@ -85,12 +86,12 @@ class DecoderBlock(EncoderBlock):
     def step(
         self,
         x: mx.array,
-        cache_update: Callable[[mx.array, mx.array], KeysValues],
+        cache_update: Callable[[mx.array], mx.array],
         mask: mx.array | str | None,
         cross: KeysValues,
     ) -> mx.array:
-        q, k, v = self.attn.project(self.attn_ln(x))
-        x = x + self.attn.attend(q, cache_update(k, v), mask)
+        q, kv = self.attn.project(self.attn_ln(x))
+        x = x + self.attn.attend(q, cache_update(kv), mask)
         x = x + self.cross_attn(self.cross_attn_ln(x), cross)
         return self.mlp(x)
 
@@ -137,7 +138,8 @@ class TextDecoder(nn.Module):
     ) -> mx.array:
         """Tokens (b, t) at `positions`, broadcastable to (b, t), → hidden states (b, t, d).
 
-        `cache_update` stores a layer's new keys and values, and returns all that it knows.
+        `cache_update` stores a layer's new keys and values, (b, 2h, t, e), and returns all that it
+        knows: one array, written in one operation.
         """
         x = self.token_embedding(tokens) + self.positional_embedding[positions]
         for layer, block in enumerate(self.blocks):
@@ -163,19 +165,25 @@ class Whisper(nn.Module):
         return self.encoder.conv1.weight.dtype
 
 
-def _bind(cache_update: CacheUpdate, layer: int) -> Callable[[mx.array, mx.array], KeysValues]:
-    return lambda k, v: cache_update(layer, k, v)
+def _bind(cache_update: CacheUpdate, layer: int) -> Callable[[mx.array], mx.array]:
+    return lambda kv: cache_update(layer, kv)
 
 
-def _heads(x: mx.array, heads: int) -> mx.array:
+def split_heads(x: mx.array, heads: int) -> mx.array:
     """(b, t, d) → (b, h, t, e)."""
-    return x.reshape(*x.shape[:2], heads, -1).transpose(0, 2, 1, 3)
+    rows, length = x.shape[:2]
+    if length == 1:  # a step's hundreds of arrays need no transposition
+        return x.reshape(rows, heads, 1, -1)
+    return x.reshape(rows, length, heads, -1).transpose(0, 2, 1, 3)
 
 
-def _attend(q: mx.array, k: mx.array, v: mx.array, mask: mx.array | str | None) -> mx.array:
+def attend(q: mx.array, k: mx.array, v: mx.array, mask: mx.array | str | None) -> mx.array:
+    """Queries (b, h, t, e) over keys and values → (b, t, d)."""
     scale = 1 / math.sqrt(q.shape[-1])
     out = mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=mask)
-    return out.transpose(0, 2, 1, 3).reshape(q.shape[0], q.shape[2], -1)
+    if q.shape[2] > 1:
+        out = out.transpose(0, 2, 1, 3)
+    return out.reshape(q.shape[0], q.shape[2], -1)
 
 
 def _sinusoids(length: int, width: int) -> mx.array:

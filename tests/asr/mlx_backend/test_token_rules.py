@@ -108,6 +108,9 @@ def test_the_same_tokens_may_follow_as_in_openai_whisper(transcript: str, shape:
     assert picked.item() == int(expected.argmax())
     logprob = float(expected.max()) - _logsumexp(expected)
     assert scores.logprob(picked).item() == pytest.approx(logprob, abs=1e-4)
+    best, best_logprob = scores.best()
+    assert best.item() == picked.item()
+    assert best_logprob.item() == pytest.approx(logprob, abs=1e-4)
 
 
 def test_a_row_at_temperature_zero_is_greedy_beside_one_that_samples() -> None:

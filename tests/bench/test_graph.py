@@ -1,0 +1,36 @@
+"""The primitives of a decode step: their number does not depend on the machine's speed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import mlx.core as mx
+
+from daemon.bench.graph import kernels, primitives
+from daemon.bench.random_models import SIZES, Ours
+
+# On a CPU a layer norm and an attention are several primitives; on a GPU each is one.
+_MOST_KERNELS_A_LAYER = 35
+_MOST_KERNELS_BESIDE = 30
+
+
+def _step(layers: int) -> Counter[str]:
+    ours = Ours(replace(SIZES["tiny"], n_audio_layer=1, n_text_layer=layers))
+    heard = mx.random.normal((2, 1500, ours.model.dimensions.n_audio_state))
+    cross = ours.model.decoder.keys_values(heard)
+    prompts = [ours.vocabulary.prompt("en", None)] * 2
+    rows = ours.engine.begin(cross, prompts, [0.0] * 2, [(0, 0)] * 2)
+    mx.eval(rows.scalars, rows.own)
+    ours.engine.step(rows, sample=False)
+    return primitives([*rows.scalars.values(), *rows.own])
+
+
+def test_a_step_starts_no_more_kernels_than_it_must() -> None:
+    one, two = kernels(_step(1)), kernels(_step(2))
+    assert two - one <= _MOST_KERNELS_A_LAYER
+    assert one - (two - one) <= _MOST_KERNELS_BESIDE
+
+
+def test_a_layer_writes_its_keys_and_values_at_once() -> None:
+    assert _step(2)["ScatterAxis"] == 2
