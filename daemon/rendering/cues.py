@@ -9,12 +9,14 @@ flashes and cues too fast to read cost most. The rules are in `limits.py`.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from daemon.domain.transcript import Segment
 from daemon.rendering.limits import Limits
-from daemon.rendering.lines import Row, break_cost, break_lines, fits
+from daemon.rendering.lines import Row, break_cost, break_lines
 from daemon.rendering.units import SENTENCE, Unit, joined, units
 
 _CUE = 1.0  # every cue costs a little: of equal cuts, the fewer
@@ -79,14 +81,20 @@ class _Planner:
         self._language = language
         self._breaks = [0.0, *(break_cost(row, at, language) for at in range(1, len(row) + 1))]
         self._breaks[-1] = 0.0
+        # Sums over the first n units, so that no question walks over a cue's units again.
+        self._widths = [0, *accumulate(unit.columns + unit.space for unit in row)]
+        self._sentences = [0, *accumulate(unit.ends == SENTENCE for unit in row)]
 
     def cuts(self) -> list[tuple[int, int]]:
         """(first, last + 1) of the units of each cue."""
         count = len(self._row)
         cheapest = [0.0] + [math.inf] * count
         came_from = [0] * (count + 1)
+        allowed = self._allowed()
         for first in range(count):
-            for last in self._ends(first):
+            if cheapest[first] == math.inf:
+                continue
+            for last in self._ends(first, allowed):
                 cost = cheapest[first] + self._cost(first, last)
                 if cost < cheapest[last]:
                     cheapest[last], came_from[last] = cost, first
@@ -102,26 +110,60 @@ class _Planner:
             rows: tuple[Row, ...] = (row[: change - first], row[change - first :])
         else:
             rows = break_lines(row, limits.columns, limits.lines, self._language)
-        end = _end(row[0].start, row[-1].end, self._after(last), limits, _length(row))
+        width = self._width(first, last)
+        end = _end(row[0].start, row[-1].end, self._after(last), limits, width)
         return Cue(round(row[0].start, 3), round(end, 3), rows, dialogue=change is not None)
 
     def _after(self, last: int) -> float:
         """When the unit number `last` begins; never, as far as a stretch knows, after its end."""
         return self._row[last].start if last < len(self._row) else self._following
 
-    def _ends(self, first: int) -> Iterator[int]:
+    def _allowed(self) -> list[bool]:
+        """For each place between units, whether a cut may be there: none in a sentence that fits
+        into a cue."""
+        allowed = [True] * (len(self._row) + 1)
+        begun, limits = 0, self._limits
+        for at, unit in enumerate(self._row, start=1):
+            changes = at == len(self._row) or self._row[at].turn != unit.turn
+            if unit.ends != SENTENCE and not changes:
+                continue
+            seconds = unit.end - self._row[begun].start
+            if seconds <= limits.longest and self._fits(begun, at, limits.columns, limits.lines):
+                allowed[begun + 1 : at] = [False] * (at - begun - 1)
+            begun = at
+        return allowed
+
+    def _ends(self, first: int, allowed: Sequence[bool]) -> Iterator[int]:
         """Where a cue that begins with unit `first` may end; a single unit always may."""
-        yield first + 1
+        if allowed[first + 1]:
+            yield first + 1
         for last in range(first + 2, len(self._row) + 1):
-            row = self._row[first:last]
-            if row[-1].end - row[0].start > self._limits.longest:
+            begins, ends = self._row[first], self._row[last - 1]
+            if ends.end - begins.start > self._limits.longest:
                 return
-            if row[0].turn == row[-1].turn:
-                if not fits(row, self._limits.columns, self._limits.lines):
+            if begins.turn == ends.turn:
+                if not self._fits(first, last, self._limits.columns, self._limits.lines):
                     return
             elif not self._is_dialogue(first, last):
                 return
-            yield last
+            if allowed[last]:
+                yield last
+
+    def _width(self, first: int, last: int) -> int:
+        """Columns to read in these units, the spaces between them included."""
+        return self._widths[last] - self._widths[first] - self._row[first].space
+
+    def _fits(self, first: int, last: int, columns: int, lines: int) -> bool:
+        """Whether the units go into that many lines of that many columns, filled greedily."""
+        for _ in range(lines):
+            room = self._widths[first] + self._row[first].space + columns
+            following = bisect_right(self._widths, room, first + 1) - 1
+            if following >= last:
+                return True
+            if following == first:  # wider than a line
+                return False
+            first = following
+        return False
 
     def _change(self, first: int, last: int) -> int | None:
         """Where the speaker changes within these units; None if they are of a single one."""
@@ -136,20 +178,21 @@ class _Planner:
         if change is None or self._row[change].turn != self._row[last - 1].turn:
             return False
         width = self._limits.columns - len(DASH)
-        turns = (self._row[first:change], self._row[change:last])
-        return self._limits.lines >= 2 and all(fits(turn, width, 1) for turn in turns)
+        both = self._fits(first, change, width, 1) and self._fits(change, last, width, 1)
+        return both and self._limits.lines >= 2
 
     def _cost(self, first: int, last: int) -> float:
-        row, limits = self._row[first:last], self._limits
-        length = _length(row)
-        end = _end(row[0].start, row[-1].end, self._after(last), limits, length)
-        shown = max(end - row[0].start, 0.001)
-        cost = _CUE + _CUT * self._breaks[last]
-        cost += _SECOND_SENTENCE * sum(unit.ends == SENTENCE for unit in row[:-1])
-        cost += _TOO_SHORT * max(0.0, 1 - shown / limits.shortest if limits.shortest else 0.0)
-        if (excess := length / shown / limits.speed - 1) > 0:
+        begins, ends, limits = self._row[first], self._row[last - 1], self._limits
+        width = self._width(first, last)
+        end = _end(begins.start, ends.end, self._after(last), limits, width)
+        shown = max(end - begins.start, 0.001)
+        inner_sentences = self._sentences[last - 1] - self._sentences[first]
+        cost = _CUE + _CUT * self._breaks[last] + _SECOND_SENTENCE * inner_sentences
+        if shown < limits.shortest:
+            cost += _TOO_SHORT * (1 - shown / limits.shortest)
+        if (excess := width / shown / limits.speed - 1) > 0:
             cost += _FAST + _FASTER * excess
-        if row[0].turn != row[-1].turn:
+        if begins.turn != ends.turn:
             cost += _DIALOGUE
         return cost + _ORPHAN * self._is_orphan(first, last)
 
@@ -161,11 +204,6 @@ class _Planner:
         if begins and last == len(self._row):
             return 0.0
         return 1.0 / (last - first) ** 2
-
-
-def _length(row: Sequence[Unit]) -> int:
-    """Columns to read, the spaces between the units included."""
-    return sum(unit.columns + unit.space for unit in row) - row[0].space
 
 
 def _end(start: float, spoken: float, following: float, limits: Limits, length: int) -> float:
