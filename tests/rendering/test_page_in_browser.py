@@ -139,6 +139,14 @@ def test_search_finds_regardless_of_case_and_accents(opened: Opened) -> None:
     assert not driver.find_elements(By.CLASS_NAME, "hit")
 
 
+def test_words_that_never_stand_in_a_row_are_found_one_by_one(opened: Opened) -> None:
+    driver = opened(Material(transcript(said("We met in Vienna. We left.", 0, 3))))
+    driver.find_element(By.ID, "find").send_keys("vienna met")
+    assert driver.find_element(By.ID, "found").text == "1 / 2"
+    hits = [word.text for word in driver.find_elements(By.CLASS_NAME, "hit")]
+    assert hits == ["met", "Vienna."]
+
+
 def test_search_runs_across_words_of_an_unspaced_script(opened: Opened) -> None:
     driver = opened(Material(transcript(said("今天的天气很好。", 0, 3), language="zh")))
     driver.find_element(By.ID, "find").send_keys("天的天")

@@ -51,9 +51,31 @@
     return made;
   };
 
-  const show = (name, address, text, starts, place, length, query) => {
+  // `text`, with everything in it that is one of the words marked.
+  const marked = (text, words) => {
+    const sought = plain(text);
+    const found = words
+      .flatMap((word) => {
+        const places = [];
+        for (let at = sought.indexOf(word); at >= 0; at = sought.indexOf(word, at + word.length))
+          places.push([placeIn(text, at), placeIn(text, at + word.length)]);
+        return places;
+      })
+      .sort((one, other) => one[0] - other[0]);
+    const parts = [];
+    let at = 0;
+    for (const [from, to] of found) {
+      if (from < at) continue;
+      parts.push(text.slice(at, from), element("mark", "", text.slice(from, to)));
+      at = to;
+    }
+    return [...parts, text.slice(at)];
+  };
+
+  const BEFORE = 70;
+  const AFTER = 130;
+  const show = (name, address, text, starts, place, words, query) => {
     const from = placeIn(text, place);
-    const to = placeIn(text, place + length);
     let start = 0;
     for (const [at, seconds] of starts) if (at <= from) start = seconds;
     const link = element("a", "hit");
@@ -62,9 +84,10 @@
     const context = element("p", "opening");
     context.dir = "auto";
     context.append(element("time", "", clock(start)));
-    const before = text.slice(Math.max(0, from - 70), from);
-    context.append((from > 70 ? "…" : "") + before, element("mark", "", text.slice(from, to)));
-    context.append(text.slice(to, to + 110) + (text.length > to + 110 ? "…" : ""));
+    let before = text.slice(Math.max(0, from - BEFORE), from);
+    if (from > BEFORE) before = `… ${before.includes(" ") ? before.replace(/^\S*\s/, "") : before}`;
+    const rest = text.slice(from, from + AFTER) + (text.length > from + AFTER ? "…" : "");
+    context.append(...marked(before + rest, words));
     link.append(context);
     const row = element("li");
     row.append(link);
@@ -96,7 +119,7 @@
           const sought = plain(text);
           if (!words.every((word) => sought.includes(word))) continue;
           const place = sought.indexOf(words[0]);
-          show(name, address, text, starts, place, words[0].length, query.trim());
+          show(name, address, text, starts, place, words, query.trim());
           found += 1;
         }
       }

@@ -187,28 +187,38 @@
     hits = [];
     current = -1;
   };
-  const search = (query) => {
-    clear();
-    const sought = plain(query.trim().replace(/\s+/g, " "));
-    if (!sought) { $("found").textContent = ""; return; }
-    if (!searchable) prepare();
+  // [first word, last word] of every place where `sought` stands.
+  const places = (sought) => {
     const { text, begins } = searchable;
+    const found = [];
     let word = 0;
     for (let at = text.indexOf(sought); at >= 0; at = text.indexOf(sought, at + sought.length)) {
       while (word + 1 < begins.length && begins[word + 1] <= at) word++;
       let last = word;
       while (last + 1 < begins.length && begins[last + 1] < at + sought.length) last++;
-      hits.push([word, last]);
+      found.push([word, last]);
     }
+    return found;
+  };
+  // The words in a row; where they never stand so, each of them. Begins at `time` (seconds).
+  const search = (query, time = 0) => {
+    clear();
+    const sought = plain(query.trim().replace(/\s+/g, " "));
+    if (!sought) { $("found").textContent = ""; return; }
+    if (!searchable) prepare();
+    hits = places(sought);
+    if (!hits.length && sought.includes(" "))
+      hits = sought.split(" ").flatMap(places).sort((one, other) => one[0] - other[0]);
     for (const [first, last] of hits)
       for (let at = first; at <= last; at++) words[at].classList.add("hit");
+    current = hits.findIndex(([, last]) => endOf(last) >= time) - 1;
     if (hits.length) step(1);
     else $("found").textContent = "none";
   };
   const step = (by) => {
     if (!hits.length) return;
     if (current >= 0) mark(hits[current], false);
-    current = (current + by + hits.length) % hits.length;
+    current = (Math.max(current, -1) + by + hits.length) % hits.length;
     mark(hits[current], true);
     $("found").textContent = `${current + 1} / ${hits.length}`;
     touched = Date.now();
@@ -320,8 +330,8 @@
 
   const begin = () => {
     const asked = new URLSearchParams(location.hash.slice(1));
-    if (asked.get("q")) { $("find").value = asked.get("q"); search(asked.get("q")); }
     const time = Number(asked.get("t"));
+    if (asked.get("q")) { $("find").value = asked.get("q"); search(asked.get("q"), time || 0); }
     if (!asked.has("t") || !Number.isFinite(time)) return;
     touched = 0;
     goTo(time);
