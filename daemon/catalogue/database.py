@@ -232,4 +232,4 @@ class Database:
 
 
 def _connected(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, isolation_level=None, timeout=5)
+    return sqlite3.connect(path, isolation_level=None, timeout=30)  # another update may be at it

@@ -65,6 +65,8 @@ def write_index(database: Database, outbox: Path, queue: QueueView | None, now: 
     Raises OSError, and ForeignIndexError where somebody else's index.html lies there.
     """
     _check_ours(outbox / NAME)
+    if (outbox / FOLDER).is_symlink():  # whoever put it there decides where we would write
+        raise ForeignIndexError(f"{outbox / FOLDER} is a link: nothing is written there")
     (outbox / FOLDER).mkdir(exist_ok=True)
     pages = database.pages()
     for page in database.changed_pages():

@@ -119,14 +119,15 @@ def _mark(unit: Unit) -> str:
 
 def _facts(material: Material) -> list[str]:
     transcript = material.transcript
-    language = ENGLISH_NAMES.get(transcript.language, transcript.language)
+    codes = transcript.languages or (transcript.language,)
+    languages = (ENGLISH_NAMES.get(code, code).capitalize() for code in codes)
     words = sum(len(_units(paragraph)) for paragraph in material.paragraphs)
     made = " on ".join(part for part in (transcript.model, transcript.device) if part)
     facts = (
         transcript.source,
         transcript.recorded_at[:10],
         clock(transcript.duration),
-        language.capitalize(),
+        ", ".join(languages),
         f"{words:,} words",
         made,
     )

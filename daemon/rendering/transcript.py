@@ -30,7 +30,10 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What was said in a recording. `name` is the outputs' stem, `source` the recording's name."""
+    """What was said in a recording. `name` is the outputs' stem, `source` the recording's name.
+
+    `languages` are all that are spoken, where there are several; `language` is the first.
+    """
 
     name: str
     source: str
@@ -45,6 +48,7 @@ class Transcript:
     alignment_reason: str = ""
     warnings: tuple[str, ...] = ()
     check: tuple[Spot, ...] = ()
+    languages: tuple[str, ...] = ()
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], name: str) -> Transcript:
@@ -67,6 +71,7 @@ class Transcript:
             alignment_reason=cleaned(alignment.get("reason") or ""),
             warnings=tuple(cleaned(warning) for warning in provenance.get("warnings") or ()),
             check=tuple(_spots(document.get("check") or ())),
+            languages=tuple(cleaned(code) for code in document.get("languages") or ()),
         )
 
     @property

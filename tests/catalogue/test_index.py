@@ -134,6 +134,18 @@ def test_somebody_elses_index_is_left_alone(database: Database, outbox: Path) ->
     assert not (outbox / FOLDER).exists()
 
 
+def test_a_link_that_was_planted_is_not_followed(
+    database: Database, outbox: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (outbox / FOLDER).symlink_to(elsewhere)
+    _deliver(outbox, "memo")
+    with pytest.raises(ForeignIndexError, match="is a link"):
+        _written(database, outbox)
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_an_address_is_harmless_whatever_the_name_holds(database: Database, outbox: Path) -> None:
     _deliver(outbox, "javascript:alert(1)#?%")
     page = _written(database, outbox)

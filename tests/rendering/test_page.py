@@ -126,3 +126,8 @@ def test_odd_stages_are_left_out(stages: dict[str, Any]) -> None:
 
 def test_silence_is_said() -> None:
     assert "Nothing was said in this recording." in _page(Material(transcript()))
+
+
+def test_every_language_that_is_spoken_is_named() -> None:
+    page = _page(Material(sample("memo-10s", languages=["en", "de"])))
+    assert '<li dir="auto">English, German</li>' in page
