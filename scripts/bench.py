@@ -7,7 +7,7 @@ import sys
 
 from environment import enter
 
-enter("demo")
+enter("bench")
 
 from daemon.__main__ import main  # noqa: E402 - now it is there
 

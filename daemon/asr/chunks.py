@@ -18,6 +18,7 @@ WINDOW = 30.0  # seconds of audio that Whisper's encoder takes
 # Seconds of sound around a chunk's speech. With the margin of the detection itself 400 ms: with
 # less, Whisper mishears first words.
 PADDING = 0.3
+_LONG_PAUSE = 1.5  # seconds; words before or after a longer one in the same window get lost
 _LEAST = 0.02  # seconds; anything shorter holds no sound that has a name
 _FRAME = 320  # samples, 20 ms: how finely the quietest moment is looked for
 _QUIET = 5  # frames; a moment is quiet when 100 ms around it are
@@ -105,7 +106,7 @@ def _padded(speech: Sequence[Span], least: float, most: float) -> Chunk:
 def _merge(spans: Iterable[Span]) -> Iterator[list[Span]]:
     group: list[Span] = []
     for span in spans:
-        if group and span[1] - group[0][0] > WINDOW:
+        if group and (span[1] - group[0][0] > WINDOW or span[0] - group[-1][1] > _LONG_PAUSE):
             yield group
             group = []
         group.append(span)

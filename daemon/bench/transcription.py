@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 
 from daemon.asr.ctranslate2_backend.conversion import converted
-from daemon.asr.recognizer import RecognitionOptions
+from daemon.asr.recognizer import FileRequest, RecognitionOptions, Recognizer
 from daemon.audio import SAMPLE_RATE, FloatArray
 from daemon.bench.measurement import Measurement, Note, System, paired, report
 from daemon.bench.peer_models import openai_transcribe, stock_model, stock_transcribe
 from daemon.bench.word_errors import word_error_rate
+from daemon.domain.transcript import Segment
 from daemon.stages import decode, speech
 
 Transcribe = Callable[["Recording"], str]
@@ -49,21 +50,23 @@ def load(path: Path, folder: Path) -> Recording:
     return Recording(path.stem, np.load(npy), npy, truth)
 
 
-def mlx_systems(model: Path) -> dict[str, Transcribe]:
+def mlx_systems(model: Path) -> tuple[Recognizer, dict[str, Transcribe]]:
+    """Ours, and every system with the same weights."""
     from daemon.asr.mlx_backend.recognizer import MlxRecognizer  # noqa: PLC0415 - one backend only
 
     ours = MlxRecognizer(model, name=model.name)
-    systems: dict[str, Transcribe] = {"dropscribe": partial(_ours, ours.recognize)}
+    systems: dict[str, Transcribe] = {"dropscribe": partial(_ours, ours)}
     if importlib.util.find_spec("mlx_whisper") is not None:
         stock = stock_transcribe(stock_model(model))
         systems["mlx_whisper, no conditioning"] = partial(_said, stock, False)
         systems["mlx_whisper, as shipped"] = partial(_said, stock, True)
     if importlib.util.find_spec("whisper") is not None:
         systems["openai-whisper, no conditioning"] = partial(_said, openai_transcribe(model), False)
-    return systems
+    return ours, systems
 
 
-def ctranslate2_systems(model: Path, cache: Path) -> dict[str, Transcribe]:
+def ctranslate2_systems(model: Path, cache: Path) -> tuple[Recognizer, dict[str, Transcribe]]:
+    """Ours, and every system with the same weights."""
     from faster_whisper import BatchedInferencePipeline, WhisperModel  # noqa: PLC0415
 
     from daemon.asr.ctranslate2_backend.recognizer import CTranslate2Recognizer  # noqa: PLC0415
@@ -72,24 +75,32 @@ def ctranslate2_systems(model: Path, cache: Path) -> dict[str, Transcribe]:
     ours = CTranslate2Recognizer(folder, name=model.name)
     theirs = WhisperModel(str(folder), device="cpu", compute_type="int8")
     batched = BatchedInferencePipeline(theirs)
-    return {
-        "dropscribe": partial(_ours, ours.recognize),
+    return ours, {
+        "dropscribe": partial(_ours, ours),
         "faster-whisper": lambda each: _joined(theirs.transcribe(each.samples)),
         "faster-whisper, batched": lambda each: _joined(batched.transcribe(each.samples)),
     }
 
 
-def _ours(recognize: Callable[..., object], recording: Recording) -> str:
-    said: list[str] = []
+def _ours(recognizer: Recognizer, recording: Recording) -> str:
+    segments = our_segments(recognizer, recording, RecognitionOptions())
+    return " ".join(segment.text for segment in segments)
+
+
+def our_segments(
+    recognizer: Recognizer, recording: Recording, options: RecognitionOptions
+) -> list[Segment]:
+    """What we make of a recording, voice-activity detection included."""
+    segments: list[Segment] = []
     spans = speech.find(recording.npy, lambda *_: None)
-    recognize(
-        recording.samples,
-        spans,
-        RecognitionOptions(),
-        lambda _: None,
-        lambda segment: said.append(segment.text),
-    )
-    return " ".join(said)
+    file = FileRequest(recording.samples, spans, options, _ignore, segments.append, _ignore)
+    files = iter([file])
+    recognizer.recognize_all(lambda: next(files, None))
+    return segments
+
+
+def _ignore(_: object) -> None:
+    """Nobody is told."""
 
 
 def _said(
@@ -132,9 +143,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="dropscribe-bench-") as temporary:
         folder = Path(temporary)
         if arguments.backend == "mlx":
-            systems = mlx_systems(arguments.model)
+            _, systems = mlx_systems(arguments.model)
         else:
-            systems = ctranslate2_systems(arguments.model, folder / "converted")
+            _, systems = ctranslate2_systems(arguments.model, folder / "converted")
         for path in arguments.recordings:
             recording = load(path, folder)
             report(measure(arguments.backend, systems, recording, arguments.rounds))

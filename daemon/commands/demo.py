@@ -23,7 +23,7 @@ from daemon.models.demo import for_demo
 
 # Public domain, public domain and CC0: bundled/README.md says where they are from.
 RECORDINGS = tuple(
-    registry.BUNDLED / "audio" / name for name in ("jfk.flac", "aeneas_de.mp3", "cv_ja.mp3")
+    registry.BUNDLED / "audio" / name for name in ("jfk.flac", "simplicissimus.mp3", "cv_ja.mp3")
 )
 
 

@@ -36,8 +36,13 @@ def test_all_speech_is_in_chunks_that_fit_the_window(pauses_and_lengths: list[Sp
 
 
 def test_neighbours_share_a_chunk_as_long_as_it_fits() -> None:
-    chunks = cut_chunks(_noise(60), [(1, 10), (12, 29), (30.5, 35), (50, 60)])
-    assert [(chunk.start, chunk.end) for chunk in chunks] == [(0.7, 29.3), (30.25, 60)]
+    chunks = cut_chunks(_noise(60), [(1, 10), (11, 29), (30, 45), (46, 59)])
+    assert [(chunk.start, chunk.end) for chunk in chunks] == [(0.7, 29.3), (29.7, 59.3)]
+
+
+def test_a_long_pause_ends_a_chunk() -> None:
+    chunks = cut_chunks(_noise(60), [(1, 10), (12, 20)])
+    assert [(chunk.start, chunk.end) for chunk in chunks] == [(0.7, 10.3), (11.7, 20.3)]
 
 
 def test_a_span_longer_than_the_window_is_cut_where_it_is_quiet() -> None:

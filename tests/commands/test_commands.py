@@ -309,7 +309,7 @@ def test_the_demo_shows_the_main_job_on_mlx(daemon: DaemonProcess, tmp_path: Pat
     ended = daemon.call("demo", "--folder", str(tmp_path / "demo"))
     assert ended.returncode == 0, ended.stderr
     assert "On this machine `auto` chooses" in ended.stdout
-    for name, language in (("jfk", "en"), ("aeneas_de", "de"), ("cv_ja", "ja")):
+    for name, language in (("jfk", "en"), ("simplicissimus", "de"), ("cv_ja", "ja")):
         document = json.loads((tmp_path / "demo" / "outbox" / f"{name}.json").read_bytes())
         schemas.check(document, "transcript")
         assert document["provenance"]["backend"] == "mlx"
