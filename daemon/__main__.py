@@ -30,6 +30,7 @@ SECTIONS = {
         "retry": "put failed recordings back into the inbox",
         "clear": "forget failures that have been seen to",
         "realign": "words again for a finished job, without transcribing",
+        "speakers": "who speaks: show, name, or count anew",
         "render": "text and subtitles again, from a delivered JSON",
     },
     "The daemon": {

@@ -73,6 +73,8 @@ def _mention(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option("--initial-prompt", "--initial_prompt", help="Names and jargon, for their spelling.")
 @click.option("--hotwords", help="Words to expect, as in faster-whisper.")
 @click.option("--align-model", "--align_model", help="A folder or a repository.")
+@click.option("--speakers", type=click.Choice(["off", "voices"]), help="Who speaks when.")
+@click.option("--speaker-count", type=click.IntRange(1, 100), help="How many, if it is known.")
 @click.option("--no-align", "--no_align", is_flag=True, help="Segments only, no word times.")
 @click.option("--word-timestamps", "--word_timestamps", type=bool, help="False is --no-align.")
 @click.option("--stdout", is_flag=True, help="Print the text; write files only with -o.")
@@ -178,6 +180,10 @@ def _settings(config: Config, wanted: Json) -> Json:
     asked["transcribe"] |= {key: value for key, value in transcribing.items() if value is not None}
     if wanted["align_model"]:
         asked["align"]["model"] = wanted["align_model"]
+    speakers = {"mode": wanted["speakers"], "count": wanted["speaker_count"]}
+    if wanted["speaker_count"] and wanted["speakers"] is None:
+        speakers["mode"] = "voices"  # whoever counts them wants to know them
+    asked["speakers"] |= {key: value for key, value in speakers.items() if value is not None}
     if wanted["no_align"] or wanted["word_timestamps"] is False:
         asked["align"]["enabled"] = False
     if wanted["formats"] is not None:

@@ -93,7 +93,7 @@ def transcript(delivery: Delivery, compact: bool = False) -> Json:
         "language_probability": round(recognition.language_probability, 4),
         "languages": _languages(delivery),
         "duration": prepared.duration,
-        "segments": [_segment(segment) for segment in delivery.segments],
+        "segments": [segment_json(segment) for segment in delivery.segments],
         **second_copy,
         "alignment": {
             "status": delivery.alignment.status,
@@ -101,7 +101,7 @@ def transcript(delivery: Delivery, compact: bool = False) -> Json:
             "model": delivery.alignment.model,
             "coverage": coverage(delivery.segments),
         },
-        **_speakers(delivery),
+        **_speakers_of(delivery),
         "check": [_doubt(doubt) for doubt in recognition.check],
         "provenance": _provenance(delivery),
     }
@@ -112,17 +112,20 @@ def _words(segment: Segment) -> list[Json]:
     return [asdict(word) | speaker for word in segment.words]
 
 
-def _speakers(delivery: Delivery) -> Json:
+def _speakers_of(delivery: Delivery) -> Json:
     diarization = delivery.diarization
-    if diarization is None:
-        return {}
+    return {} if diarization is None else speakers_json(diarization, delivery.speakers)
+
+
+def speakers_json(diarization: Diarization, speakers: Sequence[str]) -> Json:
+    """What NAME.json says of its speakers, who are called `speakers`."""
     return {
-        "speakers": attribution.summary(diarization, delivery.speakers),
+        "speakers": attribution.summary(diarization, speakers),
         "diarization": {
             "status": diarization.status,
             "reason": diarization.reason,
             "method": diarization.method,
-            "overlaps": attribution.overlaps(diarization, delivery.speakers),
+            "overlaps": attribution.overlaps(diarization, speakers),
         },
     }
 
@@ -139,7 +142,7 @@ def _doubt(doubt: Doubt) -> Json:
     return {"start": round(doubt.start, 3), "end": round(doubt.end, 3), "reason": doubt.reason}
 
 
-def _segment(segment: Segment) -> Json:
+def segment_json(segment: Segment) -> Json:
     known = {key: value for key, value in to_json(segment).items() if value is not None}
     return known | {
         "words": _words(segment),

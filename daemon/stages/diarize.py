@@ -17,6 +17,7 @@ from daemon.handoff.artefacts import JobRequest
 from daemon.models import checksums, registry
 from daemon.models.checksums import TamperedModelError
 from daemon.models.registry import ModelMissingError
+from daemon.stages import sandbox
 from daemon.stages.serve import Channel, Handler, serve
 
 if TYPE_CHECKING:
@@ -68,4 +69,4 @@ def _networks() -> Networks:
 
 
 if __name__ == "__main__":
-    serve(_handler)
+    serve(_handler, lambda: sandbox.confine_model(Path.cwd()))
