@@ -39,20 +39,23 @@ def inbox(config_path: Path, as_json: bool) -> int:
 def _contents(config: Config, ledger: Ledger | None) -> Iterator[tuple[str, str, str]]:
     """Name, state and reason of everything that a person sees in the folder."""
     folder = config.paths.inbox.resolve()
-    look = look_into(folder, config.watch.extensions)
+    look = look_into(folder, config.watch.extensions, config.watch.recursive)
     active = {job.source: job for job in (ledger.active() if ledger else [])}
     for found in look.candidates:
         job = active.get(found.path)
         if found.refusal is not None:
-            yield printable(found.path.name), "refused", found.refusal
+            yield printable(str(found.path.relative_to(folder))), "refused", found.refusal
         elif job is not None:
             yield job.name, f"job {job.id}, next: {job.next}", ""
         else:
-            yield printable(found.path.name), "settling, or the daemon has not looked yet", ""
-    known = set(look.recordings) | set(look.ignored)
-    for name in look.ignored:
-        kind = "a folder" if (folder / name).is_dir() else "no audio or video file by its name"
-        yield printable(name), "left alone", kind
+            yield (
+                printable(str(found.path.relative_to(folder))),
+                "settling, or the daemon has not looked yet",
+                "",
+            )
+    for name, reason in look.reasons.items():
+        yield printable(name), "left alone", reason
+    known = {*look.recordings, *look.ignored}
     for path in folder.iterdir():
-        if path.name not in known and not path.name.startswith("."):
+        if not path.name.startswith(".") and path.name not in known and not path.is_dir():
             yield printable(path.name), "left alone", "another program is not done with it"

@@ -11,9 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from daemon.config.location import DIRECTORIES
 from daemon.domain.languages import code_of
+from daemon.domain.media import EXTENSIONS
 
-AUDIO = "aac aif aifc aiff amr au caf flac m4a m4b mka mp2 mp3 oga ogg opus wav wave weba wma"
-VIDEO = "3g2 3gp avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts webm wmv"
 Format = Literal[
     "txt", "md", "docx", "html", "srt", "vtt", "ass", "lrc", "tsv", "csv", "labels", "verbose_json"
 ]
@@ -98,7 +97,8 @@ class Watch(_Table):
     empty_seconds: Seconds = 30.0
     patience_seconds: Seconds = 600.0
     events: bool = True
-    extensions: tuple[str, ...] = tuple(f"{AUDIO} {VIDEO}".split())
+    recursive: bool = True
+    extensions: tuple[str, ...] = EXTENSIONS
 
 
 class Transcribe(_Table):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ _PARTIAL_SIBLINGS = (".part", ".crdownload", ".download", ".aria2")
 
 _KINDS = {
     stat.S_IFLNK: "a symbolic link: drop the recording itself",
-    stat.S_IFDIR: "a folder: drop the recordings inside it one by one",
+    stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe, not a recording",
     stat.S_IFSOCK: "a socket, not a recording",
     stat.S_IFBLK: "a device, not a recording",
@@ -32,13 +33,38 @@ _KINDS = {
 }
 
 
+# What a name says of a file that is left alone, for a person.
+_NO_RECORDINGS = {
+    "an archive: unpack it first": "zip 7z rar tar gz tgz bz2 xz dmg iso",
+    "a picture": "jpg jpeg png gif heic heif tif tiff bmp webp svg psd raw dng",
+    "a text or document": "txt md rtf doc docx pages pdf odt csv xls xlsx numbers html json xml",
+    "subtitles": "srt vtt ass ssa sub lrc ttml",
+}
+_REASONS = {f".{end}": reason for reason, ends in _NO_RECORDINGS.items() for end in ends.split()}
+# Folders that macOS shows as one file; what lies inside belongs to another program.
+_PACKAGES = (
+    *(".app", ".band", ".bundle", ".fcpbundle", ".framework", ".imovielibrary", ".key"),
+    *(".logicx", ".musiclibrary", ".numbers", ".pages", ".photoslibrary", ".pkg", ".prproj"),
+    *(".rtfd", ".theater", ".tvlibrary", ".xcodeproj"),
+)
+_DEEPEST = 12  # folders inside one another
+_MOST = 200_000  # names in all folders
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look into the inbox: names that could be recordings, and names that we passed over."""
+    """One look into the inbox: names that could be recordings, and names that we passed over.
+
+    Names are relative to the inbox. `reasons` says why each of `ignored` is left alone.
+    """
 
     inbox: Path
     recordings: tuple[str, ...]
-    ignored: tuple[str, ...]
+    reasons: Mapping[str, str]
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        return tuple(self.reasons)
 
     @property
     def candidates(self) -> Iterator[Candidate]:
@@ -47,21 +73,61 @@ class Look:
         return (one for one in found if one is not None)
 
 
-def look_into(inbox: Path, extensions: Iterable[str]) -> Look:
+def look_into(inbox: Path, extensions: Iterable[str], recursive: bool = False) -> Look:
     """Scan `inbox` once, without following links or opening anything.
 
-    Raises OSError if the folder cannot be listed.
+    With `recursive`, folders inside it are looked into as well. Raises OSError if the inbox
+    cannot be listed.
     """
     wanted = {f".{extension.lower().lstrip('.')}" for extension in extensions}
-    names = set(os.listdir(inbox))  # noqa: PTH208 - names, not paths
     recordings: list[str] = []
-    ignored: list[str] = []
-    for name in sorted(name for name in names if not _JUNK.match(name)):
-        if os.path.splitext(name)[1].lower() not in wanted:  # noqa: PTH122 - a name, not a path
-            ignored.append(name)
-        elif not any(name + suffix in names for suffix in _PARTIAL_SIBLINGS):
-            recordings.append(name)
-    return Look(inbox, tuple(recordings), tuple(ignored))
+    reasons: dict[str, str] = {}
+    folders = [""]
+    names_seen = 0
+    while folders:
+        prefix = folders.pop()
+        try:
+            entries, subfolders = _listed(inbox / prefix)
+        except OSError:
+            if not prefix:
+                raise
+            reasons[prefix.rstrip("/")] = "a folder that cannot be read"
+            continue
+        names_seen += len(entries)
+        for name in sorted(name for name in entries if not _JUNK.match(name)):
+            path = prefix + name
+            if name in subfolders and recursive:
+                if reason := _why_not_inside(path, names_seen):
+                    reasons[path] = reason
+                else:
+                    folders.append(f"{path}/")
+            elif (suffix := os.path.splitext(name)[1].lower()) not in wanted:  # noqa: PTH122
+                named = _REASONS.get(suffix, "no audio or video file by its name")
+                reasons[path] = "a folder" if name in subfolders else named
+            elif not any(name + ending in entries for ending in _PARTIAL_SIBLINGS):
+                recordings.append(path)
+    return Look(inbox, tuple(sorted(recordings)), reasons)
+
+
+def _listed(folder: Path) -> tuple[set[str], set[str]]:
+    """All names in `folder`, and which of them are folders; links are none. Raises OSError."""
+    names, subfolders = set(), set()
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            names.add(entry.name)
+            with contextlib.suppress(OSError):
+                if entry.is_dir(follow_symlinks=False):
+                    subfolders.add(entry.name)
+    return names, subfolders
+
+
+def _why_not_inside(folder: str, names_seen: int) -> str:
+    """Why a folder is not looked into; empty if it is."""
+    if os.path.splitext(folder)[1].lower() in _PACKAGES:  # noqa: PTH122 - a name, not a path
+        return "a package that belongs to another program"
+    if folder.count("/") >= _DEEPEST:
+        return f"a folder inside {_DEEPEST} others"
+    return "a folder: there are too many files" if names_seen > _MOST else ""
 
 
 def candidate(path: Path) -> Candidate | None:

@@ -29,8 +29,9 @@ class _Bell(FileSystemEventHandler):
 class Watcher:
     """Watches one folder; survives its disappearance because `tend` builds the watch anew."""
 
-    def __init__(self, folder: Path, ring: Callable[[], None]) -> None:
+    def __init__(self, folder: Path, ring: Callable[[], None], recursive: bool = False) -> None:
         self._folder = folder
+        self._recursive = recursive
         self._bell = _Bell(ring)
         self._observer: BaseObserver | None = None
         self._watched: tuple[int, int] | None = None  # (device, inode) of the folder we watch
@@ -64,7 +65,7 @@ class Watcher:
         polling = needs_polling(self._folder)
         try:
             observer = PollingObserver(timeout=_POLL_SECONDS) if polling else Observer()
-            observer.schedule(self._bell, str(self._folder), recursive=False)
+            observer.schedule(self._bell, str(self._folder), recursive=self._recursive)
             observer.start()
         except (OSError, RuntimeError, SystemError) as error:
             # inotify limits, a volume without events, a watch that FSEvents still holds: the

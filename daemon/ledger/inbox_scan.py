@@ -53,9 +53,9 @@ class LedgerScan:
         return [_candidate_of(row) for row in rows]
 
     def absent(self, folder: Path, limit: int) -> list[Job]:
-        """Active jobs whose file was in `folder` and was not seen there; at most `limit`."""
+        """Active jobs whose file was below `folder` and was not seen there; at most `limit`."""
         jobs = map(job_of, self._db.execute(_ABSENT, (limit,)).fetchall())
-        return [job for job in jobs if job.source.parent == folder]
+        return [job for job in jobs if job.source.is_relative_to(folder)]
 
     def at(self, path: Path) -> Candidate | None:
         """What was seen at `path`."""

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import psutil
 
@@ -27,6 +27,9 @@ from daemon.outbox.archive import StaysError, file_away, remove, report_of
 from daemon.outbox.documents import Delivery
 from daemon.outbox.rendition import rendition
 
+_EMPTY_SECONDS = 10.0  # for which a folder in the inbox stays empty before it is removed
+_FINDERS = ".DS_Store"  # the Finder's own file in every folder that was looked at
+
 
 class Publisher:
     """Renders, publishes and files away. Every step may be repeated after a crash."""
@@ -36,6 +39,9 @@ class Publisher:
         self._ledger = ledger
         self._jobs = jobs
         self._stems = placing.StemIndex(config.paths.outbox)
+        self._stems_of = PurePosixPath()  # the folder inside the outbox that `_stems` is about
+        self._inbox = config.paths.inbox.resolve()
+        self._emptied: dict[Path, float] = {}  # folders in the inbox that a recording has left
 
     def publish(self, job: Job, wall: Callable[[], float]) -> tuple[Delivery, list[Path]]:
         """Put the job's outputs into the outbox. Raises OSError if it cannot take them."""
@@ -43,12 +49,18 @@ class Publisher:
         delivery = self._delivery(job, folder)
         files = self._rendered(delivery, folder / artefacts.OUTPUTS, wall)
         stem, wanted = job.stem, named(self.config.output.name, delivery.name_fields)
+        inside = PurePosixPath(stem).parent if stem is not None else self._inside(job)
+        outbox = self.config.paths.outbox / inside
+        if self.config.paths.outbox.is_dir():
+            outbox.mkdir(parents=True, exist_ok=True)
+        self._index(inside)
         while True:
             if stem is None:
-                stem = self._free_stem(job, wanted)
+                stem = self._free_stem(job, inside, wanted)
                 self._ledger.reserve(job.id, stem)
+            name = PurePosixPath(stem).name
             try:
-                paths = placing.publish(self.config.paths.outbox, stem, files)
+                paths = placing.publish(outbox, name, files)
             except placing.TakenError:
                 pass  # somebody took the name since we chose it: choose again
             except OSError as error:
@@ -56,15 +68,31 @@ class Publisher:
                     raise
                 wanted = plain(wanted)
             else:
-                self._stems.add(stem)
+                self._stems.add(name)
                 return delivery, paths
-            self._stems.add(stem)
+            self._stems.add(name)
             stem = None
 
-    def _free_stem(self, job: Job, wanted: str) -> str:
+    def _inside(self, job: Job) -> PurePosixPath:
+        """The folder below the inbox that the recording lies in; outbox and done/ mirror it."""
+        if not job.source.is_relative_to(self._inbox):
+            return PurePosixPath()
+        parts = job.source.parent.relative_to(self._inbox).parts
+        return PurePosixPath(*(part if _is_text(part) else plain_name(part) for part in parts))
+
+    def _index(self, inside: PurePosixPath) -> None:
+        """Have the index of the names in that folder of the outbox."""
+        if inside != self._stems_of:
+            self._stems = placing.StemIndex(self.config.paths.outbox / inside)
+            self._stems_of = inside
+
+    def _free_stem(self, job: Job, inside: PurePosixPath, wanted: str) -> str:
         reserved = self._ledger.reserved_stems(besides=job.id) | placing.RESERVED
         held = {placing.folded_name(one) for one in reserved}
-        return self._stems.free_stem(wanted, held.__contains__)
+        found = self._stems.free_stem(
+            wanted, lambda name: placing.folded_name(str(inside / name)) in held
+        )
+        return str(inside / found)
 
     def is_delivered(self, stem: str) -> bool:
         """Whether the outbox holds a whole output set of that name."""
@@ -84,7 +112,8 @@ class Publisher:
         if policy == "delete":
             remove(job.source, now)
         else:
-            file_away(job.source, now, self.config.paths.done)
+            file_away(job.source, now, self._mirrored(job, self.config.paths.done))
+        self._note_emptied(job)
 
     def quarantine(self, job: Job) -> tuple[Path, str]:
         """Move a failed source to failed/, unless sources are kept; write NAME.error.json there.
@@ -92,7 +121,7 @@ class Publisher:
         Returns the report's path, and why the recording stays in the inbox although it should not
         ("" if it does not). Raises OSError.
         """
-        failed = self.config.paths.failed
+        failed = self._mirrored(job, self.config.paths.failed)
         records = [self._ledger.record(job.id, stage) for stage in documents.REPORTED]
         target, stays = failed / job.source.name, ""
         if self.config.output.source != "keep":
@@ -101,7 +130,32 @@ class Publisher:
                 target = (now and file_away(job.source, now, failed)) or target
             except StaysError as error:
                 stays = str(error)
+            self._note_emptied(job)
         return self._write_report(target, documents.error(job, records, target.name)), stays
+
+    def _mirrored(self, job: Job, folder: Path) -> Path:
+        """The same folder inside done/ or failed/ as in the inbox; made if `folder` is there."""
+        target = folder / self._inside(job)
+        if folder.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+        return target
+
+    def _note_emptied(self, job: Job) -> None:
+        if self._inside(job) != PurePosixPath():
+            self._emptied[job.source.parent] = time.monotonic()
+
+    def remove_emptied(self, after_seconds: float = _EMPTY_SECONDS) -> None:
+        """Remove folders of the inbox that recordings left, once nothing has come for a while."""
+        for folder, since in list(self._emptied.items()):
+            if time.monotonic() - since < after_seconds:
+                continue
+            del self._emptied[folder]
+            with contextlib.suppress(OSError):
+                if [entry.name for entry in folder.iterdir()] == [_FINDERS]:
+                    (folder / _FINDERS).unlink()
+                folder.rmdir()  # which fails, as it should, if anything is in it
+                if folder.parent != self._inbox:
+                    self._emptied[folder.parent] = since
 
     def _write_report(self, file: Path, content: Json) -> Path:
         """Beside `file`; under a plain name where the volume cannot hold that one."""
@@ -180,3 +234,12 @@ class Publisher:
         )
         timing = json_bytes(documents.timing(delivery, records, now, config.output.compact))
         return texts | {TIMING_SUFFIX: timing, "json": json_bytes(document)}
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is valid UTF-8, as the ledger and the JSON need it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

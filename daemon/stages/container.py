@@ -15,21 +15,25 @@ from typing import Any
 import av
 import av.container
 
+from daemon.domain.media import DEMUXERS
 from daemon.stages import elementary
 from daemon.stages.headers import Header, examine
 
-# Real containers only: FFmpeg also "opens" playlists, concat scripts and image sequences, which
-# name other files and URLs.
-CONTAINERS = (
-    "aac,ac3,aiff,amr,amrnb,amrwb,asf,au,avi,caf,eac3,flac,flv,live_flv,matroska,webm,mov,mp4,m4a,"
-    "3gp,3g2,mj2,mp3,mpeg,mpegts,mpegvideo,ogg,wav,w64,wv"
-)
 MAX_TRACKS = 64
 
 # FFmpeg looks at 5 s of a file by default; a broadcast may begin with a longer picture alone.
 _LONG_LOOK = {"analyzeduration": "60000000", "probesize": "200000000"}  # microseconds; bytes
 _LOOKED_AT_LONGER = frozenset({"mpegts", "mpeg", "flv", "live_flv", "avi"})
 _OGG_HEAD = 1 << 20  # bytes of an Ogg file in which its first pages are
+# Sample entries of MP4 files: Apple's, the standard's, Audible's; and two objects of WMA files.
+_PROTECTED = (
+    b"drms\0\0\0\0\0\0\0\1",
+    b"enca\0\0\0\0\0\0\0\1",
+    b"aavd\0\0\0\0\0\0\0\1",
+    bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e"),
+    bytes.fromhex("14e68a29222617 4cb935dae07ee9289c".replace(" ", "")),
+)
+_HEADER = 1 << 22  # bytes at the beginning and at the end in which such a header is
 _FAILURES = 1000  # in a row, without a packet between them: nothing more comes
 
 # The containers that store the length of each track. In the others FFmpeg guesses from the bit
@@ -148,6 +152,17 @@ def opened(file: BufferedReader) -> Iterator[Opened]:
         yield Opened(container, streams, header, file)
 
 
+def is_protected(file: BufferedReader) -> bool:
+    """Whether a shop has encrypted the recording (DRM): its header says so."""
+    size = os.fstat(file.fileno()).st_size
+    for start in {0, max(size - _HEADER, 0)}:
+        file.seek(start)
+        head = file.read(_HEADER)
+        if any(mark in head for mark in _PROTECTED):
+            return True
+    return False
+
+
 def _why_no_track(container: av.container.InputContainer) -> str:
     if container.streams.audio:
         return "there is no decoder for its audio track: convert it, to M4A or WAV for example"
@@ -169,7 +184,7 @@ def _open(
         return av.open(
             _Unnamed(file, header.patches),
             mode="r",
-            container_options={"format_whitelist": CONTAINERS, **options},
+            container_options={"format_whitelist": ",".join(DEMUXERS), **options},
             io_open=_refuse,
             metadata_errors="replace",
         )

@@ -17,7 +17,7 @@ from numpy.lib import format as npy
 
 from daemon.audio import SAMPLE_RATE
 from daemon.stages import channels, elementary
-from daemon.stages.container import Opened, UnreadableError, opened
+from daemon.stages.container import Opened, UnreadableError, is_protected, opened
 from daemon.stages.kept_channels import write_channels
 from daemon.stages.selection import MeasuredTrack, TrackChoice, select
 from daemon.stages.tracks import Hole, Track, TrackWriter
@@ -27,6 +27,9 @@ __all__ = ["Decoded", "UnreadableError", "decode"]
 _SCRATCH = "tracks.partial"  # the folder of what is decoded and not mixed yet
 _CUT_OFF = 0.5  # seconds that a track may end before its declared end
 _UNBROKEN = frozenset({"ogg", "flac"})
+_PROTECTED = (
+    "it is protected against copying (DRM): only the programs of the shop that sold it can open it"
+)
 _NAMED = 5  # holes that a warning lists
 
 OnProgress = Callable[[float, float], None]
@@ -115,6 +118,8 @@ def _decode_tracks(
         for track in tracks.values():
             track.writer.close()
     if not any(track.writer.end for track in tracks.values()):
+        if is_protected(recording.file):
+            raise UnreadableError(_PROTECTED, is_final=True)
         raise UnreadableError("nothing in it could be decoded: it is empty or damaged")
     return list(tracks.values())
 

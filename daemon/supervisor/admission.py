@@ -40,6 +40,8 @@ class Admission:
     ) -> None:
         self._inbox = inbox
         self._extensions = context.config.watch.extensions
+        self._recursive = context.config.watch.recursive
+        self._context = context
         self._ledger = context.ledger
         self._event_log = context.event_log
         self._mounts = context.mounts
@@ -72,7 +74,7 @@ class Admission:
         self._before_scan()
         self._give_up_what_is_cancelled()
         self._looked_for = self._held.all()
-        look = look_into(self._inbox, self._extensions)
+        look = look_into(self._inbox, self._extensions, self._recursive)
         seen = self._ledger.compare(look.candidates)
         before = self.settling
         fresh = seen.fresh(_AT_ONCE)
@@ -82,7 +84,8 @@ class Admission:
         settled = self._settling.look(looked_at, now)
         self._admit(settled, {_kept(job.identity): job for job in absent}, unix_time)
         self._drop_the_gone(absent, {_kept(one.identity) for one in fresh}, unix_time)
-        self._mention(look.ignored)
+        self._mention(look.reasons)
+        self._context.publisher.remove_emptied()
         return self.settling > before
 
     def _unread(self, seen: LedgerScan, fresh: Iterable[Candidate]) -> list[Candidate]:
@@ -159,12 +162,12 @@ class Admission:
         """Another scan is needed to know whether a file is really gone."""
         return bool(self._missing)
 
-    def _mention(self, names: Iterable[str]) -> None:
+    def _mention(self, reasons: Mapping[str, str]) -> None:
         """Say once that a file is passed over, and not for every file of a whole photo library."""
-        current = set(names)
+        current = set(reasons)
         for name in sorted(current - self._passed_over)[:_MENTIONED]:
-            shown = printable(name)
-            self._event_log.info("ignored", f"{shown} is no audio or video file: left alone")
+            shown, reason = printable(name), reasons[name]
+            self._event_log.info("ignored", f"{shown} is left alone: {reason}", reason=reason)
         self._passed_over = current
 
 

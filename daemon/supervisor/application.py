@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from daemon.config.settings import Config, Paths
 from daemon.domain.job import Stage
@@ -138,8 +139,7 @@ class Application:
 
         with contextlib.suppress(OSError):  # the inbox may be missing: the scans wait for it
             inbox_lock.hold()
-            for folder in (inbox, config.paths.done, config.paths.failed):
-                restore_claims(folder, inbox)
+            _restore_claims(config.paths, inbox)
         with contextlib.closing(ICloudDownloads()) as downloads, contextlib.closing(inbox_lock):
             completeness = CompletenessCheck(
                 context.event_log,
@@ -151,12 +151,16 @@ class Application:
             admission = Admission(
                 inbox, context, transitions, held, before_scan, completeness, unfinished
             )
-            watcher = Watcher(inbox, pending.post) if config.watch.events else None
+            watcher = None
+            if config.watch.events:
+                watcher = Watcher(inbox, pending.post, config.watch.recursive)
             watch = InboxWatch(context, admission, watcher)
             loop = Supervisor(
                 context, self._events, scheduler, transitions, watch, drain, settings=settings
             )
             loop.run()
+            if drain:
+                context.publisher.remove_emptied(after_seconds=0.0)
 
     def drain(self, on_turn: Callable[[], None] = lambda: None, only: int | None = None) -> None:
         """Finish the jobs that are in the ledger, or `only` that one; no inbox is watched."""
@@ -209,3 +213,12 @@ def _make_folders(paths: Paths, mounts: Mounts) -> None:
             mounts.check([folder])
             folder.mkdir(parents=True, exist_ok=True)
     sweep_folders(paths)
+
+
+def _restore_claims(paths: Paths, inbox: Path) -> None:
+    """Put back what a killed process had claimed, in the inbox and in every folder inside it."""
+    for root, folders, _ in os.walk(inbox):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        inside = Path(root).relative_to(inbox)
+        for folder in (inbox, paths.done, paths.failed):
+            restore_claims(folder / inside, Path(root))

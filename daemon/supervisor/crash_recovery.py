@@ -61,14 +61,15 @@ def _set_aside(state: Path) -> None:
 def _delivered(paths: Paths) -> Iterator[Delivered]:
     """Each delivery in the outbox, as its JSON tells."""
     inbox = paths.inbox.resolve()
-    for path in sorted(paths.outbox.glob("*.json")):
+    for path in sorted(paths.outbox.rglob("*.json")):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             provenance = json.loads(path.read_bytes())["provenance"]
+            inside = path.parent.relative_to(paths.outbox)
             yield Delivered(
-                source=inbox / str(provenance["source"]),
+                source=inbox / inside / str(provenance["source"]),
                 size=int(provenance["bytes"]),
                 sha256=str(provenance["sha256"]),
-                stem=path.name.removesuffix(".json"),
+                stem=str(inside / path.name.removesuffix(".json")),
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 
@@ -63,6 +64,27 @@ def test_a_writer_that_pauses_is_waited_for_f01(make: MakeDaemon) -> None:
     daemon.wait_for("done")
     daemon.end()
     assert daemon.violations() == []
+
+
+def test_a_folder_of_folders_is_mirrored_and_swept(make: MakeDaemon) -> None:
+    daemon = make()
+    paths = daemon.config.paths
+    for folder in ("Interviews", "Interviews/day two", "other"):
+        (paths.inbox / folder).mkdir()
+        for name in ("a", "b"):
+            daemon.dropped.append(recording(f"{folder} {name}"))
+            (paths.inbox / folder / f"{name}.wav").write_bytes(daemon.dropped[-1])
+    (paths.inbox / "other" / "notes.txt").touch()
+    daemon.drained()
+    for folder in ("Interviews", "Interviews/day two", "other"):
+        assert sorted(path.name for path in (paths.done / folder).glob("*.wav")) == [
+            "a.wav",
+            "b.wav",
+        ]
+        text = json.loads((paths.outbox / folder / "a.json").read_bytes())["text"]
+        assert text == f"{folder} a"
+    assert [path.name for path in paths.inbox.iterdir()] == ["other"], "nothing else was in them"
+    assert any("other/notes.txt" in event["message"] for event in daemon.events("ignored"))
 
 
 @pytest.mark.parametrize("how", ["grow", "rewrite", "hide"])

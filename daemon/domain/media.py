@@ -1,0 +1,52 @@
+"""The one table of what is taken for a recording: by its name's ending, and by FFmpeg's demuxer.
+
+The endings choose which files in the inbox are looked at; the demuxers are all that the decoder may
+use, whatever a file is called. Every demuxer here reads real containers only: none of them opens
+playlists, scripts or image sequences, which name other files and addresses.
+"""
+
+from __future__ import annotations
+
+_AUDIO = {
+    "aac": "aac adts",
+    "ac3": "ac3",
+    "aiff": "aif aifc aiff",
+    "amr": "amr",
+    "ape": "ape",
+    "asf": "wma",
+    "au": "au snd",
+    "caf": "caf",
+    "dss": "dss",
+    "dts": "dts",
+    "eac3": "ec3 eac3",
+    "flac": "flac",
+    "gsm": "gsm",
+    "mov": "3ga aax m4a m4b m4p m4r qta",
+    "matroska": "mka weba",
+    "mp3": "mp2 mp3 mpa mpga",
+    "mpc": "mpc",
+    "mpc8": "mpp",
+    "ogg": "oga ogg opus spx",
+    "tak": "tak",
+    "tta": "tta",
+    "voc": "voc",
+    "w64": "w64",
+    "wav": "bwf rf64 wav wave",
+    "wv": "wv",
+}
+_VIDEO = {
+    "asf": "asf wmv",
+    "avi": "avi divx",
+    "flv": "f4v flv",
+    "matroska": "mkv webm",
+    "mov": "3g2 3gp m4v mov mp4 qt",
+    "mpeg": "mod mpeg mpg vob",
+    "mpegts": "m2t m2ts mts ts tod",
+    "mxf": "mxf",
+    "ogg": "ogv",
+}
+# Other names that FFmpeg has for these containers, or what they may turn out to be.
+_VARIANTS = ("amrnb", "amrwb", "dtshd", "live_flv", "mpegvideo")
+
+EXTENSIONS = tuple(sorted(" ".join([*_AUDIO.values(), *_VIDEO.values()]).split()))
+DEMUXERS = tuple(sorted({*_AUDIO, *_VIDEO, *_VARIANTS}))
