@@ -146,16 +146,13 @@ class Publisher:
 
     def remove_emptied(self, after_seconds: float = _EMPTY_SECONDS) -> None:
         """Remove folders of the inbox that recordings left, once nothing has come for a while."""
-        for folder, since in list(self._emptied.items()):
-            if time.monotonic() - since < after_seconds:
-                continue
+        now = time.monotonic()
+        due = [folder for folder, since in self._emptied.items() if now - since >= after_seconds]
+        for folder in sorted(due, key=lambda folder: len(folder.parts), reverse=True):
             del self._emptied[folder]
-            with contextlib.suppress(OSError):
-                if [entry.name for entry in folder.iterdir()] == [_FINDERS]:
-                    (folder / _FINDERS).unlink()
-                folder.rmdir()  # which fails, as it should, if anything is in it
-                if folder.parent != self._inbox:
-                    self._emptied[folder.parent] = since
+            for emptied in (folder, *folder.parents):
+                if emptied == self._inbox or not _is_removed(emptied):
+                    break
 
     def _write_report(self, file: Path, content: Json) -> Path:
         """Beside `file`; under a plain name where the volume cannot hold that one."""
@@ -234,6 +231,17 @@ class Publisher:
         )
         timing = json_bytes(documents.timing(delivery, records, now, config.output.compact))
         return texts | {TIMING_SUFFIX: timing, "json": json_bytes(document)}
+
+
+def _is_removed(folder: Path) -> bool:
+    """Remove a folder that holds nothing, or nothing but the Finder's own file."""
+    try:
+        if [entry.name for entry in folder.iterdir()] == [_FINDERS]:
+            (folder / _FINDERS).unlink()
+        folder.rmdir()  # which fails, as it should, if anything is in it
+    except OSError:
+        return False
+    return True
 
 
 def _is_text(name: str) -> bool:

@@ -36,7 +36,6 @@ REFUSED = {
     "empty.wav": "the file is empty",
     "text.wav": "cannot be decoded: it is not an audio or video file, or it is cut off",
     "link.wav": "this is a symbolic link: drop the recording itself",
-    "folder.wav": "this is a folder: drop the recordings inside it one by one",
 }
 SUFFIXES = ("txt", "srt", "vtt", "tsv", "html", "json", "timing.json")
 
@@ -52,7 +51,6 @@ def _drop_everything(daemon: DaemonProcess) -> None:
     daemon.drop(b"", "empty.wav")
     daemon.drop(b"I only look like a recording.\n" * 100, "text.wav")
     (daemon.config.paths.inbox / "link.wav").symlink_to(AUDIO / MEMO)
-    (daemon.config.paths.inbox / "folder.wav").mkdir()
     daemon.drop(b"not for us", "notes.docx")
 
 

@@ -67,10 +67,10 @@ def test_a_writer_that_pauses_is_waited_for_f01(make: MakeDaemon) -> None:
 
 
 def test_a_folder_of_folders_is_mirrored_and_swept(make: MakeDaemon) -> None:
-    daemon = make()
+    daemon = make({"limits": {"stall_seconds": 60.0}})
     paths = daemon.config.paths
     for folder in ("Interviews", "Interviews/day two", "other"):
-        (paths.inbox / folder).mkdir()
+        (paths.inbox / folder).mkdir(parents=True)
         for name in ("a", "b"):
             daemon.dropped.append(recording(f"{folder} {name}"))
             (paths.inbox / folder / f"{name}.wav").write_bytes(daemon.dropped[-1])
@@ -217,17 +217,16 @@ def test_a_file_that_another_process_holds_open_is_not_required_to_be_closed_f18
     assert daemon.violations() == []
 
 
-def test_a_folder_is_refused_with_a_reason_and_never_searched_f20(daemon: FaultDaemon) -> None:
+def test_a_folder_with_the_name_of_a_recording_is_a_folder_f20(make: MakeDaemon) -> None:
+    daemon = make({"limits": {"stall_seconds": 60.0}})
     folder = daemon.config.paths.inbox / "album.wav"
     folder.mkdir()
-    (folder / "inside.wav").write_bytes(recording("inside"))
-    plain = daemon.config.paths.inbox / "album"
-    plain.mkdir()
+    daemon.dropped.append(recording("inside"))
+    (folder / "inside.wav").write_bytes(daemon.dropped[0])
+    (daemon.config.paths.inbox / "empty").mkdir()
     daemon.drained()
-    assert "one by one" in daemon.error("album.wav")["reason"]
-    assert (daemon.config.paths.failed / "album.wav" / "inside.wav").exists()
-    assert plain.is_dir()
-    assert not daemon.delivered()
+    assert (daemon.config.paths.done / "album.wav" / "inside.wav").exists()
+    assert daemon.inbox_names() == ["empty"], "a folder that nobody filled is left alone"
 
 
 def test_stopped_while_it_waits_a_file_is_simply_found_again_f04(make: MakeDaemon) -> None:

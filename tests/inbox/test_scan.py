@@ -82,7 +82,7 @@ def test_what_is_no_regular_file_is_refused_with_the_reason(tmp_path: Path) -> N
             one.path.name: one.refusal for one in look_into(tmp_path, EXTENSIONS).candidates
         }
     assert refusals == {
-        "folder.wav": "this is a folder: drop the recordings inside it one by one",
+        "folder.wav": "this is a folder",
         "link.wav": "this is a symbolic link: drop the recording itself",
         "pipe.wav": "this is a named pipe, not a recording",
         "socket.wav": "this is a socket, not a recording",
