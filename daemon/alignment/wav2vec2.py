@@ -17,6 +17,7 @@ from torch.nn import functional
 from daemon.alignment.architecture import Architecture
 from daemon.alignment.feature_extractor import FeatureExtractor
 from daemon.alignment.layers import Layers, bounds
+from daemon.alignment.network import Network
 from daemon.audio import FloatArray
 
 Bounds = Sequence[tuple[int, int]]  # where each segment's frames start and end
@@ -38,8 +39,13 @@ class Wav2Vec2:
         names = [name for name in weights if not name.startswith("feature_extractor.")]
         self._layers = Layers({name: weights[name] for name in names}, device)
 
-    def to(self, device: str) -> Wav2Vec2:
-        """The same network on another device."""
+    def to(self, device: str) -> Network:
+        """The same network on another device; "mlx": through MLX, on the GPU of a Mac."""
+        if device == "mlx":
+            from daemon.alignment.mlx_wav2vec2 import MlxWav2Vec2  # noqa: PLC0415 - not everywhere
+
+            weights = {name: tensor.numpy() for name, tensor in self._host_weights.items()}
+            return MlxWav2Vec2(self._architecture, weights, self)
         return Wav2Vec2(self._architecture, self._host_weights, device)
 
     @property

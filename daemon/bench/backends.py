@@ -13,6 +13,8 @@ from daemon.bench import peers
 from daemon.bench.measurement import Measurement
 from daemon.domain.transcript import Json
 
+SPEED_UP = "× the CPU's speed"
+
 _PARTS: Mapping[str, Callable[[Json], float]] = {
     "transcription, cold": lambda timing: timing["stages"]["transcribe"]["seconds"],
     "alignment, after the last segment": lambda timing: timing["stages"]["align"]["seconds"],
@@ -27,10 +29,27 @@ def measure(recording: Path, model: str, backends: Sequence[str], rounds: int) -
         for backend, runs in timings.items():
             runs.append(_transcribe(recording, model, backend))
     return [
-        _row(f"{recording.stem}, {model}: {part}", backend, runs, seconds)
+        row
         for part, seconds in _PARTS.items()
-        for backend, runs in timings.items()
+        for row in _rows(f"{recording.stem}, {model}: {part}", timings, seconds)
     ]
+
+
+def _rows(
+    table: str, timings: Mapping[str, Sequence[Json]], seconds: Callable[[Json], float]
+) -> list[Measurement]:
+    """The CPU first; MLX says how many times faster it is, or how much slower: below 1."""
+    rows = {name: _row(table, name, runs, seconds) for name, runs in timings.items()}
+    cpu, gpu = rows.get("ctranslate2"), rows.get("mlx")
+    if cpu is not None and gpu is not None and gpu.median:
+        speed_up = {SPEED_UP: round(cpu.median / gpu.median, 2)}
+        rows["mlx"] = replace(gpu, notes={**speed_up, **gpu.notes})
+    return sorted(rows.values(), key=lambda row: row is not cpu)
+
+
+def speed_ups(rows: Sequence[Measurement]) -> dict[str, float]:
+    """How many times faster MLX was than the CPU, for each table that has both."""
+    return {row.table: float(row.notes[SPEED_UP]) for row in rows if SPEED_UP in row.notes}
 
 
 def _row(

@@ -33,6 +33,7 @@ SIZES = {
     "large-v3-turbo": replace(_LARGE, n_text_layer=4),
     "tiny": Dimensions(80, 1500, 384, 6, 4, 51865, 200, 384, 6, 4),
 }
+_UNFUSED = {"qkv": ("query", "key", "value"), "kv": ("key", "value")}
 _SPREAD = 20.0  # of the logits: a token stands out, so that no row is tried again
 
 
@@ -58,12 +59,12 @@ class Ours:
 
     def __init__(self, size: Dimensions) -> None:
         self.model = Whisper(size)
-        self.model.set_dtype(_dtype())
+        self.model.set_dtype(dtype())
         self.vocabulary = Vocabulary(size)
-        _never_end(self.model.decoder, self.vocabulary.eot)
+        never_end(self.model.decoder, self.vocabulary.eot)
         self.weights = _bytes(self.model)
         self.engine = Engine(self.model, self.vocabulary)
-        self.size = batch_size(size, self.weights, _dtype())
+        self.size = batch_size(size, self.weights, dtype())
 
     def windows(self, samples: FloatArray, count: int, size: BatchSize) -> Mapping[str, Note]:
         """Transcribe the same audio `count` times."""
@@ -88,26 +89,42 @@ class Stock:
     """mlx_whisper's model and its `decode`, one window at a time."""
 
     def __init__(self, size: Dimensions) -> None:
-        self.model = stock.Whisper(stock.ModelDimensions(**asdict(size)), _dtype())
-        self.model.set_dtype(_dtype())
-        _never_end(self.model.decoder, Vocabulary(size).eot)
+        self.model = stock.Whisper(stock.ModelDimensions(**asdict(size)), dtype())
+        self.model.set_dtype(dtype())
+        never_end(self.model.decoder, Vocabulary(size).eot)
 
     def window(self, samples: FloatArray) -> Mapping[str, Note]:
-        mel = log_mel([samples], self.model.dims.n_mels)[0].astype(_dtype())
-        options = DecodingOptions(language="en", fp16=_dtype() == mx.float16)
+        mel = log_mel([samples], self.model.dims.n_mels)[0].astype(dtype())
+        options = DecodingOptions(language="en", fp16=dtype() == mx.float16)
         return {"rows": 1, "tokens": len(self.model.decode(mel, options).tokens)}
 
 
-def _dtype() -> mx.Dtype:
+def dtype() -> mx.Dtype:
+    """What the engine computes in on this device."""
     return mx.float32 if device_name() == "cpu" else mx.float16
 
 
-def _never_end(decoder: Whisper, eot: int) -> None:
+def never_end(decoder: Whisper, eot: int) -> None:
     """Spread the logits out, and make the end of text the least probable of the likely tokens."""
     embedding = decoder.token_embedding.weight * _SPREAD
     embedding[eot] = 0
     decoder.token_embedding.weight = embedding
     mx.eval(decoder.parameters())
+
+
+def openai_weights(size: Dimensions) -> dict[str, FloatArray]:
+    """Every weight under the name that MLX checkpoints give it: tiles of noise, float32."""
+    model = Whisper(size)
+    shapes = {name: array.shape for name, array in tree_flatten(model.parameters())}
+    tile = np.random.default_rng(1).normal(0, 0.02, 1 << 22).astype(np.float32)
+    weights: dict[str, FloatArray] = {}
+    for name, shape in shapes.items():
+        parts = _UNFUSED.get(name.rpartition(".")[0].rpartition(".")[2])
+        for part in parts or ("",):
+            whole = name.replace(".qkv.", f".{part}.").replace(".kv.", f".{part}.")
+            rows = shape[0] // (len(parts) if parts else 1)
+            weights[whole] = np.resize(tile, (rows, *shape[1:]))
+    return weights
 
 
 def _bytes(model: Whisper) -> int:

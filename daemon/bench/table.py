@@ -17,9 +17,12 @@ def tables(measurements: Iterable[Measurement]) -> str:
 
 
 def ratio(measurement: Measurement, rows: Sequence[Measurement]) -> float | None:
-    """How many times faster ours is; None for ours, and where ours is not there or took no time."""
+    """How many times faster ours is than a peer.
+
+    None for ours, however it ran, and where ours is not there or took no time.
+    """
     ours = next((row for row in rows if row.system.startswith(OURS)), None)
-    if ours is None or measurement is ours or not ours.median:
+    if ours is None or measurement.system.startswith(OURS) or not ours.median:
         return None
     return measurement.median / ours.median
 

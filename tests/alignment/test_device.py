@@ -63,6 +63,14 @@ def test_auto_takes_an_accelerator_only_if_it_is_right_and_faster(
     assert (network.device, device) == (chosen, chosen)
 
 
+@pytest.mark.parametrize(
+    ("error", "chosen"), [(1e-4, "mlx"), (5e-3, "cpu")], ids=["as-exact-as-torch", "less-exact"]
+)
+def test_mlx_must_be_as_exact_as_torch(error: float, chosen: str) -> None:
+    trial = Trial(RIGHT + np.float32(error), 0.1)
+    assert place(Elsewhere(), "auto", lambda: ["mlx"], trials(trial))[1] == chosen
+
+
 def test_auto_without_accelerators_is_the_cpu_and_tries_nothing() -> None:
     def never(network: Network) -> Trial:
         raise AssertionError

@@ -77,6 +77,18 @@ def test_batching_changes_nothing(large_style: bool) -> None:
         np.testing.assert_allclose(together, alone, atol=1e-4)
 
 
+@pytest.mark.parametrize("large_style", [False, True])
+def test_mlx_gives_the_same_emissions_and_the_same_path(large_style: bool) -> None:
+    network = our_network(large_style)
+    waveforms = [noise(samples, seed) for seed, samples in enumerate(LENGTHS)]
+    through_mlx = network.to("mlx")
+    assert through_mlx.to("mlx") is through_mlx
+    assert through_mlx.shortest == network.shortest
+    for mine, torchs in zip(through_mlx(waveforms), network(waveforms), strict=True):
+        np.testing.assert_allclose(mine, torchs, atol=1e-3)
+        np.testing.assert_array_equal(mine.argmax(axis=-1), torchs.argmax(axis=-1))
+
+
 def test_zero_padding_would_change_a_group_norm_model() -> None:
     """Why segments are not padded to a common length."""
     waveform = noise(16_000)

@@ -12,6 +12,7 @@ import pytest
 
 from daemon.bench import backends
 from daemon.bench.measurement import Measurement, System, paired
+from daemon.bench.rivals import headline
 from daemon.bench.table import tables
 from daemon.bench.word_errors import word_error_rate
 
@@ -58,12 +59,14 @@ def test_backends_take_turns_and_their_stages_stand_apart(monkeypatch: pytest.Mo
     rows = backends.measure(Path("talk.wav"), "tiny", ("mlx", "ctranslate2"), rounds=2)
     assert turns == ["tiny mlx", "tiny ctranslate2"] * 2
     assert [(row.system, row.median) for row in rows[:2]] == [
-        ("dropscribe (mlx)", 2.0),
         ("dropscribe (ctranslate2)", 16.0),
+        ("dropscribe (mlx)", 2.0),
     ]
-    assert rows[0].notes == {"× real time": "30.0"}
+    assert rows[0].notes == {"× real time": "3.8"}
+    assert rows[1].notes == {backends.SPEED_UP: 8.0, "× real time": "30.0"}
     assert rows[2].notes == {}
-    assert "8.00 × faster" in tables(rows).splitlines()[3]
+    assert set(backends.speed_ups(rows).values()) == {8.0, round(17 / 3, 2)}
+    assert "faster" not in tables(rows), "neither of them is the other's rival"
 
 
 ROWS = [
@@ -77,6 +80,11 @@ def test_a_table_says_how_many_times_faster_ours_is() -> None:
     assert lines[0] == "a window"
     assert " ".join(lines[2].split()) == "dropscribe 500.0 ms 400.0 ms – 600.0 ms rows 8"
     assert "2.00 × faster" in lines[3]
+
+
+def test_the_headline_is_against_the_best_peer() -> None:
+    rows = [*ROWS, Measurement("a window", "a third", (0.75,), {})]
+    assert headline(rows) == "a window: 1.50 × the best peer, a third"
 
 
 def test_measurements_survive_the_way_from_a_child() -> None:

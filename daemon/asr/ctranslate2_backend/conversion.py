@@ -50,7 +50,11 @@ def _publish(unfinished: Path, target: Path) -> None:
 
 
 def _convert(checkpoint: Checkpoint, target: Path) -> None:
-    dimensions = checkpoint.dimensions
+    write_model(checkpoint.dimensions, read_weights(checkpoint), target, "int8")
+
+
+def write_model(dimensions: Dimensions, weights: Weights, target: Path, quantization: str) -> None:
+    """A CTranslate2 model in the folder `target`, as faster-whisper reads it."""
     vocabulary = Vocabulary(dimensions)
     spec = WhisperSpec(
         dimensions.n_audio_layer,
@@ -58,13 +62,12 @@ def _convert(checkpoint: Checkpoint, target: Path) -> None:
         dimensions.n_text_layer,
         dimensions.n_text_head,
     )
-    weights = read_weights(checkpoint)
     fill(spec, weights)
-    _configure(spec, vocabulary, checkpoint.dimensions, weights)
+    _configure(spec, vocabulary, dimensions, weights)
     tokenizer = _tokenizer(vocabulary, dimensions.multilingual)
     spec.register_vocabulary(_tokens_in_order(tokenizer))
     spec.validate()
-    spec.optimize(quantization="int8")
+    spec.optimize(quantization=quantization)
     spec.save(str(target))
     tokenizer.save(str(target / "tokenizer.json"))
     features = {"feature_size": dimensions.n_mels}

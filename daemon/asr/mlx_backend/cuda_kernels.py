@@ -81,8 +81,9 @@ def product(
     rows, width = x.shape
     size = weight.shape[0]
     groups = 1 if rows <= 8 else 3  # few variants: each is compiled at its first use
-    warps = max(w for w in (1, 2, 4, 8, 16) if width % (32 * w) == 0 and width // w >= 64)
     tiles = 1 if size < 2000 else 2
+    most = 16 if tiles == 1 and norm is None else 8  # more would need more registers than there are
+    warps = max(w for w in (1, 2, 4, 8, most) if width % (32 * w) == 0 and width // w >= 64)
     unrolled = max(u for u in (1, 2, 3, 4, 5) if width // warps // 32 % u == 0)
     inputs = {"x": x, "w": weight, "bias": weight if bias is None else bias}
     if norm is not None:

@@ -43,9 +43,10 @@ def test_a_product_is_float32s(rows: int, width: int, size: int) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 7, 24, 69])
-def test_a_norm_and_a_gelu_are_float32s(rows: int) -> None:
-    x, weight, bias = noise(rows, WIDTH) * 3 + 1, noise(4 * WIDTH, WIDTH) / 10, noise(4 * WIDTH)
-    gain, shift = noise(WIDTH), noise(WIDTH)
+@pytest.mark.parametrize("width", [384, 512, 768, 1024, 1280])
+def test_a_norm_and_a_gelu_are_float32s(rows: int, width: int) -> None:
+    x, weight, bias = noise(rows, width) * 3 + 1, noise(4 * width, width) / 10, noise(4 * width)
+    gain, shift = noise(width), noise(width)
     norm = mx.fast.layer_norm(*(array.astype(mx.float32) for array in (x, gain, shift)), 1e-5)
     exact = norm @ weight.astype(mx.float32).T + bias
     exact = exact * (1 + mx.erf(exact / 2**0.5)) / 2
