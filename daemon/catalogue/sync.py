@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -38,16 +40,24 @@ def sync(database: Database, outbox: Path) -> int:
     return len(changed) + len(gone)
 
 
-def _documents(outbox: Path) -> Iterator[tuple[str, tuple[int, int]]]:
-    """(stem, (modification time in ns, size)) of everything that may be a transcript."""
-    with os.scandir(outbox) as entries:
+def _documents(outbox: Path, inside: str = "") -> Iterator[tuple[str, tuple[int, int]]]:
+    """(stem, (modification time in ns, size)) of everything that may be a transcript.
+
+    A stem in a folder of the outbox begins with that folder. Links are not followed.
+    """
+    with os.scandir(outbox / inside) as entries:
         for entry in entries:
             name = entry.name
-            hidden = name.startswith(".") or not name.endswith(".json")
-            if hidden or name.endswith(_NO_TRANSCRIPTS) or not entry.is_file(follow_symlinks=False):
+            if name.startswith("."):
                 continue
-            status = entry.stat(follow_symlinks=False)
-            yield name.removesuffix(".json"), (status.st_mtime_ns, status.st_size)
+            if entry.is_dir(follow_symlinks=False):
+                with contextlib.suppress(OSError):  # gone, or somebody else's
+                    yield from _documents(outbox, f"{inside}{name}/")
+            elif name.endswith(".json") and not name.endswith(_NO_TRANSCRIPTS):
+                status = entry.stat(follow_symlinks=False)
+                if stat.S_ISREG(status.st_mode):
+                    stem = inside + name.removesuffix(".json")
+                    yield stem, (status.st_mtime_ns, status.st_size)
 
 
 def _read(

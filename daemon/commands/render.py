@@ -77,7 +77,8 @@ def _rendered(config: Config, names: Sequence[str], outbox: Path, stem: str) -> 
     try:
         document = json.loads(path.read_bytes())
         source = config.paths.inbox / str(document.get("provenance", {}).get("source", stem))
-        return rendition(config, names, document, stem, _stages(outbox, stem), source)
+        stages = _stages(outbox, stem)
+        return rendition(config, names, document, stem, stages, source, outbox.absolute())
     except FileNotFoundError:
         raise DropscribeError(f"there is no {printable(str(path))}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -101,7 +101,11 @@ class _Delivered:
     def replace(self, document: Json, force: bool) -> bool:
         """Write the JSON and every file that is made from it; False if one was left as it is."""
         outbox = self.config.paths.outbox
-        there = [name for name in FORMATS if (outbox / f"{self.stem}.{name}").is_file()]
+        there = [
+            name
+            for name, kind in FORMATS.items()
+            if (outbox / f"{self.stem}.{kind.suffix}").is_file()
+        ]
         before, after = self._rendered(self.document, there), self._rendered(document, there)
         whole = True
         for name, data in after.items():
@@ -120,9 +124,10 @@ class _Delivered:
         return path.stat().st_mtime <= delivered_at or path.read_bytes() == rendered
 
     def _rendered(self, document: Json, names: Sequence[str]) -> dict[str, bytes]:
-        source = self.job.source
+        source, stages = self.job.source, self._stages()
+        folder = (self.config.paths.outbox / self.stem).parent
         try:
-            return rendition(self.config, names, document, stem_of(source), self._stages(), source)
+            return rendition(self.config, names, document, stem_of(source), stages, source, folder)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             name = f"{self.stem}.{placing.JSON}"
             raise DropscribeError(f"{printable(name)} is no transcript of ours: {error}") from error

@@ -220,7 +220,8 @@ class Publisher:
         records = [self._ledger.record(delivery.job.id, stage) for stage in documents.REPORTED]
         stages = documents.stages(delivery.job, records, wall())
         name = stem_of(source)
-        texts = rendition(config, config.output.formats, document, name, stages, source)
+        folder = config.paths.outbox / self._inside(delivery.job)
+        texts = rendition(config, config.output.formats, document, name, stages, source, folder)
         now = wall()
         records[-1] = replace(
             records[-1],

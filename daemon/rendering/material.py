@@ -21,8 +21,8 @@ class Material:
 
     `timestamps`: whether texts for people show times. `stages`: what each stage cost, as in
     NAME.timing.json. `recordings`: where the recording may lie, as paths relative to the outbox
-    in the order of likelihood; the page plays the first that is there. `index`: whether index.html
-    lies beside the page.
+    in the order of likelihood; the page plays the first that is there. `index`: the address
+    of index.html, "" where there is none.
     """
 
     transcript: Transcript
@@ -30,7 +30,7 @@ class Material:
     timestamps: bool = False
     stages: Mapping[str, Json] = field(default_factory=dict)
     recordings: tuple[str, ...] = ()
-    index: bool = False
+    index: str = ""
 
     @cached_property
     def cues(self) -> list[Cue]:

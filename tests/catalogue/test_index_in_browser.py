@@ -45,7 +45,7 @@ def index(chromium: Chrome, tmp_path: Path) -> Iterator[Chrome]:
     for stem, segments in texts.items():
         whole = document(segments)
         (outbox / f"{stem}.json").write_text(json.dumps(whole), encoding="utf-8")
-        page = render(Material(Transcript.from_document(whole, stem), index=True), ["html"])
+        page = render(Material(Transcript.from_document(whole, stem), index="index.html"), ["html"])
         (outbox / f"{stem}.html").write_bytes(page["html"])
     with closing(Database(tmp_path / "search.db")) as database:
         sync(database, outbox)

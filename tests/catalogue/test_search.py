@@ -109,6 +109,14 @@ def test_what_is_no_transcript_is_passed_over(outbox: Path, database: Database) 
     assert [entry.stem for entry in database.entries()] == ["memo"]
 
 
+def test_folders_in_the_outbox_are_searched(outbox: Path, database: Database) -> None:
+    (outbox / "a trip" / "day 1").mkdir(parents=True)
+    (outbox / "link").symlink_to(outbox / "a trip")
+    _deliver(outbox, "a trip/day 1/memo", said("An apple.", 0, 1))
+    sync(database, outbox)
+    assert _stems(database, "apple") == ["a trip/day 1/memo"]
+
+
 def test_a_damaged_index_is_made_anew(tmp_path: Path, outbox: Path) -> None:
     path = tmp_path / "search.db"
     path.write_bytes(b"no database" * 1000)
