@@ -26,7 +26,7 @@ from daemon.ledger.ledger import Ledger
 from daemon.models import hardware, registry
 from daemon.models.hardware import Backend
 from daemon.reporting.event_log import EventLog, open_logs
-from daemon.supervisor.application import Application, stage_commands
+from daemon.supervisor.application import Application, Commands, stage_commands
 from daemon.supervisor.listeners import Listeners
 from daemon.supervisor.settings_watch import ConfigFileWatch
 
@@ -72,13 +72,12 @@ def run(config_path: Path, once: bool, verbose: bool, which: str | None) -> int:
         _tell_of_stand_in(config, backend, listeners.event_log)
         with application.stopped_by(_STOPPING):
             if number is None:
+                application.context.commands = _commands
                 settings = ConfigFileWatch(
                     config_path,
                     config_file.load,
                     application.context,
-                    lambda changed: stage_commands(
-                        changed, hardware.choose(changed.transcribe.backend)
-                    ),
+                    _commands,
                     listeners.use,
                 )
                 application.watch(once, settings)
@@ -100,6 +99,10 @@ def _tell_of_stand_in(config: Config, backend: Backend, event_log: EventLog) -> 
         weights = registry.find_or_stand_in(given.model, backend.name, os.environ, given.stand_in)
         if weights.stands_in_for:
             event_log.warning("stand_in", registry.about_stand_in(weights), model=given.model)
+
+
+def _commands(config: Config) -> Commands:
+    return stage_commands(config, hardware.choose(config.transcribe.backend))
 
 
 @contextmanager

@@ -188,6 +188,25 @@ class Subtitles(_Table):
     linger_seconds: Annotated[float, Field(ge=0, le=10)] = 1.5
 
 
+class Vocabulary(_Table):
+    """Names and jargon. `replace` puts right what is misheard; see outbox/replacements.py."""
+
+    words: tuple[str, ...] = ()
+    replace: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _phrases_are_words(self) -> Vocabulary:
+        for phrase, text in self.replace.items():
+            if not phrase.strip() or not text.strip():
+                raise ValueError("vocabulary.replace: a phrase and its correction may not be empty")
+        return self
+
+
+class Queue(_Table):
+    priority: Annotated[int, Field(ge=-100, le=100)] = 0
+    order: Literal["arrival", "shortest"] = "arrival"
+
+
 class Limits(_Table):
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
     max_interruptions: Annotated[int, Field(ge=1, le=1_000)] = 20
@@ -223,5 +242,7 @@ class Config(_Table):
     speakers: Speakers = Speakers()
     output: Output = Output()
     subtitles: Subtitles = Subtitles()
+    vocabulary: Vocabulary = Vocabulary()
+    queue: Queue = Queue()
     limits: Limits = Limits()
     notify: Notify = Notify()

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import psutil
 
+from daemon.config.profile import ProfileError, Profiles
 from daemon.config.settings import Config
 from daemon.domain.job import Job
 from daemon.domain.names import named, plain, plain_name, stem_of
@@ -26,6 +27,7 @@ from daemon.outbox import documents, placing
 from daemon.outbox.archive import StaysError, file_away, remove, report_of
 from daemon.outbox.documents import Delivery
 from daemon.outbox.rendition import rendition
+from daemon.outbox.replacements import corrected
 
 _EMPTY_SECONDS = 10.0  # for which a folder in the inbox stays empty before it is removed
 _FINDERS = ".DS_Store"  # the Finder's own file in every folder that was looked at
@@ -35,7 +37,7 @@ class Publisher:
     """Renders, publishes and files away. Every step may be repeated after a crash."""
 
     def __init__(self, config: Config, ledger: Ledger, jobs: Path) -> None:
-        self.config = config
+        self.use(config)
         self._ledger = ledger
         self._jobs = jobs
         self._stems = placing.StemIndex(config.paths.outbox)
@@ -43,15 +45,26 @@ class Publisher:
         self._inbox = config.paths.inbox.resolve()
         self._emptied: dict[Path, float] = {}  # folders in the inbox that a recording has left
 
+    def use(self, config: Config) -> None:
+        """From now on, these settings hold."""
+        self._config = config
+        self._profiles = Profiles(config)
+
+    def _config_for(self, job: Job) -> Config:
+        """With the recording's profiles, unless one has just been broken."""
+        with contextlib.suppress(ProfileError):
+            return self._profiles.config_for(job.source)
+        return self._config
+
     def publish(self, job: Job, wall: Callable[[], float]) -> tuple[Delivery, list[Path]]:
         """Put the job's outputs into the outbox. Raises OSError if it cannot take them."""
         folder = self._jobs / str(job.id)
         delivery = self._delivery(job, folder)
         files = self._rendered(delivery, folder / artefacts.OUTPUTS, wall)
-        stem, wanted = job.stem, named(self.config.output.name, delivery.name_fields)
+        stem, wanted = job.stem, named(self._config_for(job).output.name, delivery.name_fields)
         inside = PurePosixPath(stem).parent if stem is not None else self._inside(job)
-        outbox = self.config.paths.outbox / inside
-        if self.config.paths.outbox.is_dir():
+        outbox = self._config.paths.outbox / inside
+        if self._config.paths.outbox.is_dir():
             outbox.mkdir(parents=True, exist_ok=True)
         self._index(inside)
         while True:
@@ -83,7 +96,7 @@ class Publisher:
     def _index(self, inside: PurePosixPath) -> None:
         """Have the index of the names in that folder of the outbox."""
         if inside != self._stems_of:
-            self._stems = placing.StemIndex(self.config.paths.outbox / inside)
+            self._stems = placing.StemIndex(self._config.paths.outbox / inside)
             self._stems_of = inside
 
     def _free_stem(self, job: Job, inside: PurePosixPath, wanted: str) -> str:
@@ -96,14 +109,14 @@ class Publisher:
 
     def is_delivered(self, stem: str) -> bool:
         """Whether the outbox holds a whole output set of that name."""
-        return (self.config.paths.outbox / f"{stem}.{placing.JSON}").is_file()
+        return (self._config.paths.outbox / f"{stem}.{placing.JSON}").is_file()
 
     def archive(self, job: Job) -> None:
         """File the source away as output.source says, if it still holds what we read.
 
         Raises StaysError if it cannot be moved, OSError if the folder cannot take it.
         """
-        policy = self.config.output.source
+        policy = self._config.output.source
         if policy == "keep":
             return
         now = still_holds(job.source, job.identity, self._ledger.digest(job.id))
@@ -112,7 +125,7 @@ class Publisher:
         if policy == "delete":
             remove(job.source, now)
         else:
-            file_away(job.source, now, self._mirrored(job, self.config.paths.done))
+            file_away(job.source, now, self._mirrored(job, self._config.paths.done))
         self._note_emptied(job)
 
     def quarantine(self, job: Job) -> tuple[Path, str]:
@@ -121,10 +134,10 @@ class Publisher:
         Returns the report's path, and why the recording stays in the inbox although it should not
         ("" if it does not). Raises OSError.
         """
-        failed = self._mirrored(job, self.config.paths.failed)
+        failed = self._mirrored(job, self._config.paths.failed)
         records = [self._ledger.record(job.id, stage) for stage in documents.REPORTED]
         target, stays = failed / job.source.name, ""
-        if self.config.output.source != "keep":
+        if self._config.output.source != "keep":
             now = still_holds(job.source, job.identity, self._ledger.digest(job.id))
             try:
                 target = (now and file_away(job.source, now, failed)) or target
@@ -172,22 +185,26 @@ class Publisher:
 
     def _delivery(self, job: Job, folder: Path) -> Delivery:
         recognition = artefacts.read_recognition(folder)
+        config = self._config_for(job)
         alignment = self._alignment(folder, recognition.segments)
         options = artefacts.read_options(folder)
         options["align"] = alignment.status is not AlignmentStatus.SKIPPED
-        return Delivery.of(
+        delivery = Delivery.of(
             job,
             artefacts.read_prepared(folder),
             recognition,
             alignment,
             options,
-            self._diarization(folder, recognition.segments),
-            self.config.speakers.names,
+            self._diarization(folder, recognition.segments, config),
+            config.speakers.names,
         )
+        return replace(delivery, segments=corrected(delivery.segments, config.vocabulary.replace))
 
-    def _diarization(self, folder: Path, segments: Sequence[Segment]) -> Diarization | None:
+    def _diarization(
+        self, folder: Path, segments: Sequence[Segment], config: Config
+    ) -> Diarization | None:
         """Who speaks when; None if nobody asked, or nothing is said."""
-        if self.config.speakers.mode == "off" or not segments:
+        if config.speakers.mode == "off" or not segments:
             return None
         try:
             return artefacts.read_diarization(folder)
@@ -215,7 +232,7 @@ class Publisher:
 
     def _render(self, delivery: Delivery, wall: Callable[[], float]) -> dict[str, bytes]:
         cpu_before = time.process_time()
-        config, source = self.config, delivery.job.source
+        config, source = self._config_for(delivery.job), delivery.job.source
         document = documents.transcript(delivery, config.output.compact)
         records = [self._ledger.record(delivery.job.id, stage) for stage in documents.REPORTED]
         stages = documents.stages(delivery.job, records, wall())

@@ -164,7 +164,7 @@ class Admission:
 
     def _mention(self, reasons: Mapping[str, str]) -> None:
         """Say once that a file is passed over, and not for every file of a whole photo library."""
-        current = set(reasons)
+        current = {name for name in reasons if not name.endswith(".toml")}  # profiles
         for name in sorted(current - self._passed_over)[:_MENTIONED]:
             shown, reason = printable(name), reasons[name]
             self._event_log.info("ignored", f"{shown} is left alone: {reason}", reason=reason)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from daemon.config.profile import Profiles
 from daemon.config.settings import Config
-from daemon.domain.job import Stage
+from daemon.domain.job import Job, Stage
 from daemon.files.volumes import Mounts
 from daemon.ledger.ledger import Ledger
 from daemon.outbox.publisher import Publisher
@@ -35,12 +36,22 @@ class Context:
     jobs: Path  # the folder of job folders
     clock: Callable[[], float] = time.monotonic
     unix_time: Callable[[], float] = time.time
+    commands: Callable[[Config], Mapping[Stage, Command]] | None = None  # by the settings
+    _profiles: Profiles = field(init=False)
 
     def use(self, config: Config, commands: Mapping[Stage, Command]) -> None:
         """From now on, these settings hold."""
         self.config = config
-        self.publisher.config = config
+        self._profiles = Profiles(config)
+        self.publisher.use(config)
         self.attempts.use(commands)
+
+    def __post_init__(self) -> None:
+        self._profiles = Profiles(self.config)
+
+    def config_for(self, job: Job) -> Config:
+        """The settings with what this recording's profiles say otherwise. Raises ProfileError."""
+        return self._profiles.config_for(job.source)
 
     def folder(self, job: int) -> Path:
         return self.jobs / str(job)

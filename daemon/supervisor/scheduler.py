@@ -13,11 +13,13 @@ from itertools import chain, islice
 
 import psutil
 
-from daemon.domain.job import TERMINAL, Job, Stage
+from daemon.config.profile import ProfileError
+from daemon.domain.job import TERMINAL, FailureKind, Job, Stage
 from daemon.files.atomic import write_json
 from daemon.files.faults import scarce_disk
 from daemon.handoff import alignment_log, artefacts
 from daemon.handoff.artefacts import JobRequest
+from daemon.processes import outcome
 from daemon.processes.attempt import AttemptLimits, AttemptState
 from daemon.supervisor.context import Context
 from daemon.supervisor.last_steps import LastSteps
@@ -31,6 +33,7 @@ _AHEAD = 8  # files decoded ahead of the transcriber, and files that it may hold
 _PREPARE_BYTES = 2_000_000_000  # of the machine's memory, for each file that is decoded
 _MOST_PREPARATIONS = 6
 _ALIGNERS = 2  # one finishing the last file, one warming up for the next
+_SORTED = 100  # waiting files that are put in order; a longer queue follows as it came
 _MB = 1_000_000
 _MADE_FROM_AUDIO = (
     artefacts.SEGMENTS,
@@ -68,7 +71,9 @@ class Scheduler:
         for job in self._waiting(Stage.QUARANTINE, now):
             self._last_steps.quarantine(job)
         for job in self._waiting(Stage.PUBLISH, now):
-            if not self._last_steps.wait_for_file(job) and self._may_be_tried(job, Stage.PUBLISH):
+            if self._last_steps.wait_for_file(job) or not self._may_be_tried(job, Stage.PUBLISH):
+                continue
+            if self._profiles_are_good(job, Stage.PUBLISH):
                 self._last_steps.publish(job)
 
     def prewarm(self, now: float) -> None:
@@ -98,7 +103,7 @@ class Scheduler:
                 return
             if running == places - 1 and _estimated(job) >= _SHORT:
                 continue  # the last place is kept for a short one
-            if self._begin(job, Stage.PREPARE, now):
+            if self._profiles_are_good(job, Stage.PREPARE) and self._begin(job, Stage.PREPARE, now):
                 self.prewarm(now)
 
     def _has_room_ahead(self, running: int) -> bool:
@@ -127,6 +132,12 @@ class Scheduler:
                 return
             if busy and self._has_failed(job):
                 return
+            if not self._profiles_are_good(job, Stage.TRANSCRIBE):
+                continue
+            if self._context.commands is not None:
+                attempts.use(self._context.commands(self._context.config_for(job)))
+            if attempts.awaits_change:  # another model: the files under way are finished first
+                return
             self._begin(job, Stage.TRANSCRIBE, now)
 
     def _has_failed(self, job: Job) -> bool:
@@ -137,11 +148,27 @@ class Scheduler:
         attempts = self._context.attempts
         for attempt in attempts.of(Stage.TRANSCRIBE):
             aligning = attempts.of(Stage.ALIGN)
-            if not self._context.config.align.enabled or len(aligning) >= _ALIGNERS:
+            if len(aligning) >= _ALIGNERS:
                 return
             served = {one.job.id for one in aligning}
-            if attempt.job.id not in served and self._begin(attempt.job, Stage.ALIGN, now):
+            if attempt.job.id in served or not self._is_aligned(attempt.job):
+                continue
+            if self._begin(attempt.job, Stage.ALIGN, now):
                 self._prewarm_next_aligner(now)
+
+    def _is_aligned(self, job: Job) -> bool:
+        good = self._profiles_are_good(job, Stage.TRANSCRIBE)
+        return good and self._context.config_for(job).align.enabled
+
+    def _profiles_are_good(self, job: Job, stage: Stage) -> bool:
+        """Whether the recording's profiles can be followed; if not, the job is given up."""
+        try:
+            self._context.config_for(job)
+        except ProfileError as error:
+            final = outcome.failed(FailureKind.BAD_INPUT, str(error))
+            self._transitions.give_up(job, stage, final)
+            return False
+        return True
 
     def _start_aligners(self, now: float) -> None:
         for job in self._waiting(Stage.ALIGN, now):
@@ -154,7 +181,7 @@ class Scheduler:
     def _start_diarizer(self, now: float) -> None:
         """Beside whatever else is done to a file that is prepared; one file at a time."""
         context = self._context
-        if context.config.speakers.mode == "off" or context.attempts.of(Stage.DIARIZE):
+        if context.attempts.of(Stage.DIARIZE):
             return
         stages = (Stage.DIARIZE, Stage.ALIGN, Stage.TRANSCRIBE)
         waiting = chain.from_iterable(context.ledger.waiting(stage) for stage in stages)
@@ -175,13 +202,23 @@ class Scheduler:
         self, stage: Stage, now: float, order: Callable[[Job], float] = lambda job: job.id
     ) -> Iterator[Job]:
         attempts = self._context.attempts
-        for job in self._context.ledger.waiting(stage, order):
+        for job in self._by_priority(self._context.ledger.waiting(stage, order)):
             busy = {attempt.job.id for attempt in attempts.of(stage)}  # the caller may start some
             if job.id not in busy and self._may_start(job, now):
                 yield job
 
     def _may_start(self, job: Job, now: float) -> bool:
         return self._wanted(job) and self._transitions.may_start(job, now)
+
+    def _by_priority(self, jobs: Iterator[Job]) -> Iterator[Job]:
+        """The next ones by the priority that their profiles give them; the rest as they came."""
+        yield from sorted(islice(jobs, _SORTED), key=self._priority, reverse=True)
+        yield from jobs
+
+    def _priority(self, job: Job) -> int:
+        with contextlib.suppress(ProfileError):
+            return self._context.config_for(job).queue.priority
+        return 0
 
     def _wanted(self, job: Job) -> bool:
         return self._only is None or job.id == self._only
@@ -250,14 +287,16 @@ class Scheduler:
         return True
 
     def _request(self, job: Job) -> JobRequest:
-        config = self._context.config
+        config = self._context.config_for(job)
+        glossary = ", ".join(config.vocabulary.words)
+        prompt = " ".join(filter(None, (glossary, config.transcribe.initial_prompt)))
         least, most = config.speakers.counts
         return JobRequest(
             source=job.source,
             identity=job.identity,
             language=config.transcribe.language or None,
             languages=config.transcribe.languages,
-            initial_prompt=config.transcribe.initial_prompt or None,
+            initial_prompt=prompt or None,
             max_bytes=config.limits.max_file_mb * _MB,
             max_seconds=config.limits.max_audio_hours * 3600,
             min_free_bytes=config.limits.min_free_mb * _MB,

@@ -82,3 +82,33 @@ def test_a_running_daemon_takes_a_changed_configuration_up_without_losing_work(
         assert [Path(path).exists() for path in told["outputs"]] == [True] * len(told["outputs"])
         where = Path(f"{heard}.cwd").read_text().strip()
         assert Path(where) == daemon.config.paths.state.resolve()
+
+
+def test_a_profile_holds_for_its_recordings_and_a_wrong_one_fails_them_alone(
+    tmp_path: Path,
+) -> None:
+    daemon = DaemonProcess.faked(tmp_path / "d")
+    inbox = daemon.config.paths.inbox
+    (inbox / "dropscribe.toml").write_text("[output]\nformats = ['srt']\n")
+    (inbox / "one.toml").write_text(
+        "[transcribe]\nlanguage = 'de'\n[vocabulary]\nreplace = { 'two three' = 'twenty-three' }\n"
+    )
+    (inbox / "bad.toml").write_text("[transcribe]\nlanguage = 'xx'\n")
+    (inbox / "last.toml").write_text("[queue]\npriority = 9\n")
+    for name in ("bad", "one", "two", "last"):
+        daemon.drop(name.encode(), f"{name}.wav")
+    assert daemon.once("run", "--once").returncode == 0
+    assert daemon.delivered() == ["last", "one", "two"]
+    assert next(event["name"] for event in daemon.events("done")) == "last.wav"
+    one, two = daemon.document("one"), daemon.document("two")
+    assert one["provenance"]["options"]["language"] == "de"
+    assert two["provenance"]["options"]["language"] is None
+    assert one["text"].startswith("One twenty-three.")
+    assert two["text"].startswith("One two three.")
+    words = [word["word"] for word in one["word_segments"]]
+    assert words[:2] == ["One", "twenty-three."]
+    assert not daemon.output("one.txt").exists()
+    error = daemon.error("bad.wav")
+    assert error["kind"] == "bad_input"
+    assert "bad.toml has a problem" in error["reason"]
+    assert "transcribe.language: is no language that Whisper knows" in error["reason"]

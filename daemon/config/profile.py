@@ -1,0 +1,122 @@
+"""Settings for some recordings only: dropscribe.toml in a folder, or NAME.toml beside a recording.
+
+    inbox/dropscribe.toml            for everything in the inbox
+    inbox/German/dropscribe.toml     for what lies in that folder, over the one above
+    inbox/German/talk.toml           for talk.m4a alone, over both
+
+A profile has the tables of config.toml, but only what may differ from file to file.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from daemon.config import file as config_file
+from daemon.config.settings import Config
+from daemon.errors import UsageError
+
+FOLDER_PROFILE = "dropscribe.toml"
+_MAX_BYTES = 65_536
+_REMEMBERED = 1_000  # sets of profiles
+_ALLOWED: Mapping[str, frozenset[str] | None] = {  # None: every key of the table
+    "transcribe": frozenset({"language", "languages", "model", "initial_prompt"}),
+    "align": frozenset({"enabled"}),
+    "output": frozenset({"formats", "timestamps", "compact", "name"}),
+    "subtitles": None,
+    "vocabulary": None,
+    "queue": frozenset({"priority"}),
+}
+
+
+class ProfileError(UsageError):
+    """A profile is wrong: the recordings that it is for cannot be worked on as it says."""
+
+
+def profiles(source: Path, inbox: Path) -> list[Path]:
+    """The profiles that hold for a recording, the most general first."""
+    folders = [inbox]
+    if source.is_relative_to(inbox):
+        for part in source.parent.relative_to(inbox).parts:
+            folders.append(folders[-1] / part)
+    wanted = [folder / FOLDER_PROFILE for folder in folders]
+    wanted += [source.with_suffix(".toml"), source.with_name(f"{source.name}.toml")]
+    return [path for path in dict.fromkeys(wanted) if os.path.lexists(path)]
+
+
+class Profiles:
+    """What holds for each recording, under one configuration. Files are read when they change."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._known: dict[tuple[object, ...], Config] = {}
+
+    def config_for(self, source: Path) -> Config:
+        """The settings that hold for this recording. Raises ProfileError."""
+        found = profiles(source, self._config.paths.inbox.resolve())
+        if not found:
+            return self._config
+        key = tuple(_signature(path) for path in found)
+        if key not in self._known:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[key] = _merged(self._config, found)
+        return self._known[key]
+
+
+def _signature(path: Path) -> tuple[object, ...]:
+    try:
+        status = path.lstat()
+    except OSError:
+        return (path,)
+    return path, status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _merged(config: Config, found: list[Path]) -> Config:
+    data = config.model_dump()
+    for path in found:
+        try:
+            tables = _read(path)
+        except OSError as error:
+            raise ProfileError(f"{path.name} cannot be read: {error.strerror}") from error
+        for table, values in tables.items():
+            data[table] |= values
+    try:
+        return config_file.validated(data, " and ".join(path.name for path in found))
+    except UsageError as error:
+        raise ProfileError(" ".join(str(error).split())) from error
+
+
+def _read(path: Path) -> Mapping[str, Mapping[str, Any]]:
+    """The tables of one profile, with nothing in them that a profile may not say."""
+    try:
+        data = tomllib.loads(_content(path).decode("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProfileError(f"{path.name} is not valid TOML: {error}") from error
+    for table, values in data.items():
+        if table not in _ALLOWED:
+            known = ", ".join(_ALLOWED)
+            raise ProfileError(f"{path.name}: {table} is no table of a profile; there are {known}")
+        if not isinstance(values, dict):
+            raise ProfileError(f"{path.name}: {table} must be a table")
+        allowed = _ALLOWED[table]
+        if allowed is not None and (wrong := sorted(values.keys() - allowed)):
+            known = ", ".join(sorted(allowed))
+            raise ProfileError(f"{path.name}: {table}.{wrong[0]} is not for a profile; {known} are")
+    return data
+
+
+def _content(path: Path) -> bytes:
+    """Read with caution: whoever may drop a recording may drop this, too."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(fd, "rb") as file:  # noqa: PTH123 - of a descriptor
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise ProfileError(f"{path.name} is no regular file")
+        content = file.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise ProfileError(f"{path.name} is larger than {_MAX_BYTES} bytes")
+    return content
