@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import grp
+import os
 import re
 from pathlib import Path
 from string import Formatter
@@ -49,6 +51,30 @@ def _name(text: str) -> str:
     if not text.isprintable() or len(text) > 100:
         raise ValueError("must be a name of at most 100 printable characters")
     return text.strip()
+
+
+def _mode(text: str) -> str:
+    if text and not re.fullmatch(r"0?[4-7][0-7][0-7]", text):
+        raise ValueError('must be a file mode such as "0640"')
+    return text
+
+
+def _group(name: str) -> str:
+    """A group that this user may give files to."""
+    if name:
+        try:
+            number = grp.getgrnam(name).gr_gid
+        except KeyError:
+            raise ValueError("is no group of this machine") from None
+        if os.geteuid() and number not in {os.getgid(), *os.getgroups()}:
+            raise ValueError("is a group that you are not in")
+    return name
+
+
+def _hours(text: str) -> str:
+    if text and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", text):
+        raise ValueError('must be two times of the day, such as "22:00-07:00"')
+    return text
 
 
 def _webhook(text: str) -> str:
@@ -153,6 +179,10 @@ class Output(_Table):
     compact: bool = False
     index: bool = True
     name: str = "{stem}"
+    duplicates: Literal["again", "skip"] = "again"
+    keep_days: Annotated[int, Field(ge=0, le=36_500)] = 0
+    mode: Annotated[str, AfterValidator(_mode)] = ""
+    group: Annotated[str, AfterValidator(_group)] = ""
 
     @field_validator("name")
     @classmethod
@@ -203,8 +233,9 @@ class Vocabulary(_Table):
 
 
 class Queue(_Table):
+    """In which order files are worked on: what has more priority first, then the shortest."""
+
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
-    order: Literal["arrival", "shortest"] = "arrival"
 
 
 class Limits(_Table):
@@ -215,6 +246,7 @@ class Limits(_Table):
     max_audio_hours: Annotated[float, Field(gt=0, le=1_000)] = 24.0
     min_free_mb: Megabytes = 2_000
     on_battery: bool = True
+    hours: Annotated[str, AfterValidator(_hours)] = ""
     keep_awake: bool = True
     stall_seconds: SomeSeconds = 300.0
     grace_seconds: Seconds = 3.0

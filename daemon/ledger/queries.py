@@ -112,6 +112,15 @@ class LedgerQueries:
         ).fetchone()
         return job_of(row) if row else None
 
+    def delivered_content(self, sha256: str) -> Job | None:
+        """The latest delivered job of these very bytes, whatever their name was."""
+        row = self._db.execute(
+            f"SELECT {JOB_COLUMNS} FROM jobs WHERE sha256 = ? AND next = ? AND stem IS NOT NULL"
+            " ORDER BY id DESC LIMIT 1",
+            (sha256, Stage.DONE),
+        ).fetchone()
+        return job_of(row) if row else None
+
     def recovered(self, source: Path, sha256: str) -> str | None:
         """The stem under which an earlier ledger's delivery of these bytes lies in the outbox."""
         row = self._db.execute(

@@ -82,9 +82,24 @@ class Publisher:
                 wanted = plain(wanted)
             else:
                 self._stems.add(name)
+                self._share(paths)
                 return delivery, paths
             self._stems.add(name)
             stem = None
+
+    def _share(self, paths: Sequence[Path]) -> None:
+        """Give the results the mode and the group that the configuration names."""
+        output, outbox = self._config.output, self._config.paths.outbox
+        inside = [folder for folder in paths[0].parents if folder.is_relative_to(outbox)]
+        if output.mode:
+            mode = int(output.mode, 8)
+            for path in paths:
+                path.chmod(mode)
+            for folder in inside:  # who may read a file may enter its folder
+                folder.chmod(0o700 | mode | (mode & 0o444) >> 2)
+        if output.group:
+            for path in (*paths, *inside):
+                shutil.chown(path, group=output.group)
 
     def _inside(self, job: Job) -> PurePosixPath:
         """The folder below the inbox that the recording lies in; outbox and done/ mirror it."""

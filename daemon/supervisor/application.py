@@ -42,6 +42,7 @@ from daemon.supervisor.inbox_watch import InboxWatch, NoInbox
 from daemon.supervisor.last_steps import LastSteps
 from daemon.supervisor.loop import Supervisor
 from daemon.supervisor.pause import RETRY_SECONDS, Pause
+from daemon.supervisor.retention import Retention
 from daemon.supervisor.scheduler import Scheduler
 from daemon.supervisor.settings_watch import SettingsWatch
 from daemon.supervisor.transitions import Transitions
@@ -155,8 +156,16 @@ class Application:
             if config.watch.events:
                 watcher = Watcher(inbox, pending.post, config.watch.recursive)
             watch = InboxWatch(context, admission, watcher)
+            retention = Retention(context)
             loop = Supervisor(
-                context, self._events, scheduler, transitions, watch, drain, settings=settings
+                context,
+                self._events,
+                scheduler,
+                transitions,
+                watch,
+                drain,
+                on_turn=retention.tidy,
+                settings=settings,
             )
             loop.run()
             if drain:

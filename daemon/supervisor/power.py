@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import subprocess
 import sys
@@ -18,6 +19,13 @@ def stay_awake_command() -> Sequence[str]:
     if sys.platform != "darwin":
         return ()
     return ("/usr/bin/caffeinate", "-i", "-w", str(os.getpid()))
+
+
+def in_hours(hours: str, unix_time: float) -> bool:
+    """Whether the local time lies in "22:00-07:00", which may pass midnight."""
+    begin, _, end = hours.partition("-")
+    now = datetime.datetime.fromtimestamp(unix_time).astimezone().strftime("%H:%M")
+    return begin <= now < end if begin <= end else now >= begin or now < end
 
 
 class SleepInhibitor:

@@ -23,7 +23,7 @@ from daemon.processes import outcome
 from daemon.processes.attempt import AttemptLimits, AttemptState
 from daemon.supervisor.context import Context
 from daemon.supervisor.last_steps import LastSteps
-from daemon.supervisor.power import on_battery
+from daemon.supervisor.power import in_hours, on_battery
 from daemon.supervisor.transitions import Transitions
 
 _AHEAD_BYTES = 4_000_000_000  # of decoded audio that waits; it is 18 hours
@@ -263,6 +263,8 @@ class Scheduler:
         limits = self._context.config.limits
         if not limits.on_battery and on_battery():
             return "running on battery (limits.on_battery is false): connect the power adapter"
+        if limits.hours and not in_hours(limits.hours, self._context.unix_time()):
+            return f"outside the hours of limits.hours ({limits.hours}): work goes on then"
         return scarce_disk((self._context.jobs,), limits.min_free_mb)
 
     def _prepare_folder(self, job: Job, stage: Stage) -> bool:

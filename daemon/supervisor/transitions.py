@@ -249,6 +249,10 @@ class Transitions:
         kept = context.config.output.source == "keep"
         if kept and context.ledger.delivered(job.source, sha256) is not None:
             return True
+        if context.config.output.duplicates == "skip":
+            earlier = context.ledger.delivered_content(sha256)
+            if earlier is not None and context.publisher.is_delivered(earlier.stem or ""):
+                return True
         stem = context.ledger.recovered(job.source.with_name(job.name), sha256)
         return stem is not None and context.publisher.is_delivered(stem)
 

@@ -95,3 +95,25 @@ def test_a_name_for_the_results_may_hold_what_is_known(name: str) -> None:
 )  # fmt: skip
 def test_a_name_that_could_lead_elsewhere_is_refused(name: str) -> None:
     assert "output.name: " in _problems(output={"name": name})
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "value", "said"),
+    [
+        ("output", "mode", "rw-r--r--", 'a file mode such as "0640"'),
+        ("output", "group", "no such group", "is no group of this machine"),
+        ("limits", "hours", "at night", "two times of the day"),
+        ("limits", "hours", "25:00-07:00", "two times of the day"),
+        ("vocabulary", "replace", {"x": " "}, "may not be empty"),
+        ("queue", "order", "longest", "must be 'arrival' or 'shortest'"),
+    ],
+)
+def test_what_a_setting_means_is_said_where_it_is_wrong(
+    table: str, key: str, value: object, said: str
+) -> None:
+    assert said in _problems(**{table: {key: value}})
+
+
+def test_done_and_failed_are_kept_apart(tmp_path: Path) -> None:
+    paths = {"done": str(tmp_path / "a"), "failed": str(tmp_path / "a")}
+    assert "done must not be the failed folder" in _problems(paths=paths)

@@ -9,7 +9,7 @@ import pytest
 
 from daemon.__main__ import main
 from tests.kit.accuracy import AUDIO
-from tests.kit.daemon_process import DaemonProcess, running
+from tests.kit.daemon_process import DEMO, DaemonProcess, running
 
 
 def _set(daemon: DaemonProcess, key: str, value: str) -> None:
@@ -112,3 +112,23 @@ def test_a_profile_holds_for_its_recordings_and_a_wrong_one_fails_them_alone(
     assert error["kind"] == "bad_input"
     assert "bad.toml has a problem" in error["reason"]
     assert "transcribe.language: is no language that Whisper knows" in error["reason"]
+
+
+def test_the_same_content_is_filed_away_once_more_and_results_may_be_shared(
+    tmp_path: Path,
+) -> None:
+    output = {"duplicates": "skip", "mode": "0640", "formats": ["srt"]}
+    daemon = DaemonProcess.faked(tmp_path / "d", {**DEMO, "output": output})
+    daemon.drop(b"one", "one.wav")
+    assert daemon.once("run", "--once").returncode == 0
+    daemon.drop(b"one", "the same.wav")
+    daemon.drop(b"two", "two.wav")
+    assert daemon.once("run", "--once").returncode == 0
+    assert daemon.delivered() == ["one", "two"]
+    done = sorted(path.name for path in daemon.config.paths.done.iterdir())
+    assert done == ["one.wav", "the same.wav", "two.wav"]
+    (skipped,) = daemon.events("unchanged")
+    assert skipped["name"] == "the same.wav"
+    modes = {path.stat().st_mode & 0o777 for path in daemon.config.paths.outbox.glob("one.*")}
+    assert modes == {0o640}
+    assert daemon.config.paths.outbox.stat().st_mode & 0o777 == 0o750
