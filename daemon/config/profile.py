@@ -28,6 +28,7 @@ _ALLOWED: Mapping[str, frozenset[str] | None] = {  # None: every key of the tabl
     "align": frozenset({"enabled"}),
     "output": frozenset({"formats", "timestamps", "compact", "name"}),
     "subtitles": None,
+    "speakers": None,
     "vocabulary": None,
     "queue": frozenset({"priority"}),
 }

@@ -56,6 +56,7 @@ def test_a_running_daemon_takes_a_changed_configuration_up_without_losing_work(
     hook.chmod(0o755)
     with running(DaemonProcess.on(tmp_path / "d")) as daemon:
         config = daemon.root / "config.toml"
+        _set(daemon, "transcribe.stand_in", "false")
         _set(daemon, "transcribe.model", "tiny")  # which is not here
         daemon.drop(AUDIO / "memo-10s.wav")
         (paused,) = daemon.wait_for("paused")
