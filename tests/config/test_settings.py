@@ -105,7 +105,7 @@ def test_a_name_that_could_lead_elsewhere_is_refused(name: str) -> None:
         ("limits", "hours", "at night", "two times of the day"),
         ("limits", "hours", "25:00-07:00", "two times of the day"),
         ("vocabulary", "replace", {"x": " "}, "may not be empty"),
-        ("queue", "order", "longest", "must be 'arrival' or 'shortest'"),
+        ("queue", "priority", 1_000, "must be at most 100"),
     ],
 )
 def test_what_a_setting_means_is_said_where_it_is_wrong(
