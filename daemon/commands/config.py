@@ -41,14 +41,20 @@ def init(config_path: Path) -> int:
 
 @config.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def show(config_path: Path, as_json: bool) -> int:
+@click.option("--origin", is_flag=True, help="Say of each key whether the file sets it.")
+def show(config_path: Path, as_json: bool, origin: bool) -> int:
     """Print the configuration in force."""
     loaded = config_file.load(config_path)
+    if origin:
+        for key, value, line in edit.origins(loaded, config_path):
+            where = f"{config_path}, line {line}" if line else "default"
+            print(f"{key} = {value}  # {where}")
+        return OK
     if as_json:
         print(json.dumps(loaded.model_dump(mode="json"), indent=1))
         return OK
-    origin = config_path if config_path.exists() else "all defaults: there is no file"
-    print(f"# {origin}\n{config_file.to_toml(loaded)}", end="")
+    source = config_path if config_path.exists() else "all defaults: there is no file"
+    print(f"# {source}\n{config_file.to_toml(loaded)}", end="")
     return OK
 
 

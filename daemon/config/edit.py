@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -28,6 +29,15 @@ def write(text: str, path: Path) -> None:
     """Atomically, readable by its owner only. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, text.encode())
+
+
+def origins(config: Config, path: Path) -> Iterator[tuple[str, str, int]]:
+    """Every key with its value as TOML, and the line of the file that sets it; 0: no line does."""
+    text = path.read_bytes().decode("utf-8-sig") if path.exists() else ""
+    for table, values in config.model_dump(mode="json").items():
+        for key, value in values.items():
+            shown = tomlkit.item(value).as_string()
+            yield f"{table}.{key}", shown, config_file.line_of(text, [table, key])
 
 
 def change(path: Path, key: str, value: str) -> None:

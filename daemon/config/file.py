@@ -111,7 +111,8 @@ def _problem(problem: Mapping[str, Any] | Any, text: str) -> str:  # noqa: ANN40
     """One problem in a sentence, with its key and its line."""
     location = [part for part in problem["loc"] if isinstance(part, str)]
     key = ".".join(location)
-    where = _line_of(text, location)
+    line = line_of(text, location)
+    where = f"line {line}: " if line else ""
     if problem["type"] == "extra_forbidden":
         return f"{where}{key}: no such key{suggestion(location)}"
     known = _MESSAGES.get(problem["type"])
@@ -123,8 +124,8 @@ def _problem(problem: Mapping[str, Any] | Any, text: str) -> str:  # noqa: ANN40
     return f"{where}{key}: {message}" if known is not None else f"{where}{message}"
 
 
-def _line_of(text: str, location: list[str]) -> str:
-    """ "line 7: " for the key at that place, as it is written in `text`; "" if it is not found."""
+def line_of(text: str, location: list[str]) -> int:
+    """The line in which `text` sets the key at that place, as a person wrote it; 0 if none does."""
     table = ""
     for number, line in enumerate(text.splitlines(), 1):
         if header := re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line):
@@ -132,5 +133,5 @@ def _line_of(text: str, location: list[str]) -> str:
         key = re.match(r"\s*([\w.\"-]+)\s*=", line)
         written = [*table.split("."), *key[1].replace('"', "").split(".")] if key else [table]
         if [part for part in written if part][: len(location)] == location:
-            return f"line {number}: "
-    return ""
+            return number
+    return 0

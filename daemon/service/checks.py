@@ -14,7 +14,7 @@ from pathlib import Path
 
 from daemon import __version__
 from daemon.config.settings import Config
-from daemon.errors import DropscribeError, UsageError
+from daemon.errors import DropscribeError, TemporaryError, UsageError
 from daemon.files import lock
 from daemon.files.faults import explain
 from daemon.files.state_folder import TEMP_PREFIX
@@ -144,6 +144,13 @@ def check_disk(config: Config) -> Iterator[Finding]:
 def check_daemon(config: Config) -> Iterator[Finding]:
     running = lock.is_held(config.paths.state)
     yield Finding("daemon", "running" if running else "not running")
+    if not running and config.paths.inbox.is_dir():
+        with contextlib.closing(lock.FolderLock(config.paths.inbox)) as inbox:
+            try:
+                inbox.hold()
+            except (TemporaryError, OSError) as error:
+                remedy = "give each daemon an inbox of its own, or stop the other one"
+                yield Finding("inbox", str(error), remedy)
 
 
 def inside_the_service(environment: Mapping[str, str] = os.environ) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from daemon.config.profile import Profiles
+from daemon.config.profile import ProfileError, Profiles
 from daemon.config.settings import Config
 from daemon.domain.job import Job, Stage
 from daemon.files.volumes import Mounts
@@ -52,6 +53,12 @@ class Context:
     def config_for(self, job: Job) -> Config:
         """The settings with what this recording's profiles say otherwise. Raises ProfileError."""
         return self._profiles.config_for(job.source)
+
+    def config_where_good(self, job: Job) -> Config:
+        """As `config_for`; the plain settings where a profile has just been broken."""
+        with contextlib.suppress(ProfileError):
+            return self.config_for(job)
+        return self.config
 
     def folder(self, job: int) -> Path:
         return self.jobs / str(job)

@@ -15,13 +15,12 @@ import psutil
 
 from daemon.config.profile import ProfileError
 from daemon.domain.job import TERMINAL, FailureKind, Job, Stage
-from daemon.files.atomic import write_json
 from daemon.files.faults import scarce_disk
-from daemon.handoff import alignment_log, artefacts
-from daemon.handoff.artefacts import JobRequest
+from daemon.handoff import artefacts
 from daemon.processes import outcome
 from daemon.processes.attempt import AttemptLimits, AttemptState
 from daemon.supervisor.context import Context
+from daemon.supervisor.job_folders import JobFolders
 from daemon.supervisor.last_steps import LastSteps
 from daemon.supervisor.power import in_hours, on_battery
 from daemon.supervisor.transitions import Transitions
@@ -34,13 +33,6 @@ _PREPARE_BYTES = 2_000_000_000  # of the machine's memory, for each file that is
 _MOST_PREPARATIONS = 6
 _ALIGNERS = 2  # one finishing the last file, one warming up for the next
 _SORTED = 100  # waiting files that are put in order; a longer queue follows as it came
-_MB = 1_000_000
-_MADE_FROM_AUDIO = (
-    artefacts.SEGMENTS,
-    artefacts.TRANSCRIPT,
-    alignment_log.NAME,
-    artefacts.ALIGNMENT,
-)
 
 
 class Scheduler:
@@ -57,6 +49,7 @@ class Scheduler:
         self._transitions = transitions
         self._only = only  # work on this job alone
         self._last_steps = last_steps
+        self._folders = JobFolders(context)
 
     def start_due(self, now: float) -> None:
         """Start whatever can start. Raises OSError for faults of the machine."""
@@ -135,7 +128,7 @@ class Scheduler:
             if not self._profiles_are_good(job, Stage.TRANSCRIBE):
                 continue
             if self._context.commands is not None:
-                attempts.use(self._context.commands(self._context.config_for(job)))
+                attempts.use(self._context.commands(self._context.config_where_good(job)))
             if attempts.awaits_change:  # another model: the files under way are finished first
                 return
             self._begin(job, Stage.TRANSCRIBE, now)
@@ -158,7 +151,7 @@ class Scheduler:
 
     def _is_aligned(self, job: Job) -> bool:
         good = self._profiles_are_good(job, Stage.TRANSCRIBE)
-        return good and self._context.config_for(job).align.enabled
+        return good and self._context.config_where_good(job).align.enabled
 
     def _profiles_are_good(self, job: Job, stage: Stage) -> bool:
         """Whether the recording's profiles can be followed; if not, the job is given up."""
@@ -216,9 +209,7 @@ class Scheduler:
         yield from jobs
 
     def _priority(self, job: Job) -> int:
-        with contextlib.suppress(ProfileError):
-            return self._context.config_for(job).queue.priority
-        return 0
+        return self._context.config_where_good(job).queue.priority
 
     def _wanted(self, job: Job) -> bool:
         return self._only is None or job.id == self._only
@@ -232,7 +223,7 @@ class Scheduler:
             context.pause.begin("machine", reason, now)
             return False
         context.pause.end("machine")
-        if not self._prepare_folder(job, stage):
+        if not self._folders.prepare(job, stage):
             return False
         context.ledger.begin(job.id, stage, context.unix_time())
         try:
@@ -266,46 +257,6 @@ class Scheduler:
         if limits.hours and not in_hours(limits.hours, self._context.unix_time()):
             return f"outside the hours of limits.hours ({limits.hours}): work goes on then"
         return scarce_disk((self._context.jobs,), limits.min_free_mb)
-
-    def _prepare_folder(self, job: Job, stage: Stage) -> bool:
-        """Make the job folder ready for a stage; False if the job has to go back to PREPARE."""
-        folder = self._context.folder(job.id)
-        if stage is Stage.PREPARE:
-            folder.mkdir(mode=0o700, exist_ok=True)
-            artefacts.drop_large(folder)  # what was made of other bytes must not be delivered
-            for name in (artefacts.VOICES, artefacts.SPEAKERS):
-                (folder / name).unlink(missing_ok=True)
-            self._request(job).write(folder)
-            return True
-        if not (folder / artefacts.AUDIO).exists() or not (folder / artefacts.PREPARED).exists():
-            self._context.ledger.move(job.id, Stage.PREPARE)  # somebody tidied the state folder
-            return False
-        if stage is Stage.TRANSCRIBE:
-            for name in _MADE_FROM_AUDIO:
-                (folder / name).unlink(missing_ok=True)
-            request = self._request(job)  # anew: the settings may have changed since PREPARE
-            request.write(folder)
-            write_json(folder / artefacts.OPTIONS, request.options())
-        return True
-
-    def _request(self, job: Job) -> JobRequest:
-        config = self._context.config_for(job)
-        glossary = ", ".join(config.vocabulary.words)
-        prompt = " ".join(filter(None, (glossary, config.transcribe.initial_prompt)))
-        least, most = config.speakers.counts
-        return JobRequest(
-            source=job.source,
-            identity=job.identity,
-            language=config.transcribe.language or None,
-            languages=config.transcribe.languages,
-            initial_prompt=prompt or None,
-            max_bytes=config.limits.max_file_mb * _MB,
-            max_seconds=config.limits.max_audio_hours * 3600,
-            min_free_bytes=config.limits.min_free_mb * _MB,
-            fallback=config.align.fallback if config.align.enabled else "segments",
-            min_speakers=least,
-            max_speakers=most,
-        )
 
 
 def _estimated(job: Job) -> float:

@@ -30,11 +30,8 @@ The scheduler starts what is next. An attempt ends in an Outcome, and its kind d
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 
-from daemon.config.profile import ProfileError
-from daemon.config.settings import Config
 from daemon.domain.job import Failure, FailureKind, Job, Stage
 from daemon.domain.ladder import Aligned, climb
 from daemon.domain.speakers import Diarization, DiarizationStatus
@@ -127,15 +124,9 @@ class Transitions:
         if current is not None and current.next is Stage.DIARIZE:
             context.ledger.move(job.id, Stage.PUBLISH)
 
-    def _config_for(self, job: Job) -> Config:
-        """With the recording's profiles, unless one has just been broken."""
-        with contextlib.suppress(ProfileError):
-            return self._context.config_for(job)
-        return self._context.config
-
     def wants_speakers(self, job: Job) -> bool:
         """Whether it is still open who speaks in this file."""
-        wanted = self._config_for(job).speakers.mode != "off"
+        wanted = self._context.config_where_good(job).speakers.mode != "off"
         return wanted and not (self._context.folder(job.id) / artefacts.SPEAKERS).exists()
 
     def _after_words(self, job: Job) -> Stage:
@@ -270,7 +261,7 @@ class Transitions:
         if recognition.warnings:
             text = "; ".join(recognition.warnings)
             context.event_log.warning("doubtful", text, job, warnings=list(recognition.warnings))
-        config = self._config_for(job)
+        config = self._context.config_where_good(job)
         if not recognition.segments:
             self.abandon(job)
             return Stage.PUBLISH

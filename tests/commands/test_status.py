@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from daemon.__main__ import main
-from daemon.commands.estimate import Estimate, learn
+from daemon.commands.estimate import PREPARED, Estimate, learn
 from daemon.commands.status import look
 from daemon.commands.status_view import view
 from daemon.domain.job import Stage, StageRecord
@@ -107,5 +107,6 @@ def test_nothing_is_estimated_before_anything_was_learnt(queue: QueueOnDisk) -> 
     queue.waiting("a.wav")
     with queue.ledger() as ledger:
         estimate = learn(ledger, queue.config.paths.state)
+    assert PREPARED == artefacts.PREPARED
     assert estimate == Estimate({})
     assert estimate.left(Stage.TRANSCRIBE, 1.0, 2.0) is None

@@ -165,3 +165,12 @@ def test_a_change_that_is_wrong_leaves_the_file_alone(
 
 def test_the_example_that_is_written_is_the_one_that_is_shipped() -> None:
     assert edit.example() == EXAMPLE.read_text(encoding="utf-8")
+
+
+def test_each_key_tells_where_it_is_set(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(MINE)
+    told = {key: (value, line) for key, value, line in edit.origins(config_file.load(path), path)}
+    assert told["transcribe.model"] == ('"small"', 6)
+    assert told["paths.inbox"][1] == 3
+    assert told["watch.events"] == ("true", 0)

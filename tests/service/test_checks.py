@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,12 @@ import pytest
 
 from daemon.config.file import save
 from daemon.config.settings import Config, Paths
+from daemon.files.lock import FolderLock
 from daemon.service.checks import (
     TEST_LABEL,
     Finding,
     ask_from_launchd,
+    check_daemon,
     check_service,
     inside_the_service,
 )
@@ -157,3 +160,13 @@ def test_the_real_doctor_answers_from_inside_launchd(
     ctl = mac.ctl(TEST_LABEL)
     checks = list(ask_from_launchd(tmp_path / "config.toml", base, ctl))
     assert [check.text for check in checks] == ["a test that it ran found nothing wrong"]
+
+
+def test_another_daemon_at_the_same_inbox_is_found(config: Config) -> None:
+    config.paths.inbox.mkdir()
+    assert [finding.text for finding in check_daemon(config)] == ["not running"]
+    with closing(FolderLock(config.paths.inbox)) as other:
+        other.hold()
+        (_, found) = check_daemon(config)
+    assert "another dropscribe watches" in found.text
+    assert "an inbox of its own" in found.remedy

@@ -1,0 +1,64 @@
+"""A job's folder, made ready for a stage: the request in it, and nothing of earlier attempts."""
+
+from __future__ import annotations
+
+from daemon.domain.job import Job, Stage
+from daemon.files.atomic import write_json
+from daemon.handoff import alignment_log, artefacts
+from daemon.handoff.artefacts import JobRequest
+from daemon.supervisor.context import Context
+
+_MB = 1_000_000
+_MADE_FROM_AUDIO = (
+    artefacts.SEGMENTS,
+    artefacts.TRANSCRIPT,
+    alignment_log.NAME,
+    artefacts.ALIGNMENT,
+)
+
+
+class JobFolders:
+    """The settings that a stage goes by are written when it begins."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def prepare(self, job: Job, stage: Stage) -> bool:
+        """Make the job folder ready for a stage; False if the job has to go back to PREPARE."""
+        folder = self._context.folder(job.id)
+        if stage is Stage.PREPARE:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            artefacts.drop_large(folder)  # what was made of other bytes must not be delivered
+            for name in (artefacts.VOICES, artefacts.SPEAKERS):
+                (folder / name).unlink(missing_ok=True)
+            self._request(job).write(folder)
+            return True
+        if not (folder / artefacts.AUDIO).exists() or not (folder / artefacts.PREPARED).exists():
+            self._context.ledger.move(job.id, Stage.PREPARE)  # somebody tidied the state folder
+            return False
+        if stage is Stage.TRANSCRIBE:
+            for name in _MADE_FROM_AUDIO:
+                (folder / name).unlink(missing_ok=True)
+            request = self._request(job)  # anew: the settings may have changed since PREPARE
+            request.write(folder)
+            write_json(folder / artefacts.OPTIONS, request.options())
+        return True
+
+    def _request(self, job: Job) -> JobRequest:
+        config = self._context.config_where_good(job)
+        glossary = ", ".join(config.vocabulary.words)
+        prompt = " ".join(filter(None, (glossary, config.transcribe.initial_prompt)))
+        least, most = config.speakers.counts
+        return JobRequest(
+            source=job.source,
+            identity=job.identity,
+            language=config.transcribe.language or None,
+            languages=config.transcribe.languages,
+            initial_prompt=prompt or None,
+            max_bytes=config.limits.max_file_mb * _MB,
+            max_seconds=config.limits.max_audio_hours * 3600,
+            min_free_bytes=config.limits.min_free_mb * _MB,
+            fallback=config.align.fallback if config.align.enabled else "segments",
+            min_speakers=least,
+            max_speakers=most,
+        )
