@@ -77,6 +77,10 @@ def _mention(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option("--speaker-count", type=click.IntRange(1, 100), help="How many, if it is known.")
 @click.option("--no-align", "--no_align", is_flag=True, help="Segments only, no word times.")
 @click.option("--word-timestamps", "--word_timestamps", type=bool, help="False is --no-align.")
+@click.option("--task", type=click.Choice(["transcribe", "translate"]), hidden=True)
+@click.option("--diarize", is_flag=True, help="Who speaks: labels on segments and words.")
+@click.option("--min-speakers", "--min_speakers", type=click.IntRange(min=1))
+@click.option("--max-speakers", "--max_speakers", type=click.IntRange(min=1))
 @click.option("--stdout", is_flag=True, help="Print the text; write files only with -o.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file, for programs.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing about what went well.")
@@ -178,6 +182,14 @@ def _settings(config: Config, wanted: Json) -> Json:
         "initial_prompt": _prompt(wanted["initial_prompt"], wanted["hotwords"]),
     }
     asked["transcribe"] |= {key: value for key, value in transcribing.items() if value is not None}
+    if model is not None:
+        asked["transcribe"]["stand_in"] = False  # that model was asked for, and no other
+    if wanted["task"] == "translate":
+        raise UsageError("dropscribe transcribes; it does not translate: leave --task out")
+    speakers = {"min_count": wanted["min_speakers"], "max_count": wanted["max_speakers"]}
+    asked["speakers"] |= {key: count for key, count in speakers.items() if count is not None}
+    if wanted["diarize"] or any(speakers.values()):
+        asked["speakers"]["mode"] = "voices"
     if wanted["align_model"]:
         asked["align"]["model"] = wanted["align_model"]
     speakers = {"mode": wanted["speakers"], "count": wanted["speaker_count"]}

@@ -107,13 +107,13 @@ def test_a_wrong_command_line_ends_with_2_and_says_why(
 def test_the_configuration_is_named_before_or_after_the_command(
     arguments: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "mine.toml").write_text("[transcribe]\nmodel = 'demo'\n")
+    (tmp_path / "mine.toml").write_text("[transcribe]\nmodel = 'base'\n")
     line = arguments.format(tmp_path / "mine.toml")
     assert f"{tmp_path / 'mine.toml'}: no problems" in _said(capsys, *line.split())
 
 
 def test_the_later_configuration_wins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "mine.toml").write_text("[transcribe]\nmodel = 'demo'\n")
+    (tmp_path / "mine.toml").write_text("[transcribe]\nmodel = 'base'\n")
     named = str(tmp_path / "mine.toml")
     assert named in _said(capsys, "--config", "/none", "config", "check", "--config", named)
 

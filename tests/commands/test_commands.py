@@ -90,12 +90,16 @@ def test_config_set_changes_one_key(daemon: DaemonProcess) -> None:
 @pytest.mark.parametrize(
     ("tables", "topic", "remedy"),
     [
-        ("[transcribe]\nmodel = 'nosuchmodel'\n", "model", "is no preset (demo"),
-        ("[transcribe]\nmodel = 'tiny'\n", "model", "dropscribe models fetch tiny"),
-        ("[transcribe]\nmodel = 'demo'\nlanguage = 'yue'\n", "transcribe.language", "Cantonese"),
-        ("[transcribe]\nmodel = 'demo'\n[align]\nmodel = '/no/such'\n", "model", "/no/such"),
-        ("[transcribe]\nmodel = 'demo'\n[paths]\noutbox = '/dev/null/x'\n", "outbox", "no folder"),
-        ("[transcribe]\nmodel = 'demo'\n[notify]\nhook = ['/no/such']\n", "hook", "notify.hook"),
+        ("[transcribe]\nmodel = 'nosuchmodel'\n", "model", "is no preset (base"),
+        (
+            "[transcribe]\nmodel = 'tiny'\nstand_in = false\n",
+            "model",
+            "dropscribe models fetch tiny",
+        ),
+        ("[transcribe]\nmodel = 'base'\nlanguage = 'yue'\n", "transcribe.language", "Cantonese"),
+        ("[transcribe]\nmodel = 'base'\n[align]\nmodel = '/no/such'\n", "model", "/no/such"),
+        ("[transcribe]\nmodel = 'base'\n[paths]\noutbox = '/dev/null/x'\n", "outbox", "no folder"),
+        ("[transcribe]\nmodel = 'base'\n[notify]\nhook = ['/no/such']\n", "hook", "notify.hook"),
     ],
 )
 def test_config_check_finds_what_run_would_wait_for(

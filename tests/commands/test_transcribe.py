@@ -109,11 +109,12 @@ def test_nothing_at_all_is_a_usage_error(
     ("options", "said"),
     [
         (["--language", "xx"], "transcribe.language: is no language that Whisper knows"),
-        (["--language", "yue"], "the model demo does not know yue (Cantonese)"),
+        (["--language", "yue"], "does not know yue (Cantonese)"),
         (["--model", "tiny"], "run `dropscribe models fetch tiny`"),
-        (["--model", "nonsense"], "nonsense is no preset (demo, "),
+        (["--model", "nonsense"], "nonsense is no preset (base, "),
         (["--align-model", "/none"], "the alignment model /none is not on this machine"),
         (["-f", "pdf"], "pdf: no such format"),
+        (["--task", "translate"], "it does not translate"),
     ],
 )
 def test_a_wish_that_cannot_be_met_ends_at_once_and_for_good(
@@ -127,7 +128,7 @@ def test_a_wish_that_cannot_be_met_ends_at_once_and_for_good(
 
 NOTHING: Mapping[str, object] = dict.fromkeys(
     ("model", "backend", "language", "initial_prompt", "hotwords", "align_model", "no_align",
-     "word_timestamps", "formats")
+     "word_timestamps", "formats", "task", "diarize", "min_speakers", "max_speakers")
 )  # fmt: skip
 
 
@@ -141,6 +142,9 @@ NOTHING: Mapping[str, object] = dict.fromkeys(
         ({"word_timestamps": True}, "align", "enabled", True),
         ({"no_align": True}, "align", "enabled", False),
         ({"formats": "srt,json"}, "output", "formats", ("srt",)),
+        ({"diarize": True}, "speakers", "mode", "voices"),
+        ({"max_speakers": 3}, "speakers", "max_count", 3),
+        ({"task": "transcribe"}, "speakers", "mode", "off"),
     ],
 )  # fmt: skip
 def test_options_of_other_programs_become_settings(

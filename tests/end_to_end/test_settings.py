@@ -69,7 +69,7 @@ def test_a_running_daemon_takes_a_changed_configuration_up_without_losing_work(
         _set(daemon, "output.formats", "srt")
         _set(daemon, "notify.hook", f"{hook}")
         _set(daemon, "paths.done", str(tmp_path / "elsewhere"))
-        _set(daemon, "transcribe.model", "demo")
+        _set(daemon, "transcribe.model", str(DEMO["transcribe"]["model"]))
         assert "takes it up" in capsys.readouterr().out
         (done,) = daemon.wait_for("done")
         assert set(done["outputs"]) == {f"memo-10s.{end}" for end in ("srt", "json", "timing.json")}
