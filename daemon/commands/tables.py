@@ -41,6 +41,7 @@ def summary(name: str, outbox: Path, stem: str, why: str = "") -> str:
     child = stages["align"]
     speed = document["duration"] / work
     compared = cpu_speed.compared(provenance["model"], speed) if _on_gpu(provenance) else ""
+    endings = [path.name.removeprefix(stem) for path in outputs(outbox, stem)]
     faster = f", {compared}" if compared else ""
     words = sum(len(segment["words"]) for segment in document["segments"])
     reason = f" ({alignment['reason']})" if alignment["reason"] else ""
@@ -55,7 +56,7 @@ def summary(name: str, outbox: Path, stem: str, why: str = "") -> str:
         f" {words} words, {alignment['status']}{reason}",
         "total": f"{work:.1f} s of work" + (f", {waited:.1f} s waited" if waited >= 0.1 else ""),
         "speed": f"{speed:.1f} × real time ({clock(document['duration'])} of audio){faster}",
-        "outputs": f"{outbox}: " + "  ".join(path.name for path in outputs(outbox, stem)),
+        "outputs": f"{outbox / stem}  " + " ".join(endings),
     }
     return "\n".join([name, *(f"  {key:<14} {value}" for key, value in rows.items())])
 
