@@ -35,25 +35,26 @@ _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT))
 
 from tests.kit import invariant  # noqa: E402 - found through the line above
-from tests.kit.fault_daemon import FaultDaemon, recording  # noqa: E402
+from tests.kit.fake_recording import recording  # noqa: E402
+from tests.kit.fault_daemon import FaultDaemon  # noqa: E402
 
 _SAMPLES = ("memo-10s.wav", "german-20s.flac", "spanish-20s.ogg", "french-20s.m4a")
 _EXTENSIONS = ("wav", "mp3", "m4a", "flac", "ogg", "mp4", "webm")
 _MISBEHAVIOUR = (
-    "prepare killed 1",
+    "prepare kill 1",
     "prepare defect 1",
-    "prepare diskfull 1",
+    "prepare disk_full 1",
     "transcribe segv 1",
     "transcribe abort 1",
-    "transcribe exit0 1",
-    "transcribe truncated 1",
+    "transcribe leave 1",
+    "transcribe truncated_result 1",
     "align segv 1",
     "align segv",
-    "align empty 1",
-    "align abortatexit",
+    "align no_result 1",
+    "align abort_at_exit",
 )
 _BACKLOG = 100  # files that wait at a time
-_BAD = ("prepare bad", "transcribe defect")
+_BAD = ("prepare bad_input", "transcribe defect")
 
 
 @dataclass

@@ -130,22 +130,22 @@ def test_config_set_refuses_a_key_that_is_none(daemon: DaemonProcess, key: str, 
 def test_run_once_drains_the_inbox_and_ends(daemon: DaemonProcess) -> None:
     daemon.drop(b"one", "one.wav")
     daemon.drop(b"two", "two.wav")
-    assert daemon.once("run", "--once").returncode == 0
+    assert daemon.once().returncode == 0
     assert daemon.delivered() == ["one", "two"]
     assert not daemon.stages()
 
 
 def test_run_once_on_an_empty_inbox_ends_at_once(daemon: DaemonProcess) -> None:
-    assert daemon.once("run", "--once").returncode == 0
+    assert daemon.once().returncode == 0
 
 
 def test_a_fault_of_the_machine_ends_run_once_for_now(tmp_path: Path) -> None:
-    daemon = DaemonProcess.faked(tmp_path / "d", transcribe="full_disk")
+    daemon = DaemonProcess.faked(tmp_path / "d", transcribe="disk_full")
     daemon.drop(b"one", "one.wav")
-    ended = daemon.acting(transcribe="full_disk").once("run", "--once")
+    ended = daemon.acting(transcribe="disk_full").once()
     assert "the disk is full" in ended.stderr
     assert ended.returncode == 75 or "TemporaryError" in ended.stderr
-    assert daemon.acting().once("run", "--once").returncode == 0
+    assert daemon.acting().once().returncode == 0
     assert daemon.timing("one")["stages"]["transcribe"]["attempts"] == 1
 
 
@@ -158,7 +158,7 @@ def test_a_fault_of_the_machine_at_the_start_is_one_line_and_not_now(
     assert ended.returncode == 75
     assert "there is a file where the folder should be" in _one_line(ended.stderr)
     daemon.config.paths.state.unlink()
-    assert daemon.once("run", "--once").returncode == 0
+    assert daemon.once().returncode == 0
     assert daemon.delivered() == ["one"]
 
 
@@ -173,8 +173,8 @@ def test_one_job_can_be_run_by_its_number(tmp_path: Path) -> None:
     daemon = DaemonProcess.on(tmp_path / "d")
     for name in ("a.wav", "b.wav"):
         daemon.drop(AUDIO / "memo-10s.wav", name)
-    broken = daemon.acting(prepare="full_disk")
-    broken.once("run", "--once")
+    broken = daemon.acting(prepare="disk_full")
+    broken.once()
     ended = daemon.call("run", "-j", "2")
     assert ended.returncode == 0, ended.stderr
     assert "b.wav" in ended.stdout
@@ -224,7 +224,7 @@ def test_status_shows_the_daemon_at_work(tmp_path: Path) -> None:
 def _failed(daemon: DaemonProcess, *names: str) -> None:
     for name in names:
         daemon.drop(name.encode(), name)
-    daemon.acting(prepare="bad_input").once("run", "--once")
+    daemon.acting(prepare="bad_input").once()
     assert all((daemon.config.paths.failed / name).exists() for name in names)
 
 
@@ -234,7 +234,7 @@ def test_a_failed_file_gets_another_chance(daemon: DaemonProcess, which: str) ->
     ended = daemon.call("retry", which)
     assert (ended.returncode, ended.stdout) == (0, "one.wav: back in the inbox\n")
     assert not list(daemon.config.paths.failed.iterdir())
-    daemon.once("run", "--once")
+    daemon.once()
     assert daemon.delivered() == ["one"]
 
 

@@ -27,9 +27,9 @@ def _at_the_gate(daemon: DaemonProcess, stage: str) -> None:
 def test_jobs_lists_what_became_of_every_file(daemon: DaemonProcess) -> None:
     assert daemon.call("jobs").stdout == ""
     daemon.drop(b"one", "one.wav")
-    daemon.once("run", "--once")
+    daemon.once()
     daemon.drop(b"two", "two.wav")
-    daemon.acting(prepare="bad_input").once("run", "--once")
+    daemon.acting(prepare="bad_input").once()
     first, second = daemon.call("jobs").stdout.splitlines()
     assert first.startswith("#2 two.wav: failed  ")
     assert second == "#1 one.wav: done  one"
@@ -62,21 +62,21 @@ def test_a_file_at_work_can_be_given_up_and_comes_back_by_retry(stage: str, tmp_
 
 def test_what_waits_is_given_up_by_the_next_daemon_at_once(daemon: DaemonProcess) -> None:
     daemon.drop(b"one", "one.wav")
-    daemon.acting(transcribe="full_disk").once("run", "--once")
+    daemon.acting(transcribe="disk_full").once()
     ended = daemon.call("cancel", "one.wav")
     assert (ended.returncode, "when the daemon runs again" in ended.stdout) == (0, True)
-    daemon.once("run", "--once")
+    daemon.once()
     assert daemon.error("one.wav")["kind"] == "cancelled"
     assert daemon.delivered() == []
 
 
 def test_a_request_that_comes_too_late_changes_nothing(daemon: DaemonProcess) -> None:
     daemon.drop(b"one", "one.wav")
-    daemon.once("run", "--once")
+    daemon.once()
     assert daemon.call("cancel", "1").returncode == 1
     requests = Cancellations(daemon.config.paths.state)
     requests.ask(1)
-    daemon.once("run", "--once")
+    daemon.once()
     assert requests.asked() == []
     assert daemon.delivered() == ["one"]
 
@@ -87,7 +87,7 @@ def test_a_request_that_comes_too_late_changes_nothing(daemon: DaemonProcess) ->
 def test_formats_that_were_not_delivered_are_rendered_from_the_json(tmp_path: Path) -> None:
     daemon = DaemonProcess.faked(tmp_path / "d", {"output": {"formats": ["srt"]}})
     daemon.drop(b"one", "one.wav")
-    daemon.once("run", "--once")
+    daemon.once()
     srt = daemon.output("one.srt").read_bytes()
     assert daemon.call("render", "1", "-f", "txt,vtt").returncode == 0
     assert daemon.output("one.vtt").read_text().startswith("WEBVTT\n")
@@ -113,7 +113,7 @@ def test_what_cannot_be_rendered_is_said_in_one_line(
     daemon: DaemonProcess, arguments: tuple[str, ...], code: int, words: str
 ) -> None:
     daemon.drop(b"one", "one.wav")
-    daemon.once("run", "--once")
+    daemon.once()
     ended = daemon.call("render", *arguments)
     assert ended.returncode == code
     (line,) = ended.stderr.splitlines()

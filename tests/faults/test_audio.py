@@ -51,7 +51,7 @@ def met(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultDaemon]:
     with (daemon.config.paths.inbox / "sparse.wav").open("wb") as file:
         file.truncate(50_000_000_000)
     finished = daemon.run_to_end("--real", "prepare", seconds=230)
-    assert finished.returncode == 0, finished.stderr.decode()
+    assert finished.returncode == 0, finished.stderr
     yield daemon
     daemon.end()
 

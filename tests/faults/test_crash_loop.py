@@ -27,7 +27,7 @@ _PATIENT_EXITS = (0, 75)  # done, or paused and told to try again
 def _daemon(root: Path) -> FaultDaemon:
     daemon = FaultDaemon.on(root)
     daemon.give("good.wav", "a good one")
-    daemon.give("bad.wav", "a bad one", "prepare bad")
+    daemon.give("bad.wav", "a bad one", "prepare bad_input")
     return daemon
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from tests.faults.conftest import MakeDaemon
 from tests.kit.daemon_process import wait_until
-from tests.kit.fault_daemon import FaultDaemon, recording
+from tests.kit.fake_recording import recording
+from tests.kit.fault_daemon import FaultDaemon
 from tests.kit.tracing import needs_strace
 
 _DAY = 86_400
@@ -43,35 +44,28 @@ def test_absurd_modification_times_do_not_matter_f103(daemon: FaultDaemon, secon
     assert daemon.drained().violations() == []
 
 
-def test_sleep_in_the_middle_of_a_job_burns_no_attempt_f104_f105(daemon: FaultDaemon) -> None:
-    """The daemon and its stages stop for longer than the stall limit."""
-    daemon.give("one.wav", "one", "transcribe slow 1")
+@pytest.mark.parametrize("stages_too", [True, False], ids=["all", "the-daemon-alone"])
+def test_sleep_in_the_middle_of_a_job_burns_no_attempt_f104_f105(
+    make: MakeDaemon, stages_too: bool
+) -> None:
+    """The daemon, with its stages or alone, stops for longer than the stall limit."""
+    daemon = make({"limits": {"stall_seconds": 3.0}})
+    gate = daemon.root / "gate"
+    daemon.give("one.wav", "one", f"transcribe gate:{gate}")
     process = daemon.start()
-    daemon.wait_for("prepared")
-    tree = [psutil.Process(process.pid), *psutil.Process(process.pid).children()]
+    daemon.wait_until(lambda: daemon.working_on().get("transcribe", 0) > 0, "it was at work")
+    stages = psutil.Process(process.pid).children() if stages_too else []
+    tree = [psutil.Process(process.pid), *stages]
     for one in tree:
         one.suspend()
-    time.sleep(3)
+    time.sleep(4)
     for one in reversed(tree):
         one.resume()
+    gate.touch()
     daemon.wait_for("done")
     daemon.end()
     assert not daemon.events("retrying")
     assert daemon.violations() == []
-
-
-def test_a_daemon_that_alone_was_stopped_does_not_blame_its_stages_f104(
-    daemon: FaultDaemon,
-) -> None:
-    daemon.give("one.wav", "one", "transcribe slow 1")
-    process = daemon.start()
-    daemon.wait_for("prepared")
-    process.send_signal(signal.SIGSTOP)
-    time.sleep(3)
-    process.send_signal(signal.SIGCONT)
-    daemon.wait_for("done")
-    daemon.end()
-    assert not daemon.events("retrying")
 
 
 @pytest.mark.parametrize("stage", ["prepare", "transcribe", "align"])
@@ -111,14 +105,14 @@ def test_a_bad_configuration_is_told_once_and_without_a_traceback_f99_f108(
     config.write_text(good.replace("settle_seconds = 0.0", "settle_seconds = 'soon'\nsetle = 1"))
     bad = daemon.run_to_end()
     assert bad.returncode == 2
-    assert b"watch.settle_seconds" in bad.stderr
-    assert b"watch.setle: no such key; did you mean" in bad.stderr
-    assert b"Traceback" not in bad.stderr
+    assert "watch.settle_seconds" in bad.stderr
+    assert "watch.setle: no such key; did you mean" in bad.stderr
+    assert "Traceback" not in bad.stderr
     inside = daemon.config.paths.inbox / "outbox"
     config.write_text(good.replace(str(daemon.config.paths.outbox), str(inside)))
     nested = daemon.run_to_end()
     assert nested.returncode == 2
-    assert b"must not be the inbox or lie inside it" in nested.stderr
+    assert "must not be the inbox or lie inside it" in nested.stderr
 
 
 def test_a_log_folder_that_is_gone_stops_nothing_f111(daemon: FaultDaemon) -> None:
@@ -162,7 +156,7 @@ def test_running_out_of_descriptors_for_a_while_costs_only_time_f113(
     """Every open of ours fails, from the first or in the middle, until the daemon gives up."""
     daemon = make()
     daemon.give("one.wav", "one")
-    daemon.give("bad.wav", "bad", "prepare bad")
+    daemon.give("bad.wav", "bad", "prepare bad_input")
     fault = f"open:{number}+:EMFILE:{daemon.config.paths.state}"
     assert daemon.run_to_end("--fault", fault).returncode in (0, 1, 75)
     assert daemon.drained().violations() == []
@@ -177,7 +171,7 @@ def test_no_room_for_another_process_pauses_f113(daemon: FaultDaemon) -> None:
     inject = ["-e", f"inject={calls}:error=EAGAIN:when=1+"]
     ended = daemon.run_to_end(prefix=[*prefix, *inject])
     assert ended.returncode == 75
-    assert b"no room for another process" in ended.stderr
+    assert "no room for another process" in ended.stderr
     daemon.drained()
     assert daemon.timing("one")["stages"]["prepare"]["attempts"] == 1
 

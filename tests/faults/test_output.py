@@ -13,7 +13,8 @@ import pytest
 
 from tests.faults.conftest import MakeDaemon
 from tests.kit.daemon_process import wait_until
-from tests.kit.fault_daemon import FaultDaemon, recording
+from tests.kit.fake_recording import recording
+from tests.kit.fault_daemon import FaultDaemon
 from tests.kit.invariant import output_sets
 from tests.kit.tracing import needs_strace
 
@@ -78,10 +79,10 @@ def test_names_as_long_as_the_file_system_allows_f97(daemon: FaultDaemon, charac
     stem = character * (251 // len(character.encode()))
     for ending, said in ((".wav", "long"), (".mp3", "long, too")):
         daemon.give(f"{stem}{ending}", said)
-    daemon.give(f"{stem}.ogg", "bad", "prepare bad")
+    daemon.give(f"{stem}.ogg", "bad", "prepare bad_input")
     daemon.drained()
     daemon.give(f"{stem}.wav", "long again")
-    daemon.give(f"{stem}.ogg", "bad again", "prepare bad")
+    daemon.give(f"{stem}.ogg", "bad again", "prepare bad_input")
     daemon.drained()
     assert daemon.violations() == []
     assert len(daemon.delivered()) == 3
@@ -93,7 +94,7 @@ def test_a_failed_file_with_a_long_or_hostile_name_can_be_retried_f97_s8(
 ) -> None:
     names = [b"y" * 251 + b".wav", b"bad\xff\xfe.wav", b"new\nline\x1b[31m.wav"]
     for name in names:
-        daemon.give(name, f"said in {name!r}", "prepare bad")
+        daemon.give(name, f"said in {name!r}", "prepare bad_input")
     daemon.drained()
     assert len(daemon.failed_names()) == 3
     assert daemon.call("retry", "--all").returncode == 0
@@ -171,7 +172,7 @@ def test_folders_on_different_disks_f46(
     _mount(tmp_path / "volume", "10m", mounted)
     daemon = _on_its_own_volume(make, key, tmp_path / "volume")
     daemon.give("one.wav", "one")
-    daemon.give("bad.wav", "bad", "prepare bad")
+    daemon.give("bad.wav", "bad", "prepare bad_input")
     assert daemon.drained().violations() == []
 
 
@@ -261,7 +262,7 @@ def test_a_locked_recording_is_delivered_and_stays_f98(make: MakeDaemon) -> None
     """As a file that the Finder has locked: its folder could be changed, the file may not."""
     daemon = make()
     locked = daemon.give("locked.wav", "locked")
-    daemon.give("locked-bad.wav", "bad", "prepare bad")
+    daemon.give("locked-bad.wav", "bad", "prepare bad_input")
     daemon.give("other.wav", "other")
     for name in ("locked.wav", "locked-bad.wav"):
         path = daemon.config.paths.inbox / name

@@ -16,7 +16,8 @@ import pytest
 
 from tests.faults.conftest import MakeDaemon
 from tests.kit.daemon_process import wait_until
-from tests.kit.fault_daemon import FaultDaemon, recording
+from tests.kit.fake_recording import recording
+from tests.kit.fault_daemon import FaultDaemon
 from tests.kit.tracing import needs_strace
 
 
@@ -31,7 +32,7 @@ def test_a_file_that_kills_the_daemon_is_quarantined_and_delays_nobody_f43(
     make: MakeDaemon,
 ) -> None:
     daemon = make({"limits": {"max_interruptions": 2}})
-    daemon.give("a-poison.wav", "poison", "prepare killdaemon")
+    daemon.give("a-poison.wav", "poison", "prepare kill_daemon")
     daemon.give("b.wav", "b")
     daemon.give("c.wav", "c")
     ends = [daemon.run_to_end().returncode for _ in range(3)]
@@ -58,8 +59,8 @@ def test_a_file_that_always_fails_waits_behind_the_others_f44(make: MakeDaemon) 
 @pytest.mark.parametrize(
     ("misbehaviour", "reason"),
     [
-        pytest.param("prepare diskfull 2", "disk is full", id="f45-disk-full"),
-        pytest.param("transcribe nomodel 2", "model is not on this machine", id="f54-no-model"),
+        pytest.param("prepare disk_full 2", "disk is full", id="f45-disk-full"),
+        pytest.param("transcribe no_model 2", "model is not on this machine", id="f54-no-model"),
     ],
 )
 def test_a_fault_of_the_machine_pauses_says_so_once_and_burns_no_attempt_f45_f54(
@@ -96,8 +97,8 @@ def test_a_second_daemon_gives_way_with_a_message_f41(daemon: FaultDaemon) -> No
     daemon.start()
     second = daemon.run_to_end()
     assert second.returncode == 75
-    assert b"another dropscribe is running" in second.stderr
-    assert b"Traceback" not in second.stderr
+    assert "another dropscribe is running" in second.stderr
+    assert "Traceback" not in second.stderr
 
 
 def test_a_child_that_outlives_the_daemon_does_not_keep_the_lock_f42_f68(

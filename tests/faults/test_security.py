@@ -18,7 +18,8 @@ import pytest
 from daemon.models import checksums
 from tests.faults.conftest import MakeDaemon
 from tests.kit import fault_recordings as recordings
-from tests.kit.fault_daemon import FaultDaemon, recording
+from tests.kit.fake_recording import recording
+from tests.kit.fault_daemon import FaultDaemon
 from tests.kit.tracing import needs_strace
 
 REPOSITORY = Path(__file__).parents[2]
@@ -123,7 +124,7 @@ def test_pipes_sockets_and_devices_are_refused_without_being_opened_s5(
 def test_a_hostile_name_stays_a_name_s8_s9(daemon: FaultDaemon) -> None:
     for what, name in _HOSTILE.items():
         daemon.give(name, f"a name with {what}")
-        daemon.give(b"bad-" + name, f"a bad one with {what}", "prepare bad")
+        daemon.give(b"bad-" + name, f"a bad one with {what}", "prepare bad_input")
     daemon.drained()
     assert daemon.violations() == []
     outputs = [os.fsencode(path.name) for path in daemon.config.paths.outbox.iterdir()]

@@ -11,7 +11,8 @@ import pytest
 
 from tests.faults.conftest import MakeDaemon
 from tests.kit.daemon_process import running, wait_until
-from tests.kit.fault_daemon import FaultDaemon, recording
+from tests.kit.fake_recording import recording
+from tests.kit.fault_daemon import FaultDaemon
 
 _RENAMES = 6  # one for each file of an output set
 
@@ -68,7 +69,7 @@ def test_a_reader_meets_no_empty_json_on_a_volume_without_hard_links_v1(
 def test_a_name_that_a_volume_cannot_hold_becomes_a_plain_one_v2(
     daemon: FaultDaemon, folder: str, traits: str, name: str
 ) -> None:
-    way = ["prepare bad"] if folder == "failed" else []
+    way = ["prepare bad_input"] if folder == "failed" else []
     daemon.give(name, "the odd one", *way)
     daemon.give("z.wav", "the next one")
     place = getattr(daemon.config.paths, folder)
@@ -171,7 +172,7 @@ def test_two_daemons_do_not_share_an_inbox_v5(make: MakeDaemon) -> None:
     with running(first):
         refused = second.run_to_end()
     assert refused.returncode == 75
-    assert b"give each its own inbox" in refused.stderr
+    assert "give each its own inbox" in refused.stderr
 
 
 # V6: the state folder goes away

@@ -12,7 +12,8 @@ import pytest
 
 from tests.faults.conftest import MakeDaemon
 from tests.kit.daemon_process import wait_until
-from tests.kit.fault_daemon import FaultDaemon, recording
+from tests.kit.fake_recording import recording
+from tests.kit.fault_daemon import FaultDaemon
 from tests.kit.tracing import needs_strace
 
 _EVENTS = {"watch": {"events": True, "rescan_seconds": 0.5}}

@@ -63,7 +63,7 @@ def test_an_aligner_that_dies_of_everything_is_given_up(tmp_path: Path) -> None:
 def test_every_segment_but_the_killers_has_its_words(files: int, tmp_path: Path) -> None:
     """Children that segfault on random segments, in real jobs: all complete, each says which."""
     chance = random.Random(files)
-    daemon = DaemonProcess.faked(tmp_path / "d", transcribe="lines", align="fragile_align.py")
+    daemon = DaemonProcess.faked(tmp_path / "d", align="fragile_align.py")
     deadly: dict[str, list[int]] = {}
     for number in range(files):
         guilty = sorted(chance.sample(range(12), number % 3))

@@ -14,17 +14,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 
 from daemon.config import file as config_file
 from daemon.config.settings import Config
+from tests.kit import command_line
 
 Json = dict[str, Any]
 Tables = Mapping[str, Mapping[str, object]]
 
-FAKES = Path(__file__).parent / "fakes"
+RUNNER = Path(__file__).with_name("runner.py")
 PROGRAM = (sys.executable, "-P", "-m", "daemon")
 MODELS = Path(__file__).parents[1] / "models"
 # The synthetic pair, through the backend that is fastest on a CPU.
@@ -66,10 +67,11 @@ class DaemonProcess:
     root: Path
     config: Config
     program: Sequence[str] = PROGRAM
+    behaviour: Mapping[str, str] | None = None  # of fake stages; None: they are real
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @classmethod
-    def on(cls, root: Path, tables: Tables = DEMO) -> DaemonProcess:
+    def on(cls, root: Path, tables: Tables = DEMO) -> Self:
         """Nothing runs yet; the inbox is there."""
         config = configured(root, tables)
         config.paths.inbox.mkdir(parents=True)
@@ -77,32 +79,34 @@ class DaemonProcess:
         return cls(root, config)
 
     @classmethod
-    def faked(cls, root: Path, tables: Tables | None = None, **ways: str) -> DaemonProcess:
-        """With stages that need no model and may break (fakes/stage.py); the rest is real."""
-        return cls.on(root, tables or DEMO).acting(**ways)
+    def faked(cls, root: Path, tables: Tables | None = None, **behaviour: str) -> Self:
+        """With stages that need no model and may misbehave (misbehaviour.py); the rest is real."""
+        return cls.on(root, tables or DEMO).acting(**behaviour)
 
-    def acting(self, **ways: str) -> DaemonProcess:
-        """On the same folders, with fake stages that break in other ways."""
-        program = (sys.executable, str(FAKES / "daemon_with.py"), json.dumps(ways))
-        return replace(self, program=program)
+    def acting(self, **behaviour: str) -> Self:
+        """On the same folders, with fake stages that misbehave otherwise."""
+        return replace(self, behaviour=behaviour).running_with()
+
+    def running_with(self, *options: str) -> Self:
+        """On the same folders, by the runner with these options."""
+        behaviour = json.dumps(self.behaviour or {})
+        runner = (sys.executable, "-s", str(RUNNER), "--behaviour", behaviour)
+        return replace(self, program=(*runner, *options, "--"))
 
     def command(self, *arguments: str) -> list[str]:
         return [*self.program, "--config", str(self.root / "config.toml"), *arguments]
 
     def call(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """Run a command of the real program to its end; a hung one is killed."""
-        return replace(self, program=PROGRAM).once(*arguments, cwd=cwd)
+        """Run a command, in this process, to its end."""
+        return command_line.call("--config", str(self.root / "config.toml"), *arguments, cwd=cwd)
 
-    def once(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """Run a command of this program, whose stages may be fakes, to its end."""
-        return subprocess.run(
-            self.command(*arguments),
-            cwd=cwd,
-            capture_output=True,
-            text=True,
-            timeout=200,
-            check=False,
-        )
+    def once(self) -> subprocess.CompletedProcess[str]:
+        """`run --once`, in this process; the stages may be fakes."""
+        with contextlib.ExitStack() as changed:
+            changed.enter_context(command_line.short_pauses())
+            if self.behaviour is not None:
+                changed.enter_context(command_line.fake_stages(self.behaviour))
+            return self.call("run", "--once")
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start `run` and wait until the daemon says that it has."""

@@ -1,34 +1,38 @@
-"""Stages that need no model, for tests of what is around them; each may break in a chosen way."""
+"""How to start stages that need no model, for tests of what is around them."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 from daemon.domain.job import Stage
+from daemon.models.hardware import stage_environment
 from daemon.processes.pool import Command
 
-FAKES = Path(__file__).parent / "fakes"
-REPOSITORY = Path(__file__).parents[2]
-ENVIRONMENT = {"PATH": "/usr/bin:/bin", "PYTHONUNBUFFERED": "1"}
+KIT = Path(__file__).parent
+FAKES = KIT / "fakes"
 
 
 def fake_commands(
-    prepare: str = "ok", transcribe: str = "ok", align: str = "ok", diarize: str = "ok"
+    prepare: str = "", transcribe: str = "", align: str = "", diarize: str = ""
 ) -> dict[Stage, Command]:
-    """How to start each fake stage, and the way in which it breaks (see fakes/stage.py).
+    """How to start each fake stage, and how it misbehaves (misbehaviour.py).
 
-    A way that ends in .py is a program of its own in fakes/.
+    What ends in .py is a program of its own in fakes/.
     """
-    ways = {
+    asked = {
         Stage.PREPARE: prepare,
         Stage.TRANSCRIBE: transcribe,
         Stage.ALIGN: align,
         Stage.DIARIZE: diarize,
     }
-    return {stage: Command(_program(stage, way), ENVIRONMENT) for stage, way in ways.items()}
+    environment = stage_environment(os.environ)
+    return {stage: Command(_program(stage, how), environment) for stage, how in asked.items()}
 
 
-def _program(stage: Stage, way: str) -> list[str]:
-    arguments = [way] if way.endswith(".py") else ["stage.py", stage, way]
-    return [sys.executable, "-s", str(FAKES / arguments[0]), *arguments[1:]]
+def _program(stage: Stage, how: str) -> list[str]:
+    if how.endswith(".py"):
+        return [sys.executable, "-s", str(FAKES / how)]
+    program = [sys.executable, "-S", "-P", "-s", str(KIT / "fake_stage.py")]
+    return [*program, f"daemon.stages.{stage}", how]

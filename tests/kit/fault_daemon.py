@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from tests.kit import invariant
 from tests.kit.daemon_process import DaemonProcess, Tables
+from tests.kit.fake_recording import recording
 
-RUNNER = Path(__file__).with_name("runner.py")
 _QUICK: Tables = {
     "watch": {"settle_seconds": 0.0, "empty_seconds": 0.2, "rescan_seconds": 0.5, "events": False},
     "transcribe": {"model": "base", "backend": "ctranslate2"},
-    "limits": {"retry_seconds": 0.0, "grace_seconds": 0.2, "min_free_mb": 1, "stall_seconds": 2.0},
-    "align": {"stall_seconds": 2.0},
+    "limits": {"retry_seconds": 0.0, "grace_seconds": 0.2, "min_free_mb": 1},
 }
-
-
-def recording(said: str, *misbehaviour: str) -> bytes:
-    """A fake recording: what was said, and how the stages should fail (see fake_stage.py)."""
-    return "\n".join([said, *(f"@{line}" for line in misbehaviour), ""]).encode()
 
 
 @dataclass
@@ -33,16 +26,11 @@ class FaultDaemon(DaemonProcess):
     dropped: list[bytes] = field(default_factory=list)
 
     @classmethod
-    def on(cls, root: Path, tables: Tables | None = None) -> FaultDaemon:
+    def on(cls, root: Path, tables: Tables | None = None) -> Self:
         merged: dict[str, Mapping[str, object]] = dict(_QUICK)
         for name, table in (tables or {}).items():
             merged[name] = {**merged.get(name, {}), **table}
-        return super().on(root, merged).running_with()  # type: ignore[attr-defined, no-any-return]
-
-    def running_with(self, *options: str) -> FaultDaemon:
-        """The same folders, and the runner with these options."""
-        program = (sys.executable, "-s", str(RUNNER), *options, "--")
-        return dataclasses.replace(self, program=program)
+        return super().on(root, merged).acting()
 
     def give(self, name: str | bytes, said: str, *misbehaviour: str) -> Path:
         """Drop a fake recording whose end the invariant will ask for."""
@@ -52,15 +40,17 @@ class FaultDaemon(DaemonProcess):
 
     def run_to_end(
         self, *options: str, prefix: Sequence[str] = (), seconds: float = 120
-    ) -> subprocess.CompletedProcess[bytes]:
-        """Run until everything is done, or the daemon dies; its output is in the result."""
+    ) -> subprocess.CompletedProcess[str]:
+        """A process that runs until everything is done, or it dies; its output is in the result."""
         command = [*prefix, *self.running_with(*options).command("run", "--once")]
-        return subprocess.run(command, capture_output=True, timeout=seconds, check=False)
+        return subprocess.run(
+            command, capture_output=True, timeout=seconds, check=False, text=True, errors="replace"
+        )
 
     def drained(self, *options: str) -> FaultDaemon:
-        """Run once more, without a fault, to the end."""
-        finished = self.run_to_end(*options)
-        assert finished.returncode == 0, finished.stderr.decode(errors="replace")
+        """Run once more, without a fault, to the end: in this process, if there are no options."""
+        finished = self.run_to_end(*options) if options else self.once()
+        assert finished.returncode == 0, finished.stderr
         return self
 
     def violations(self, lost: int = 0) -> list[str]:

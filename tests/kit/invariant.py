@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from tests.kit.daemon_process import DaemonProcess
+from tests.kit.fake_recording import said
 
 SUFFIXES = ("timing.json", "json", "txt", "srt", "vtt", "tsv", "html")  # the longest ending first
 _TERMINAL = ("done", "failed", "gone")
@@ -31,9 +32,9 @@ def violations(daemon: DaemonProcess, dropped: Iterable[bytes], lost: int = 0) -
     `lost`: how many of those were deleted by somebody else, so that no bytes of theirs are left.
     """
     wanted = Counter(_sha256(content) for content in dropped)
-    said = {_sha256(content): _text(content) for content in dropped}
+    texts = {_sha256(content): _text(content) for content in dropped}
     return [
-        *_half_written(daemon, said),
+        *_half_written(daemon, texts),
         *_endings(daemon, wanted),
         *_missing_bytes(daemon, wanted, lost),
         *_leftovers(daemon),
@@ -52,7 +53,7 @@ def output_sets(daemon: DaemonProcess) -> dict[str, set[str]]:
     return sets
 
 
-def _half_written(daemon: DaemonProcess, said: dict[str, str]) -> Iterable[str]:
+def _half_written(daemon: DaemonProcess, texts: dict[str, str]) -> Iterable[str]:
     for stem, suffixes in output_sets(daemon).items():
         if missing := set(SUFFIXES) - suffixes:
             yield f"half an output set: {stem!r} lacks {sorted(missing)}"
@@ -60,10 +61,10 @@ def _half_written(daemon: DaemonProcess, said: dict[str, str]) -> Iterable[str]:
         document = daemon.document(stem)
         sha256 = document["provenance"]["sha256"]
         daemon.timing(stem)
-        if sha256 not in said:
+        if sha256 not in texts:
             yield f"{stem!r} was made from bytes that nobody dropped"
-        elif document["text"] != said[sha256]:
-            yield f"{stem!r} says {document['text']!r}, not {said[sha256]!r}: another file's words"
+        elif document["text"] != texts[sha256]:
+            yield f"{stem!r} says {document['text']!r}, not {texts[sha256]!r}: another file's words"
 
 
 def _endings(daemon: DaemonProcess, wanted: Counter[str]) -> Iterable[str]:
@@ -135,4 +136,4 @@ def _sha256(content: bytes) -> str:
 
 def _text(content: bytes) -> str:
     """What the fake transcriber hears in a fake recording."""
-    return content.split(b"\n")[0].decode("utf-8", "replace")
+    return " ".join(said(content))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from daemon.config.settings import Config
 from daemon.domain.job import Job, Stage, StageRecord
 from daemon.inbox.scan import candidate
+from daemon.ledger.ledger import Ledger
 from daemon.processes.attempts import Attempts
 from daemon.reporting.event_log import EventLog, open_logs
 from daemon.supervisor.application import Application, Commands
@@ -56,22 +57,46 @@ def run_one(
     on_turn: Callable[[Attempts], None] = lambda _: None,
 ) -> JobEnd:
     """One recording from the inbox to its end."""
+    (ended,) = run_all(root, {"memo.wav": b"a recording"}, commands, tables, on_turn).values()
+    return ended
+
+
+def run_all(
+    root: Path,
+    recordings: Mapping[str, bytes],
+    commands: Commands,
+    tables: Tables | None = None,
+    on_turn: Callable[[Attempts], None] = lambda _: None,
+) -> dict[str, JobEnd]:
+    """All of these recordings, by name, from the inbox to their ends."""
     config = configured(root, tables or {})
     config.paths.inbox.mkdir(parents=True)
-    source = config.paths.inbox / "memo.wav"
-    source.write_bytes(b"a recording")
+    for name, content in recordings.items():
+        (config.paths.inbox / name).write_bytes(content)
     open_logs(config.paths.logs, echo=False)
     mask = os.umask(0o077)
     try:
         with Application.open(config, commands, EventLog()) as application:
-            found = candidate(source)
-            assert found is not None
-            (job,) = application.context.ledger.admit([found], application.context.unix_time())
-            application.drain(lambda: on_turn(application.context.attempts))
-            ended = application.context.ledger.job(job.id)
-            assert ended is not None
-            records = {stage: application.context.ledger.record(job.id, stage) for stage in Stage}
+            context = application.context
+            found = [candidate(config.paths.inbox / name) for name in recordings]
+            jobs = context.ledger.admit([one for one in found if one], context.unix_time())
+            application.drain(lambda: on_turn(context.attempts))
+            return {
+                job.source.name: _end(config, context.ledger, job.id, _events(config, job))
+                for job in jobs
+            }
     finally:
         os.umask(mask)
+
+
+def _end(config: Config, ledger: Ledger, number: int, events: list[Json]) -> JobEnd:
+    job = ledger.job(number)
+    assert job is not None
+    return JobEnd(config, job, {stage: ledger.record(number, stage) for stage in Stage}, events)
+
+
+def _events(config: Config, job: Job) -> list[Json]:
+    """What the log says of this job, and of none."""
     lines = (config.paths.logs / "events.jsonl").read_bytes().splitlines()
-    return JobEnd(config, ended, records, [json.loads(line) for line in lines])
+    events = [json.loads(line) for line in lines]
+    return [event for event in events if event.get("job") in {None, job.id}]

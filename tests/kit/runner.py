@@ -1,6 +1,8 @@
 """The real daemon's command line, with fake fast stages and, if asked for, a fault in its calls.
 
-    runner.py [--fault SPEC] [--volume SPEC] [--real STAGE] … -- the arguments of `python -m daemon`
+    runner.py [--behaviour JSON] [--fault SPEC] [--volume SPEC] [--real STAGE] … -- ARGUMENTS
+
+ARGUMENTS are those of `python -m daemon`.
 
 Only what a test cannot reach through the configuration is set here: how the stages are started,
 how long a pause lasts, and how far the wall clock is off.
@@ -8,20 +10,22 @@ how long a pause lasts, and how far the wall clock is off.
 
 from __future__ import annotations
 
-# ruff: noqa: PLC0415 - the clock and the pause are set before the daemon is imported
+# ruff: noqa: PLC0415 - the path and the clock are set before the daemon is imported
 import argparse
-import os
+import contextlib
+import json
 import sys
 import time
 from pathlib import Path
 
-from tests.kit import odd_volume, shim
+sys.path.insert(0, str(Path(__file__).parents[2]))  # started as a file: tests are not installed
 
-FAKE_STAGE = Path(__file__).with_name("fake_stage.py")
+from tests.kit import odd_volume, shim
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--behaviour", type=json.loads, default={}, help='as {"align": "segv 1"}')
     parser.add_argument("--fault", default="", help="see shim.py")
     parser.add_argument("--volume", default="", help="see odd_volume.py")
     parser.add_argument("--retry-seconds", type=float, default=0.2)
@@ -37,43 +41,22 @@ def _shift_wall_clock(offset: Path) -> None:
     time.time = lambda: real() + float(offset.read_text() if offset.exists() else 0)
 
 
-def _replace_stages(real: list[str]) -> None:
-    from daemon.commands import run
-    from daemon.config.settings import Config
-    from daemon.domain.job import Stage
-    from daemon.models.hardware import Backend, stage_environment
-    from daemon.processes.pool import Command
-    from daemon.supervisor import application
-
-    def commands(config: Config, backend: Backend) -> application.Commands:
-        genuine = application.stage_commands(config, backend) if real else {}
-        python = [sys.executable, "-P", "-s", str(FAKE_STAGE)]
-        return {
-            stage: genuine[stage]
-            if str(stage) in real
-            else Command([*python, f"daemon.stages.{stage}"], stage_environment(os.environ))
-            for stage in (Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN)
-        }
-
-    run.stage_commands = commands
-
-
 def _main() -> int:
     arguments = _arguments()
     if arguments.wall_offset:
         _shift_wall_clock(arguments.wall_offset)
-    from daemon.supervisor import pause
-
-    pause.RETRY_SECONDS = arguments.retry_seconds
     from daemon.__main__ import main
+    from tests.kit.command_line import fake_stages, short_pauses
 
-    if not arguments.all_real:
-        _replace_stages(arguments.real)
-    if arguments.volume:
-        odd_volume.install(arguments.volume)
-    if arguments.fault:
-        shim.install(arguments.fault)
-    return main(arguments.rest)
+    with contextlib.ExitStack() as changed:
+        changed.enter_context(short_pauses(arguments.retry_seconds))
+        if not arguments.all_real:
+            changed.enter_context(fake_stages(arguments.behaviour, arguments.real))
+        if arguments.volume:
+            odd_volume.install(arguments.volume)
+        if arguments.fault:
+            shim.install(arguments.fault)
+        return main(arguments.rest)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ from daemon.rendering.formats import FORMATS
 from tests.kit import schemas
 from tests.kit.daemon_process import configured
 from tests.kit.fake_commands import fake_commands
-from tests.kit.pipeline import run_one
+from tests.kit.fake_recording import recording
+from tests.kit.pipeline import run_all, run_one
 
 
 def test_a_delivered_recording_is_archived(tmp_path: Path) -> None:
@@ -78,23 +79,23 @@ def test_a_failed_recording_that_is_kept_stays(tmp_path: Path) -> None:
     assert ended.error["reason"] == "this is not a recording"
 
 
-@pytest.mark.parametrize("stage", ["prepare", "transcribe"])
-@pytest.mark.parametrize("way", ["segv", "leave", "broken_result", "wrong_nonce"])
-def test_a_stage_that_keeps_breaking_is_tried_three_times(
-    tmp_path: Path, stage: str, way: str
-) -> None:
-    ended = run_one(tmp_path, fake_commands(**{stage: way}), {"limits": {"retry_seconds": 0.01}})
-    assert ended.job.next is Stage.FAILED
-    assert ended.error["kind"] == "crashed"
-    assert ended.error["attempts"][stage] == 3
-    assert [event["stage"] for event in ended.told("retrying")] == [stage, stage]
-
-
-@pytest.mark.parametrize("stage", ["prepare", "transcribe"])
-def test_a_stage_that_broke_once_is_forgiven(tmp_path: Path, stage: str) -> None:
-    ended = run_one(tmp_path, fake_commands(**{stage: "once:segv"}))
-    assert ended.job.next is Stage.DONE
-    assert ended.timing["stages"][stage]["attempts"] == 2
+def test_a_stage_is_tried_three_times_and_forgiven_before(tmp_path: Path) -> None:
+    asked = {
+        "bad prepare.wav": "prepare other_attempt",
+        "bad transcribe.wav": "transcribe broken_result",
+        "good prepare.wav": "prepare segv 1",
+        "good transcribe.wav": "transcribe no_result 1",
+    }
+    recordings = {name: recording(name, how) for name, how in asked.items()}
+    ends = run_all(tmp_path, recordings, fake_commands(), {"limits": {"retry_seconds": 0.01}})
+    for stage in ("prepare", "transcribe"):
+        failed, done = ends[f"bad {stage}.wav"], ends[f"good {stage}.wav"]
+        assert failed.job.next is Stage.FAILED
+        assert failed.error["kind"] == "crashed"
+        assert failed.error["attempts"][stage] == 3
+        assert [event["stage"] for event in failed.told("retrying")] == [stage, stage]
+        assert done.job.next is Stage.DONE
+        assert done.timing["stages"][stage]["attempts"] == 2
 
 
 def test_a_delivered_job_leaves_no_large_files_behind(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_a_spare_is_used_first(make: Make) -> None:
 
 
 def test_a_dead_transcriber_is_replaced(make: Make) -> None:
-    floor = make(transcribe="once:kill")
+    floor = make(transcribe="kill 1")
     first = floor.start(1, Stage.TRANSCRIBE)
     _, found = floor.conclusion()
     assert found.kind is FailureKind.CRASHED
@@ -109,7 +109,7 @@ def test_a_dead_transcriber_is_replaced(make: Make) -> None:
 
 def test_what_a_dead_process_said_last_still_counts(make: Make) -> None:
     """It is seen dead before its receipt is heard."""
-    floor = make(align="crash_after_receipt")
+    floor = make(align="abort_at_exit")
     attempt = floor.start(1, Stage.ALIGN)
     wait_until(lambda: attempt.worker.exit_code() is not None, "it was dead")
     assert floor.attempts.check(1.0) == []

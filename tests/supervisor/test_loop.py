@@ -48,9 +48,9 @@ def _is_paused(daemon: DaemonProcess) -> None:
     ("way", "tables", "state"),
     [
         ("ok", {}, _is_done),
-        ("once:segv,gate:/nowhere", {}, _is_retrying),
+        ("segv 1 gate:/nowhere", {}, _is_retrying),
         ("segv", {"limits": {"retry_seconds": 60.0}}, _waits_for_a_retry),
-        ("full_disk", {}, _is_paused),
+        ("disk_full", {}, _is_paused),
     ],
 )
 def test_the_loop_sleeps_when_there_is_nothing_to_do(
@@ -73,7 +73,7 @@ def test_idle_the_daemon_takes_next_to_nothing(tmp_path: Path) -> None:
 def test_a_file_that_waits_for_its_next_try_does_not_delay_the_others(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     tables: Tables = {"limits": {"retry_seconds": 60.0}}
-    way = f"once:segv,gate:{gate}"
+    way = f"segv 1 gate:{gate}"
     with running(DaemonProcess.faked(tmp_path / "d", tables, prepare=way)) as daemon:
         for name in ("one.wav", "two.wav"):
             daemon.drop(name.encode(), name)
@@ -99,7 +99,7 @@ def test_one_aligner_is_kept_ahead_for_the_next_file(
 
 
 def _aligners(daemon: DaemonProcess) -> int:
-    return sum("align" in stage.cmdline() for stage in daemon.stages())
+    return sum("daemon.stages.align" in stage.cmdline() for stage in daemon.stages())
 
 
 def test_a_retry_that_falls_due_during_a_turn_is_not_slept_through(tmp_path: Path) -> None:

@@ -51,6 +51,8 @@ class Launchd:
                 return getattr(self, verb)(label)
             case ["kickstart", *options, label] if "/" not in label:
                 return self.kickstart(label, kill="-k" in options)
+            case ["kill", name, label] if "/" not in label:
+                return self.kill(label, signal.Signals[name])
         return 125, "Domain does not support specified action"
 
     def bootstrap(self, path: Path) -> Answer:
@@ -86,6 +88,13 @@ class Launchd:
             self.bury(label, job)
         if job.process is None:
             self.spawn(label, job)
+        return 0, ""
+
+    def kill(self, label: str, number: signal.Signals) -> Answer:
+        job = self.jobs.get(label)
+        if job is None or job.process is None:
+            return 3, "No process to signal"
+        job.process.send_signal(number)
         return 0, ""
 
     def print(self, label: str) -> Answer:

@@ -1,0 +1,283 @@
+"""How a fake stage can misbehave. Every way really happens: real signals, real floods, real memory.
+
+NAME [TIMES [NAME]]   at the stage's first TIMES starts for the job (without TIMES: always);
+                      afterwards it works, or does what the second NAME says
+early:NAME            ALIGN: as soon as it is asked, not when its input is whole
+gate:PATH             works when PATH exists, and says until then that it goes on
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.domain.job import FailureKind
+from daemon.handoff.artefacts import JobRequest
+from daemon.handoff.protocol import Receipt, Usage, message_line
+from daemon.stages.serve import Channel, StageError
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start of a stage for a job."""
+
+    channel: Channel
+    work: Callable[[Channel], None]  # what the stage should do: write its artefact
+    artefact: Path
+    protocol: int  # the descriptor of the way back to the daemon
+
+    def ok(self) -> None:
+        self.work(self.channel)
+
+    @property
+    def source(self) -> Path:
+        return JobRequest.read(self.channel.request.folder).source
+
+
+Behaviour = Callable[[Start], None]
+
+
+# Deaths
+
+
+def segv(_: Start) -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def abort(_: Start) -> None:
+    os.abort()
+
+
+def kill(_: Start) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave(_: Start) -> None:
+    os._exit(0)
+
+
+def fail(_: Start) -> None:
+    os._exit(7)
+
+
+def grandchild(start: Start) -> None:
+    """Die, and leave a child behind that holds our output open, as a decoder's helper might."""
+    folder = start.channel.request.folder
+    subprocess.Popen(["sleep", "60"], stdout=start.protocol, close_fds=False, cwd=folder)
+    time.sleep(1.2)  # long enough to be seen: a child of a dead process is nobody's child
+    os._exit(9)
+
+
+def unseen_grandchild(start: Start) -> None:
+    """As above, but nobody can know of the child. It ends by itself, after the test."""
+    subprocess.Popen(["sleep", "5"], stdout=start.protocol, close_fds=False, cwd="/")
+    os._exit(9)
+
+
+def kill_daemon(_: Start) -> None:
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)  # the end of stdin ends us
+
+
+def abort_at_exit(start: Start) -> None:
+    """After the result and its receipt, as libraries do when the interpreter ends."""
+    start.ok()
+    receipt = Receipt(start.channel.request.nonce, Usage(0.01, 1_000_000))
+    os.write(start.protocol, message_line(receipt))
+    os.abort()
+
+
+# Those that do not come to an end
+
+
+def hang(start: Start) -> None:
+    """Deaf to SIGTERM; the end of stdin ends it."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    start.channel.progress(0.1, 4.0)
+    while True:
+        time.sleep(1)
+
+
+def deaf(start: Start) -> None:
+    """Deaf to SIGTERM and to the end of stdin."""
+    os._exit = lambda _: None  # type: ignore[assignment]
+    hang(start)
+
+
+def stop(_: Start) -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def spin(start: Start) -> None:
+    """A heart that beats without the work going on."""
+    while True:
+        start.channel.progress(0.5, 4.0)
+        time.sleep(0.05)
+
+
+def swell(start: Start) -> None:
+    """The work goes on meanwhile: memory is all that is wrong."""
+    hoard: list[bytes] = []
+    while True:
+        hoard.append(b"x" * 20_000_000)
+        start.channel.progress(len(hoard), 1e6)
+        time.sleep(0.02)
+
+
+def flood_output(start: Start) -> None:
+    while True:
+        os.write(start.protocol, b"not of the protocol\n" * 1000)
+
+
+def flood_line(start: Start) -> None:
+    while True:
+        os.write(start.protocol, b"x" * 65536)
+
+
+def flood_log(_: Start) -> None:
+    while True:
+        os.write(2, b"noise that nobody should keep\n" * 1000)
+
+
+# Failures that are reported
+
+
+def disk_full(_: Start) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def no_model(_: Start) -> None:
+    raise StageError(FailureKind.ENVIRONMENT, "the model is not on this machine")
+
+
+def bad_input(_: Start) -> None:
+    raise StageError(FailureKind.BAD_INPUT, "this is not a recording")
+
+
+def defect(_: Start) -> None:
+    raise RuntimeError("a defect of a library")
+
+
+# Results that are none
+
+
+def no_result(_: Start) -> None:
+    """Success is reported all the same."""
+
+
+def broken_result(start: Start) -> None:
+    start.artefact.write_bytes(b"\x00\xff no JSON")
+
+
+def truncated_result(start: Start) -> None:
+    start.ok()
+    start.artefact.write_bytes(start.artefact.read_bytes()[:-20])
+
+
+def _replaced(start: Start, old: bytes, new: bytes) -> None:
+    start.ok()
+    content, found = re.subn(old, new, start.artefact.read_bytes(), count=1)
+    assert found
+    start.artefact.write_bytes(content)
+
+
+def other_attempt(start: Start) -> None:
+    _replaced(start, rb'"nonce": *"', b'"nonce": "0')
+
+
+def not_finite(start: Start) -> None:
+    _replaced(start, rb'"end": *[0-9.]+', b'"end": NaN')
+
+
+# What others do to the recording meanwhile
+
+
+def grow(start: Start) -> None:
+    with start.source.open("ab") as file:
+        file.write(b"more\n")
+    start.ok()
+
+
+def rewrite(start: Start) -> None:
+    start.source.write_bytes(b"rewritten\n")
+    start.ok()
+
+
+def hide(start: Start) -> None:
+    """Other bytes, same size, same modification time: only ctime tells."""
+    before = start.source.stat()
+    start.source.write_bytes(b"hidden".ljust(before.st_size, b"\n"))
+    os.utime(start.source, ns=(before.st_atime_ns, before.st_mtime_ns))
+    start.ok()
+
+
+def vanish(start: Start) -> None:
+    start.source.unlink()
+    start.ok()
+
+
+def rename(start: Start) -> None:
+    start.source.rename(start.source.with_name(f"renamed-{start.source.name}"))
+    start.ok()
+
+
+# Those that only take their time
+
+
+def slow(start: Start) -> None:
+    for step in range(1, 6):
+        time.sleep(0.1)
+        start.channel.progress(step / 10, 4.0)
+    start.ok()
+
+
+def environment(start: Start) -> None:
+    """Write down what this process was given."""
+    lines = [f"{key}={value}" for key, value in sorted(os.environ.items())]
+    text = "\n".join([*lines, f"cwd {Path.cwd()}", f"flags {sys.flags}"])
+    (start.channel.request.folder / "environment.txt").write_text(text)
+    start.ok()
+
+
+def gate(start: Start, path: Path) -> None:
+    done = 0.0
+    while not path.exists():
+        done += 0.05
+        start.channel.progress(done, 1e6)
+        time.sleep(0.05)
+    start.ok()
+
+
+_BEHAVIOURS: dict[str, Behaviour] = {
+    one.__name__: one
+    for one in (
+        segv, abort, kill, leave, fail, grandchild, unseen_grandchild, kill_daemon, abort_at_exit,
+        hang, deaf, stop, spin, swell, flood_output, flood_line, flood_log,
+        disk_full, no_model, bad_input, defect,
+        no_result, broken_result, truncated_result, other_attempt, not_finite,
+        grow, rewrite, hide, vanish, rename, slow, environment,
+    )
+}  # fmt: skip
+
+
+def act(start: Start, asked: str, counter: Path) -> None:
+    """Do what `asked` says; `counter` counts the starts of this stage for this job."""
+    name, times, afterwards = [*asked.split(), "", "", ""][:3]
+    started = int(counter.read_text()) if counter.exists() else 0
+    counter.write_text(str(started + 1))
+    if times and started >= int(times):
+        name = afterwards
+    kind, _, path = name.removeprefix("early:").partition(":")
+    if kind == "gate":
+        gate(start, Path(path))
+    elif kind in {"", "ok"}:
+        start.ok()
+    else:
+        _BEHAVIOURS[kind](start)
