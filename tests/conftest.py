@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit import phases
+
 _OURS = ("DROPSCRIBE_", "XDG_", "HF_")
 _HOME = Path(tempfile.mkdtemp(prefix="dropscribe-tests-"))
 
@@ -21,6 +23,18 @@ for _name in [name for name in os.environ if name.startswith(_OURS)]:
 os.environ["HOME"] = str(_HOME)
 os.environ["XDG_CONFIG_HOME"] = str(_HOME / "xdg" / "config")
 os.environ["XDG_CACHE_HOME"] = str(_HOME / "xdg" / "cache")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    phases.add_options(parser)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    phases.sort(config, items, Path(__file__).parent)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    phases.write_counts(terminalreporter.config, terminalreporter.stats)
 
 
 def pytest_unconfigure() -> None:

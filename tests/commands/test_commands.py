@@ -169,19 +169,17 @@ def test_a_second_daemon_is_refused_for_now(daemon: DaemonProcess) -> None:
     assert "another dropscribe is running" in second.stderr
 
 
-def test_one_job_can_be_run_by_its_number(tmp_path: Path) -> None:
-    daemon = DaemonProcess.on(tmp_path / "d")
+def test_one_job_can_be_run_by_its_number(daemon: DaemonProcess) -> None:
     for name in ("a.wav", "b.wav"):
-        daemon.drop(AUDIO / "memo-10s.wav", name)
-    broken = daemon.acting(prepare="disk_full")
-    broken.once()
-    ended = daemon.call("run", "-j", "2")
+        daemon.drop(name.encode(), name)
+    daemon.acting(prepare="disk_full").once()
+    ended = daemon.once("-j", "2")
     assert ended.returncode == 0, ended.stderr
     assert "b.wav" in ended.stdout
     assert daemon.delivered() == ["b"]
-    assert "done already" in daemon.call("run", "-j", "2").stderr
+    assert "done already" in daemon.once("-j", "2").stderr
     (daemon.config.paths.inbox / "a.wav").unlink()
-    gone = daemon.call("run", "-j", "1")
+    gone = daemon.once("-j", "1")
     assert gone.returncode == 1
     assert daemon.delivered() == ["b"]
 
@@ -285,6 +283,7 @@ def test_doctor_names_each_problem_with_its_remedy(tmp_path: Path) -> None:
 # transcribe
 
 
+@pytest.mark.computes
 def test_files_named_by_hand_are_transcribed_and_stay(tmp_path: Path) -> None:
     daemon = DaemonProcess.on(tmp_path / "d")
     memo, bad, out = tmp_path / "memo.wav", tmp_path / "bad.wav", tmp_path / "out"
@@ -308,6 +307,7 @@ def test_files_named_by_hand_are_transcribed_and_stay(tmp_path: Path) -> None:
 # demo
 
 
+@pytest.mark.computes
 def test_the_demo_shows_the_main_job_on_mlx(daemon: DaemonProcess, tmp_path: Path) -> None:
     """The backend that a Mac uses, on real people in three languages, by the real daemon."""
     ended = daemon.call("demo", "--folder", str(tmp_path / "demo"))

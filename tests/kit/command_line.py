@@ -1,7 +1,7 @@
 """The command line in this process, and with fake stages where a test does not need real ones.
 
 A process of its own costs a second of imports: only those tests start one that kill it, trace it,
-or look at its environment. test_readmes.py runs every verb as a user does.
+or look at its environment. test_readme_commands.py runs verbs as a user does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from loguru import logger
 
 from daemon.__main__ import main
-from daemon.commands import run
+from daemon.commands import realign, run, transcribe
 from daemon.config.settings import Config
 from daemon.models.hardware import Backend
 from daemon.reporting.event_log import EventLog
@@ -30,19 +30,18 @@ RETRY_SECONDS = 0.2  # a pause's, in tests
 
 @contextlib.contextmanager
 def fake_stages(behaviour: Mapping[str, str], real: Sequence[str] = ()) -> Iterator[None]:
-    """`dropscribe run` starts fake stages that behave so, but for the `real` ones."""
+    """Every command starts fake stages that behave so, but for the `real` ones."""
 
     def commands(config: Config, backend: Backend) -> Commands:
         genuine = application.stage_commands(config, backend) if real else {}
         kept = {stage: command for stage, command in genuine.items() if stage in real}
         return fake_commands(**behaviour) | kept
 
-    before = run.stage_commands
-    run.stage_commands = commands
-    try:
+    with contextlib.ExitStack() as changed:
+        for module in (run, realign, transcribe):
+            changed.callback(setattr, module, "stage_commands", module.stage_commands)
+            module.stage_commands = commands  # type: ignore[attr-defined]
         yield
-    finally:
-        run.stage_commands = before
 
 
 @contextlib.contextmanager

@@ -100,13 +100,13 @@ class DaemonProcess:
         """Run a command, in this process, to its end."""
         return command_line.call("--config", str(self.root / "config.toml"), *arguments, cwd=cwd)
 
-    def once(self) -> subprocess.CompletedProcess[str]:
-        """`run --once`, in this process; the stages may be fakes."""
+    def once(self, *options: str) -> subprocess.CompletedProcess[str]:
+        """`run`, until all is done (--once) or with these options, in this process."""
         with contextlib.ExitStack() as changed:
             changed.enter_context(command_line.short_pauses())
             if self.behaviour is not None:
                 changed.enter_context(command_line.fake_stages(self.behaviour))
-            return self.call("run", "--once")
+            return self.call("run", *(options or ("--once",)))
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start `run` and wait until the daemon says that it has."""
