@@ -20,15 +20,15 @@ def test_a_corrected_configuration_frees_the_queue_and_is_what_provenance_tells(
     tmp_path: Path,
 ) -> None:
     """The recording was prepared under the old settings; it is transcribed under the new."""
-    daemon = DaemonProcess.faked(tmp_path / "d", transcribe="full_disk")
+    daemon = DaemonProcess.faked(tmp_path / "d", transcribe="disk_full")
     _set(daemon, "transcribe.language", "de")
     _set(daemon, "transcribe.initial_prompt", "Zebra")
     daemon.drop(b"one", "one.wav")
-    assert daemon.once("run", "--once").returncode != 0
+    assert daemon.once().returncode != 0
     assert daemon.delivered() == []
     _set(daemon, "transcribe.language", "English")
     _set(daemon, "transcribe.initial_prompt", "''")
-    assert daemon.acting().once("run", "--once").returncode == 0
+    assert daemon.acting().once().returncode == 0
     options = daemon.document("one")["provenance"]["options"]
     assert options == {"language": "en", "languages": [], "initial_prompt": False, "align": True}
     _set(daemon, "transcribe.language", "fr")  # later settings do not change what was done
@@ -38,12 +38,12 @@ def test_a_corrected_configuration_frees_the_queue_and_is_what_provenance_tells(
 def test_provenance_tells_the_settings_of_the_transcription_not_of_the_delivery(
     tmp_path: Path,
 ) -> None:
-    daemon = DaemonProcess.faked(tmp_path / "d", align="full_disk")
+    daemon = DaemonProcess.faked(tmp_path / "d", align="disk_full")
     _set(daemon, "transcribe.language", "de")
     daemon.drop(b"one", "one.wav")
-    assert daemon.once("run", "--once").returncode != 0
+    assert daemon.once().returncode != 0
     _set(daemon, "transcribe.language", "''")
-    assert daemon.acting().once("run", "--once").returncode == 0
+    assert daemon.acting().once().returncode == 0
     assert daemon.document("one")["provenance"]["options"]["language"] == "de"
 
 
