@@ -31,10 +31,10 @@ def _daemon(tmp_path: Path, **output: object) -> DaemonProcess:
 def test_the_index_lists_what_was_delivered_and_what_failed(tmp_path: Path) -> None:
     daemon = _daemon(tmp_path)
     daemon.drop(b"a recording", "memo.wav")
-    daemon.once("run", "--once")
+    daemon.once()
     assert re.findall(r'href="./([^"]*)"', _index(daemon)) == ["memo.html"]
     daemon.drop(b"another", "broken.wav")
-    daemon.acting(prepare="bad_input").once("run", "--once")
+    daemon.acting(prepare="bad_input").once()
     assert "broken.wav" in _index(daemon)
     assert "<code>dropscribe retry 2</code>" in _index(daemon)
 
@@ -49,7 +49,7 @@ def test_the_index_follows_a_running_daemon(tmp_path: Path) -> None:
 def test_no_index_where_none_is_wanted(tmp_path: Path) -> None:
     daemon = DaemonProcess.faked(tmp_path, {"output": {"index": False}})
     daemon.drop(b"a recording", "memo.wav")
-    daemon.once("run", "--once")
+    daemon.once()
     assert daemon.delivered() == ["memo"]
     assert not daemon.output("index.html").exists()
 
