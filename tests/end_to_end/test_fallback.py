@@ -149,7 +149,7 @@ def test_an_aligner_that_fails_early_does_not_end_the_transcription(tmp_path: Pa
     commands = fake_commands(transcribe=f"gate:{gate}", align="early:segv")
     ended = run_one(tmp_path / "d", commands, on_turn=look)
     assert ended.document["alignment"]["status"] == "failed"
-    assert len(ended.document["segments"]) == 1
+    assert len(ended.document["segments"]) == 2
     assert ended.records[Stage.TRANSCRIBE].starts == 1
     assert ended.records[Stage.PREPARE].starts == 1
     assert len(begun) == 2

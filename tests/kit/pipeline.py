@@ -19,6 +19,7 @@ from daemon.supervisor.application import Application, Commands
 from tests.kit.daemon_process import Tables, configured
 
 Json = dict[str, Any]
+RECORDING = b"One two three.\nFour five.\n"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def run_one(
     on_turn: Callable[[Attempts], None] = lambda _: None,
 ) -> JobEnd:
     """One recording from the inbox to its end."""
-    (ended,) = run_all(root, {"memo.wav": b"a recording"}, commands, tables, on_turn).values()
+    (ended,) = run_all(root, {"memo.wav": RECORDING}, commands, tables, on_turn).values()
     return ended
 
 

@@ -22,14 +22,14 @@ from tests.kit import schemas
 from tests.kit.daemon_process import configured
 from tests.kit.fake_commands import fake_commands
 from tests.kit.fake_recording import recording
-from tests.kit.pipeline import run_all, run_one
+from tests.kit.pipeline import RECORDING, run_all, run_one
 
 
 def test_a_delivered_recording_is_archived(tmp_path: Path) -> None:
     ended = run_one(tmp_path, fake_commands())
     paths = ended.config.paths
     assert ended.job.next is Stage.DONE
-    assert (paths.done / "memo.wav").read_bytes() == b"a recording"
+    assert (paths.done / "memo.wav").read_bytes() == RECORDING
     assert not list(paths.inbox.iterdir())
 
 
@@ -48,7 +48,7 @@ def test_a_name_that_is_taken_in_done_is_not_overwritten(tmp_path: Path) -> None
     (tmp_path / "done" / "memo.wav").write_bytes(b"an older one")
     run_one(tmp_path, fake_commands())
     assert (tmp_path / "done" / "memo.wav").read_bytes() == b"an older one"
-    assert (tmp_path / "done" / "memo (2).wav").read_bytes() == b"a recording"
+    assert (tmp_path / "done" / "memo (2).wav").read_bytes() == RECORDING
 
 
 def test_only_the_wanted_formats_appear(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_without_alignment_segments_are_delivered_and_no_child_is_started(tmp_pa
 def test_a_failed_recording_is_moved_with_the_reason_beside_it(tmp_path: Path) -> None:
     ended = run_one(tmp_path, fake_commands(prepare="bad_input"))
     assert ended.job.next is Stage.FAILED
-    assert (ended.config.paths.failed / "memo.wav").read_bytes() == b"a recording"
+    assert (ended.config.paths.failed / "memo.wav").read_bytes() == RECORDING
     assert ended.error["reason"] == "this is not a recording"
     assert ended.error["attempts"] == {"prepare": 1}
     assert not list(ended.config.paths.outbox.iterdir())
@@ -75,7 +75,7 @@ def test_a_failed_recording_is_moved_with_the_reason_beside_it(tmp_path: Path) -
 
 def test_a_failed_recording_that_is_kept_stays(tmp_path: Path) -> None:
     ended = run_one(tmp_path, fake_commands(prepare="bad_input"), {"output": {"source": "keep"}})
-    assert (ended.config.paths.inbox / "memo.wav").read_bytes() == b"a recording"
+    assert (ended.config.paths.inbox / "memo.wav").read_bytes() == RECORDING
     assert ended.error["reason"] == "this is not a recording"
 
 

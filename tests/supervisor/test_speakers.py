@@ -82,9 +82,9 @@ def test_without_words_the_segments_have_speakers(tmp_path: Path) -> None:
         ("segv", "SIGSEGV"),
         ("kill", "SIGKILL"),
         ("hang", "without progress"),
-        ("hog", "memory"),
+        ("swell", "memory"),
         ("broken_result", "speakers.json is broken"),
-        ("wrong_nonce", "another attempt"),
+        ("other_attempt", "another attempt"),
         ("no_result", "it wrote no speakers.json"),
         ("bad_input", "not a recording"),
         ("fail", "exit code 7"),
@@ -107,6 +107,6 @@ def test_its_failure_costs_the_labels_only_with_the_reason(
 
 
 def test_it_is_tried_again(tmp_path: Path) -> None:
-    end = _run(tmp_path, "once:segv")
+    end = _run(tmp_path, "segv 1")
     assert _said(end)[0] == ("SPEAKER_00", "One")
     assert end.records[Stage.DIARIZE].failures == 1
