@@ -73,7 +73,9 @@ def _mention(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option("--initial-prompt", "--initial_prompt", help="Names and jargon, for their spelling.")
 @click.option("--hotwords", help="Words to expect, as in faster-whisper.")
 @click.option("--align-model", "--align_model", help="A folder or a repository.")
-@click.option("--speakers", type=click.Choice(["off", "voices"]), help="Who speaks when.")
+@click.option(
+    "--speakers", type=click.Choice(["off", "voices", "channels"]), help="Who speaks when."
+)
 @click.option("--speaker-count", type=click.IntRange(1, 100), help="How many, if it is known.")
 @click.option("--no-align", "--no_align", is_flag=True, help="Segments only, no word times.")
 @click.option("--word-timestamps", "--word_timestamps", type=bool, help="False is --no-align.")

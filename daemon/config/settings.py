@@ -148,10 +148,13 @@ class Align(_Table):
     fallback: Literal["auto", "asr", "segments"] = "auto"
 
 
+SpeakerMode = Literal["off", "voices", "channels"]
+
+
 class Speakers(_Table):
     """Who speaks. `count` 0: find out, between `min_count` and `max_count`."""
 
-    mode: Literal["off", "voices"] = "off"
+    mode: SpeakerMode = "off"
     count: Annotated[int, Field(ge=0, le=100)] = 0
     min_count: Annotated[int, Field(ge=1, le=100)] = 1
     max_count: Annotated[int, Field(ge=1, le=100)] = 20

@@ -8,9 +8,11 @@ import numpy as np
 
 from daemon.audio import FloatArray
 
+_FULL_SCALE = 32_767
+
 
 class Recording:
-    """An .npy of 16 kHz mono float32. It is mapped anew for each reading: what was read of a long
+    """An .npy of 16 kHz, float32 or int16, of shape (samples,) or (samples, channels). It is mapped anew for each reading: what was read of a long
     recording does not stay in this process's memory."""
 
     def __init__(self, path: Path) -> None:
@@ -19,4 +21,6 @@ class Recording:
 
     def read(self, start: int, end: int) -> FloatArray:
         """The samples from one index to another, or fewer at the end."""
-        return np.array(np.load(self._path, mmap_mode="r")[start:end], np.float32)
+        part = np.load(self._path, mmap_mode="r")[start:end]
+        scale = np.float32(1 / _FULL_SCALE if part.dtype == np.int16 else 1.0)
+        return np.asarray(part * scale, np.float32)

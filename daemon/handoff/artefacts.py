@@ -8,6 +8,7 @@
     transcript.json   TRANSCRIBE  → ALIGN, PUBLISH
     aligned.jsonl     ALIGN       → the next ALIGN      what was tried and what came of it
     alignment.json    ALIGN       → PUBLISH
+    channels.npy      PREPARE     → DIARIZE       the channels that are heard, int16; if they are asked for
     voices.npz        DIARIZE     → the next DIARIZE    what it heard: speakers can be counted anew
     speakers.json     DIARIZE     → PUBLISH
     outputs/          PUBLISH                     what will lie in the outbox, rendered once
@@ -35,6 +36,8 @@ REQUEST = "request.json"
 OPTIONS = "options.json"
 AUDIO = "audio.npy"
 PARTIAL_AUDIO = "audio.npy.partial"
+CHANNELS = "channels.npy"
+PARTIAL_CHANNELS = "channels.npy.partial"
 PREPARED = "prepared.json"
 SEGMENTS = "segments.jsonl"
 TRANSCRIPT = "transcript.json"
@@ -47,7 +50,15 @@ LOG = "job.log"
 _MAX_BYTES = 500_000_000  # of an artefact: the words of hundreds of hours
 
 # What a finished job does not need any more; the small artefacts allow realign and render.
-LARGE = (AUDIO, PARTIAL_AUDIO, "tracks.partial", OUTPUTS, f"{OUTPUTS}.partial")
+LARGE = (
+    AUDIO,
+    PARTIAL_AUDIO,
+    CHANNELS,
+    PARTIAL_CHANNELS,
+    "tracks.partial",
+    OUTPUTS,
+    f"{OUTPUTS}.partial",
+)
 
 
 T = TypeVar("T")
@@ -72,6 +83,7 @@ class JobRequest:
     # Whose words get Whisper's own times: nobody's ("segments"), those without an aligner on this
     # machine ("auto"), or everybody's ("asr").
     fallback: str = "segments"
+    speakers: str = "off"  # how they are told apart: by their "voices", or by "channels"
     min_speakers: int = 1
     max_speakers: int = 20
 
@@ -92,6 +104,7 @@ class JobRequest:
             max_seconds=data["max_seconds"],
             min_free_bytes=data["min_free_bytes"],
             fallback=data["fallback"],
+            speakers=data["speakers"],
             min_speakers=data["min_speakers"],
             max_speakers=data["max_speakers"],
         )

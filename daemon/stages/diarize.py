@@ -38,6 +38,10 @@ def _handler() -> Handler:
     def diarize(channel: Channel) -> None:
         folder, nonce = channel.request.folder, channel.request.nonce
         job = JobRequest.read(folder)
+        if job.speakers == "channels":
+            found = _by_channels(folder)
+            artefacts.write_artefact(folder / artefacts.SPEAKERS, nonce, found)
+            return
         try:
             networks = _networks()
         except (ModelMissingError, TamperedModelError) as error:
@@ -53,6 +57,21 @@ def _handler() -> Handler:
         artefacts.write_artefact(folder / artefacts.SPEAKERS, nonce, found)
 
     return diarize
+
+
+def _by_channels(folder: Path) -> Diarization:
+    """A speaker for each channel; the reason why not, where the channels cannot tell."""
+    from daemon.diarization import channels  # noqa: PLC0415
+    from daemon.diarization.recording import Recording  # noqa: PLC0415
+
+    recording = Recording(folder / artefacts.CHANNELS)
+    try:
+        turns, voices = channels.speakers(channels.levels(recording.read, recording.length), ())
+    except channels.SameSoundError as error:
+        return Diarization(DiarizationStatus.FAILED, str(error), "channels")
+    return Diarization(
+        DiarizationStatus.COMPLETE, method="channels", voices=tuple(voices), turns=tuple(turns)
+    )
 
 
 def _networks() -> Networks:

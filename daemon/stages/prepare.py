@@ -26,13 +26,19 @@ def _handler(early: _Early | None = None) -> Handler:
         folder = channel.request.folder
         job = JobRequest.read(folder)
         partial = folder / artefacts.PARTIAL_AUDIO
+        wants_channels = job.speakers == "channels"
+        channels = folder / artefacts.PARTIAL_CHANNELS if wants_channels else None
         try:
             with _open(job, early) as file:
-                decoded, sha256 = _read(file, job, partial, channel)
+                decoded, sha256 = _read(file, job, partial, channels, channel)
+            if channels is not None:
+                channels.replace(folder / artefacts.CHANNELS)
             _sync(partial)
             partial.replace(folder / artefacts.AUDIO)
         finally:
             partial.unlink(missing_ok=True)
+            if channels is not None:
+                channels.unlink(missing_ok=True)
         prepared = Prepared(
             sha256=sha256,
             bytes=job.identity.size,
@@ -48,13 +54,18 @@ def _handler(early: _Early | None = None) -> Handler:
         artefacts.write_artefact(folder / artefacts.PREPARED, nonce, prepared)
 
     def _read(
-        file: BufferedReader, job: JobRequest, target: Path, channel: Channel
+        file: BufferedReader, job: JobRequest, target: Path, channels: Path | None, channel: Channel
     ) -> tuple[decode.Decoded, str]:
         """Decode and digest the very bytes that were settled."""
         try:
             room = _Room(target.parent, job.min_free_bytes)
             decoded = decode.decode(
-                file, target, job.max_seconds, channel.progress, on_bytes=room.take
+                file,
+                target,
+                job.max_seconds,
+                channel.progress,
+                on_bytes=room.take,
+                channels_target=channels,
             )
         except decode.UnreadableError as error:
             _still_the_same(file, job)  # it may be unreadable because it is still growing

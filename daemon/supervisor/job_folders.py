@@ -59,6 +59,7 @@ class JobFolders:
             max_seconds=config.limits.max_audio_hours * 3600,
             min_free_bytes=config.limits.min_free_mb * _MB,
             fallback=config.align.fallback if config.align.enabled else "segments",
+            speakers=config.speakers.mode,
             min_speakers=least,
             max_speakers=most,
         )

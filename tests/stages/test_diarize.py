@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,38 @@ def test_a_call_between_two_people(tmp_path: Path) -> None:
     alone, voices = arrange(heard, Count(1, 1))
     assert len(voices) == 1
     assert {turn.speaker for turn in alone} == {0}
+
+
+def test_a_call_with_a_channel_for_each_side(tmp_path: Path) -> None:
+    """PREPARE keeps the channels of a stereo file, DIARIZE tells the sides apart."""
+    second = np.sin(np.arange(SAMPLE_RATE) * 0.3) * np.repeat(
+        np.random.default_rng(1).random(50), 320
+    )
+    silence = np.zeros(SAMPLE_RATE)
+    left = np.concatenate([second, silence, second, silence])
+    right = np.concatenate([silence, second * 0.5, silence, second * 0.5])
+    stereo = np.stack([left + 0.1 * right, right + 0.1 * left], axis=1)
+    source = tmp_path / "call.wav"
+    with wave.open(str(source), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes((stereo * 20_000).astype("<i2").tobytes())
+    request = request_for(source, tmp_path / "job", speakers="channels")
+    for module in ("prepare", "diarize"):
+        with stage(("-P", "-s", "-m", f"daemon.stages.{module}"), tmp_path / "log") as process:
+            process.hear()
+            process.ask(request)
+            receipt = process.receipt()
+            assert receipt.kind is None, receipt
+    found = artefacts.read_diarization(request.folder, request.nonce)
+    assert (found.status, found.method) == (DiarizationStatus.COMPLETE, "channels")
+    assert [(turn.speaker, round(turn.start)) for turn in found.turns] == [
+        (0, 0),
+        (1, 1),
+        (0, 2),
+        (1, 3),
+    ]
 
 
 def test_missing_models_are_a_result_with_the_reason(
