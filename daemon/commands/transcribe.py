@@ -19,7 +19,7 @@ from daemon.commands.command_line import command
 from daemon.commands.options import FOLDER, chosen_formats
 from daemon.commands.sources import recordings
 from daemon.config import file as config_file
-from daemon.config.settings import Config
+from daemon.config.settings import SPEAKER_MODES, Config
 from daemon.domain.job import Job, Stage
 from daemon.domain.transcript import Json
 from daemon.errors import FAILED, INTERRUPTED, OK, UsageError
@@ -73,9 +73,7 @@ def _mention(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option("--initial-prompt", "--initial_prompt", help="Names and jargon, for their spelling.")
 @click.option("--hotwords", help="Words to expect, as in faster-whisper.")
 @click.option("--align-model", "--align_model", help="A folder or a repository.")
-@click.option(
-    "--speakers", type=click.Choice(["off", "voices", "channels"]), help="Who speaks when."
-)
+@click.option("--speakers", type=click.Choice(SPEAKER_MODES), help="Who speaks when.")
 @click.option("--speaker-count", type=click.IntRange(1, 100), help="How many, if it is known.")
 @click.option("--no-align", "--no_align", is_flag=True, help="Segments only, no word times.")
 @click.option("--word-timestamps", "--word_timestamps", type=bool, help="False is --no-align.")

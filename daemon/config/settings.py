@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 from string import Formatter
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -149,6 +149,7 @@ class Align(_Table):
 
 
 SpeakerMode = Literal["off", "voices", "channels"]
+SPEAKER_MODES = get_args(SpeakerMode)
 
 
 class Speakers(_Table):

@@ -8,7 +8,7 @@
     transcript.json   TRANSCRIBE  → ALIGN, PUBLISH
     aligned.jsonl     ALIGN       → the next ALIGN      what was tried and what came of it
     alignment.json    ALIGN       → PUBLISH
-    channels.npy      PREPARE     → DIARIZE       the channels that are heard, int16; if they are asked for
+    channels.npy      PREPARE     → DIARIZE       the channels that are heard, if asked for
     voices.npz        DIARIZE     → the next DIARIZE    what it heard: speakers can be counted anew
     speakers.json     DIARIZE     → PUBLISH
     outputs/          PUBLISH                     what will lie in the outbox, rendered once
