@@ -64,6 +64,9 @@ def _by_channels(folder: Path) -> Diarization:
     from daemon.diarization import channels  # noqa: PLC0415
     from daemon.diarization.recording import Recording  # noqa: PLC0415
 
+    if not (folder / artefacts.CHANNELS).exists():
+        reason = "its channels were not kept: speakers.mode was not channels when it was decoded"
+        return Diarization(DiarizationStatus.FAILED, reason, "channels")
     recording = Recording(folder / artefacts.CHANNELS)
     try:
         turns, voices = channels.speakers(channels.levels(recording.read, recording.length), ())
