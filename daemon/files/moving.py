@@ -8,12 +8,14 @@ recording, which stays. A claim that a killed process left behind is put back by
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import hashlib
 import os
 import secrets
 import shutil
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +29,7 @@ from daemon.files.state_folder import TEMP_PREFIX
 
 _CLAIM_SUFFIX = ".claim"
 _REPLACED = "it was replaced, or is still being written"
+_COPYFILE_METADATA = 7  # copyfile.h: access lists, permissions and extended attributes
 _CHUNK = 1 << 20  # bytes copied at a time
 
 
@@ -118,10 +121,25 @@ def copied(source: Path, identity: Identity | None, folder: Path) -> Iterator[Pa
 
 
 def _copy_attributes(source: int, target: int) -> None:
+    """Permissions, dates, and what the Finder keeps beside a file: tags, comments, its creation."""
     found = os.fstat(source)
     with contextlib.suppress(PermissionError, NotImplementedError):
         os.fchmod(target, stat.S_IMODE(found.st_mode))
+    if sys.platform == "darwin":
+        ctypes.CDLL(None).fcopyfile(source, target, None, _COPYFILE_METADATA)
+        # A file cannot be older than its content on macOS: setting that date sets this one, too.
+        os.utime(target, ns=(found.st_atime_ns, int(found.st_birthtime * 1e9)))
+    else:
+        _copy_extended(source, target)
     os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+def _copy_extended(source: int, target: int) -> None:
+    """Linux's extended attributes of users, as far as the other volume has any."""
+    with contextlib.suppress(OSError):
+        for name in os.listxattr(source):
+            with contextlib.suppress(OSError):
+                os.setxattr(target, name, os.getxattr(source, name))
 
 
 def move_without_clobbering(source: Path, target: Path) -> None:

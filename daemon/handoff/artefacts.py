@@ -119,6 +119,15 @@ class JobRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Chapter:
+    """A chapter of the recording, in seconds since its start."""
+
+    start: Seconds
+    end: Seconds
+    title: Line
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """What PREPARE found. `speech` is (start, end) in seconds, in order; `recorded_at` ISO 8601."""
 
@@ -131,6 +140,10 @@ class Prepared:
     warnings: tuple[Line, ...]
     speech: tuple[tuple[Time, Time], ...]
     is_cut_off: bool = False  # it is shorter than its own header says
+    title: Line | None = None
+    artist: Line | None = None
+    album: Line | None = None
+    chapters: tuple[Chapter, ...] = ()
 
 
 def write_artefact(path: Path, nonce: str, content: object) -> None:

@@ -19,6 +19,7 @@ from daemon.audio import SAMPLE_RATE
 from daemon.stages import channels, elementary
 from daemon.stages.container import Opened, UnreadableError, is_protected, opened
 from daemon.stages.kept_channels import write_channels
+from daemon.stages.metadata import Metadata, metadata_of
 from daemon.stages.selection import MeasuredTrack, TrackChoice, select
 from daemon.stages.tracks import Hole, Track, TrackWriter
 
@@ -42,7 +43,7 @@ class Decoded:
     seconds: float
     container: str
     codec: str
-    recorded_at: str | None
+    metadata: Metadata
     warnings: tuple[str, ...]
     is_cut_off: bool = False  # it is shorter than its own header says
     channels: tuple[str, ...] = ()  # names of the columns of `channels_target`, if it was asked for
@@ -82,7 +83,7 @@ def decode(
                 seconds=seconds,
                 container=recording.name,
                 codec=heard[0].track.stream.codec_context.name,
-                recorded_at=_recorded_at(recording.container.metadata),
+                metadata=metadata_of(recording.container, heard[0].track.stream, recording.start),
                 warnings=_warnings(recording, measured),
                 is_cut_off=any(_lacking(recording, one.track) for one in heard),
                 channels=names,
@@ -212,7 +213,3 @@ def _clock(seconds: float) -> str:
     hours, minutes = divmod(hundredths // 6000, 60)
     rest = f"{minutes:02}:{hundredths % 6000 / 100:05.2f}"
     return f"{hours}:{rest}" if hours else rest.removeprefix("0")
-
-
-def _recorded_at(metadata: dict[str, str]) -> str | None:
-    return next((metadata[key] for key in ("creation_time", "date") if metadata.get(key)), None)

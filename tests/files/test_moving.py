@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from daemon.files import moving
-from daemon.files.moving import claimed, move_without_clobbering, restore_claims
+from daemon.files.moving import claimed, copied, move_without_clobbering, restore_claims
 
 
 @pytest.fixture
@@ -123,3 +123,19 @@ def test_what_is_no_file_is_not_copied(tmp_path: Path, make: object) -> None:
     with pytest.raises(OSError, match=os.strerror(errno.EXDEV)):
         move_without_clobbering(tmp_path / "album.wav", tmp_path / "out" / "album.wav")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_what_is_kept_beside_a_file_survives_the_move_to_another_volume(tmp_path: Path) -> None:
+    """Tags and comments of the Finder are extended attributes; dates and permissions as well."""
+    source = tmp_path / "a.wav"
+    source.write_bytes(b"content")
+    try:
+        os.setxattr(source, "user.com.apple.metadata:_kMDItemUserTags", b"Red")
+    except OSError:
+        pytest.skip("this volume has no extended attributes")
+    source.chmod(0o640)
+    os.utime(source, ns=(1_700_000_000_000_000_000, 1_600_000_000_000_000_000))
+    with copied(source, None, tmp_path) as copy:
+        assert os.getxattr(copy, "user.com.apple.metadata:_kMDItemUserTags") == b"Red"
+        status = copy.stat()
+        assert (status.st_mode & 0o777, status.st_mtime_ns) == (0o640, 1_600_000_000_000_000_000)

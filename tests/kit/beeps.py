@@ -6,7 +6,7 @@ decoded audio, to a few milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -69,9 +69,32 @@ class Sound:
     bit_rate: int = 96_000
 
 
-def write(path: Path, *sounds: Sound, picture: float = 0.0, **options: str) -> Path:
-    """A container with these tracks, and a grey picture of `picture` seconds, if any."""
+def write(
+    path: Path,
+    *sounds: Sound,
+    picture: float = 0.0,
+    tags: Mapping[str, str] | None = None,
+    chapters: Sequence[tuple[str, float, float]] = (),
+    **options: str,
+) -> Path:
+    """A container with these tracks, and a grey picture of `picture` seconds, if any.
+
+    A chapter is a title, a start and an end in seconds.
+    """
     with av.open(path, "w", options=options) as container:
+        container.metadata.update(tags or {})
+        container.set_chapters(
+            [
+                {
+                    "id": number,
+                    "start": round(start * 1000),
+                    "end": round(end * 1000),
+                    "time_base": Fraction(1, 1000),
+                    "metadata": {"title": title},
+                }
+                for number, (title, start, end) in enumerate(chapters)
+            ]
+        )
         video = container.add_stream("mpeg4", rate=5) if picture else None
         if video is not None:
             video.width = video.height = 32

@@ -59,7 +59,9 @@ def _prepare() -> Handler:
             seconds=SECONDS,
             container="wav",
             codec="pcm_s16le",
-            recorded_at=None,
+            metadata=types.SimpleNamespace(
+                recorded_at=None, title=None, artist=None, album=None, chapters=()
+            ),
             warnings=(),
             is_cut_off=False,
         )
