@@ -67,8 +67,9 @@ def mlx_whisper(work: Work) -> Run:
     def run() -> Sequence[int]:
         lengths: list[int] = []
         for at in range(0, len(work.chunks), work.batch):
-            parts = [audio.pad_or_trim(part) for part in work.chunks[at : at + work.batch]]
-            mel = mx.stack([audio.log_mel_spectrogram(part, work.size.n_mels) for part in parts])
+            parts = map(mx.array, work.chunks[at : at + work.batch])
+            padded = [audio.pad_or_trim(part) for part in parts]
+            mel = mx.stack([audio.log_mel_spectrogram(part, work.size.n_mels) for part in padded])
             results = model.decode(mel.astype(mx.float16 if fp16 else mx.float32), options)
             lengths += [len(result.tokens) for result in results]
         return lengths
@@ -83,9 +84,8 @@ def vayu_whisper(work: Work) -> Run:
 
 
 def lightning_whisper_mlx(work: Work) -> Run:
-    unlimited = ("no_speech_threshold", "compression_ratio_threshold", "logprob_threshold")
-    options = dict.fromkeys(unlimited)
-    return _transcriber(work, "lightning_whisper_mlx", "transcribe_audio", options)
+    limits = ("no_speech_threshold", "compression_ratio_threshold", "logprob_threshold")
+    return _transcriber(work, "lightning_whisper_mlx", "transcribe_audio", dict.fromkeys(limits))
 
 
 def _transcriber(work: Work, package: str, name: str, options: Mapping[str, object]) -> Run:
