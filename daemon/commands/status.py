@@ -200,6 +200,8 @@ def _lines(data: Json) -> list[str]:
         lines.append(data["stand_in"])
     if data["daemon"].get("watcher") not in (None, "", "off"):
         lines.append(f"watching by rescan only: {data['daemon']['watcher']}")
+    for file in data["daemon"].get("inbox", ()):
+        lines.append(f"  {file['name']} waits: {file['reason']}")
     for row in data["daemon"].get("working_on", ()):
         if row.get("waiting"):
             continue

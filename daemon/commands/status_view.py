@@ -41,6 +41,8 @@ def _head(data: Json) -> Iterator[RenderableType]:
 
 
 def _at_work(data: Json) -> Iterator[RenderableType]:
+    for file in data["daemon"].get("inbox", ()):
+        yield Text(f"  {file['name']} waits: {file['reason']}", style="yellow")
     rows = data["daemon"].get("working_on", [])
     if not rows:
         return

@@ -33,14 +33,24 @@ class StatusFile:
         self._stale = False
 
     def write(
-        self, state: str, reason: str, watcher: str, working_on: Sequence[Json], now: float
+        self,
+        state: str,
+        reason: str,
+        watcher: str,
+        working_on: Sequence[Json],
+        now: float,
+        inbox: Sequence[Json] = (),
     ) -> None:
-        """`working_on` has an object for each attempt; `now` is monotonic. Raises OSError."""
+        """`working_on` has an object for each attempt, `inbox` for each file that waits.
+
+        `now` is monotonic. Raises OSError.
+        """
         content: Json = {
             "state": state,
             "reason": reason,
             "watcher": watcher,
             "working_on": list(working_on),
+            "inbox": list(inbox),
         }
         self._stale = self._stale or content != self._content
         self._content = content

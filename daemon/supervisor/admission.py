@@ -64,6 +64,11 @@ class Admission:
         """How many files have not been still for long enough."""
         return len(self._settling)
 
+    @property
+    def waiting(self) -> Mapping[Path, str]:
+        """Files that wait for somebody else, and why."""
+        return self._completeness.waiting
+
     def due(self) -> float | None:
         """When a scan can find the next file settled (monotonic), or a job's file again."""
         return -math.inf if self._held.all() - self._looked_for else self._settling.due()

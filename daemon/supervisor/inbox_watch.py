@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 
+from daemon.domain.names import printable
+from daemon.domain.transcript import Json
 from daemon.files.faults import explain
 from daemon.inbox.schedule import ScanSchedule
 from daemon.inbox.watcher import Watcher
 from daemon.supervisor.admission import Admission
 from daemon.supervisor.context import Context
+
+_SHOWN = 50  # files that the status lists
 
 
 class InboxWatch:
@@ -57,6 +62,13 @@ class InboxWatch:
         """Whether every file in the inbox is a job by now, or no recording."""
         return not self._admission.settling and not self._admission.anything_missing
 
+    def waiting(self) -> list[Json]:
+        """Files that are not read yet, and why, for the status."""
+        return [
+            {"name": printable(path.name), "reason": reason}
+            for path, reason in islice(self._admission.waiting.items(), _SHOWN)
+        ]
+
     def watcher_problem(self) -> str:
         """Why there are no file events at this moment; "" if all is well."""
         return self._watcher.problem if self._watcher is not None else "off"
@@ -82,6 +94,9 @@ class NoInbox:
 
     def is_at_rest(self) -> bool:
         return True
+
+    def waiting(self) -> list[Json]:
+        return []
 
     def watcher_problem(self) -> str:
         return "off"

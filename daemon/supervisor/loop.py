@@ -176,7 +176,9 @@ class Supervisor:
         running, reason = self._context.attempts.running, self._context.pause.reason
         state = "paused" if reason else "working" if running else "idle"
         rows = [_status_row(attempt) for attempt in running]
-        self._status.write(state, reason, self._inbox.watcher_problem(), rows, now)
+        self._status.write(
+            state, reason, self._inbox.watcher_problem(), rows, now, self._inbox.waiting()
+        )
 
 
 def _status_row(attempt: Attempt) -> Json:

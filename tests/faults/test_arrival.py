@@ -59,6 +59,9 @@ def test_a_writer_that_pauses_is_waited_for_f01(make: MakeDaemon) -> None:
         daemon.start()
         daemon.wait_until(lambda: bool(daemon.events("waiting")), "it is waited for")
         assert "still has it open for writing" in daemon.events("waiting")[0]["reason"]
+        daemon.wait_until(
+            lambda: "paused.wav waits" in daemon.call("status").stdout, "status says so"
+        )
         time.sleep(1)
         assert not daemon.events("queued")
         file.write(content[10:])
