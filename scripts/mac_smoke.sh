@@ -9,6 +9,8 @@ dropscribe="${DROPSCRIBE:-.venv/bin/dropscribe}"
 label="local.dropscribe"
 plist="$HOME/Library/LaunchAgents/$label.plist"
 [ ! -e "$plist" ] || { echo "dropscribe is installed already; first: dropscribe uninstall" >&2; exit 1; }
+command -v "$dropscribe" >/dev/null ||
+    { echo "there is no $dropscribe: first ./scripts/demo.sh, or DROPSCRIBE=/path/to/dropscribe $0" >&2; exit 1; }
 
 root="$(mktemp -d "$HOME/dropscribe-smoke.XXXXXX")"
 export DROPSCRIBE_CONFIG="$root/config.toml"

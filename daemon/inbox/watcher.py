@@ -13,7 +13,8 @@ from watchdog.observers.polling import PollingObserver
 from daemon.files.volumes import needs_polling
 
 # Opening and reading are events too on Linux; reacting to them would make us ring ourselves.
-_RINGING = frozenset({"created", "modified", "moved", "closed", "deleted"})
+# A copy by the Finder ends with the file's dates, which FSEvents reports as `attrib` alone.
+_RINGING = frozenset({"created", "modified", "attrib", "moved", "closed", "deleted"})
 _POLL_SECONDS = 10  # between looks at a network volume
 
 

@@ -55,3 +55,13 @@ def test_an_installed_service_is_not_touched(
     assert refused.returncode == 1
     assert "dropscribe uninstall" in refused.stderr
     assert plist.read_text() == "somebody's"
+
+
+def test_without_a_program_it_says_what_to_do_and_leaves_nothing(tmp_path: Path) -> None:
+    environment = os.environ | {"HOME": str(tmp_path), "DROPSCRIBE": str(tmp_path / "none")}
+    refused = subprocess.run(
+        ["sh", str(SCRIPT)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 1
+    assert "scripts/demo.sh" in refused.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from watchdog.events import FileSystemEvent
 
-from daemon.inbox.watcher import Watcher
+from daemon.inbox.watcher import Watcher, _Bell
 
 
 @pytest.fixture
@@ -29,6 +31,33 @@ def watcher(tmp_path: Path, rung: queue.SimpleQueue[None]) -> Iterator[Watcher]:
 def _silence(rung: queue.SimpleQueue[None]) -> None:
     while not rung.empty():
         rung.get()
+
+
+def test_a_file_that_gets_its_dates_rings(
+    watcher: Watcher, rung: queue.SimpleQueue[None], tmp_path: Path
+) -> None:
+    """A copy by the Finder ends so."""
+    path = tmp_path / "inbox" / "a.wav"
+    path.write_bytes(b"a")
+    rung.get(timeout=30)
+    while True:
+        try:
+            rung.get(timeout=1)
+        except queue.Empty:
+            break
+    os.utime(path, (1, 1))
+    rung.get(timeout=30)
+
+
+@pytest.mark.parametrize("kind", ["created", "modified", "attrib", "moved", "closed", "deleted"])
+def test_what_changes_a_file_rings_and_what_reads_it_does_not(kind: str) -> None:
+    rings: list[None] = []
+    bell = _Bell(lambda: rings.append(None))
+    for told in (kind, "opened", "closed_no_write"):
+        event = FileSystemEvent("a.wav")
+        event.event_type = told
+        bell.on_any_event(event)
+    assert len(rings) == 1
 
 
 def test_a_file_that_is_written_rings(

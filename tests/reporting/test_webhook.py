@@ -5,13 +5,15 @@ from __future__ import annotations
 import http.server
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
-from daemon.reporting.webhook import Webhook
+from daemon.reporting.webhook import Webhook, trusted_certificates
 
 
 @dataclass
@@ -127,3 +129,13 @@ def test_an_answer_that_is_no_http_is_an_error_and_not_a_crash(pauses: Pauses) -
         with pytest.raises(OSError, match=r"127\.0\.0\.1: "):
             Webhook(f"http://127.0.0.1:{listener.getsockname()[1]}/").send(b"{}", pauses)
         thread.join()
+
+
+def test_a_python_without_certificates_knows_the_usual_authorities(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As python.org's on a Mac, until somebody runs "Install Certificates"."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    assert ssl.create_default_context().cert_store_stats()["x509_ca"] == 0
+    assert trusted_certificates().cert_store_stats()["x509_ca"] > 50
