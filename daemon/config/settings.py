@@ -127,6 +127,12 @@ class Watch(_Table):
     extensions: tuple[str, ...] = EXTENSIONS
 
 
+class Audio(_Table):
+    """Of several audio tracks, `mix` those of one conversation, or take the `first` with sound."""
+
+    tracks: Literal["mix", "first"] = "mix"
+
+
 class Transcribe(_Table):
     model: Annotated[str, Field(min_length=1)] = "large-v3"
     stand_in: bool = True
@@ -273,6 +279,7 @@ class Notify(_Table):
 class Config(_Table):
     paths: Paths = Paths()
     watch: Watch = Watch()
+    audio: Audio = Audio()
     transcribe: Transcribe = Transcribe()
     align: Align = Align()
     speakers: Speakers = Speakers()

@@ -84,6 +84,7 @@ class JobRequest:
     # machine ("auto"), or everybody's ("asr").
     fallback: str = "segments"
     speakers: str = "off"  # how they are told apart: by their "voices", or by "channels"
+    tracks: str = "mix"  # of several audio tracks: "mix" or "first"
     min_speakers: int = 1
     max_speakers: int = 20
 
@@ -105,6 +106,7 @@ class JobRequest:
             min_free_bytes=data["min_free_bytes"],
             fallback=data["fallback"],
             speakers=data["speakers"],
+            tracks=data["tracks"],
             min_speakers=data["min_speakers"],
             max_speakers=data["max_speakers"],
         )

@@ -69,6 +69,7 @@ def _handler(early: _Early | None = None) -> Handler:
                 job.max_seconds,
                 channel.progress,
                 on_bytes=room.take,
+                choice="first" if job.tracks == "first" else "mix",
                 channels_target=channels,
             )
         except decode.UnreadableError as error:

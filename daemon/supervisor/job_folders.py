@@ -60,6 +60,7 @@ class JobFolders:
             min_free_bytes=config.limits.min_free_mb * _MB,
             fallback=config.align.fallback if config.align.enabled else "segments",
             speakers=config.speakers.mode,
+            tracks=config.audio.tracks,
             min_speakers=least,
             max_speakers=most,
         )
