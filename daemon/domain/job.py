@@ -70,6 +70,8 @@ class FailureKind(StrEnum):
     CHANGED = "changed"  # the file changed while it was read: back to settling
     VANISHED = "vanished"  # the file is no longer there
     INTERRUPTED = "interrupted"  # the daemon itself died too often while at it: quarantine it
+    NOT_BEGUN = "not_begun"  # its process died over another file: again, and it does not count
+    SUSPECTED = "suspected"  # its process died over this file or another: again, alone
     CANCELLED = "cancelled"  # a person gave it up
 
 

@@ -8,6 +8,8 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+from daemon.files.state_folder import TEMP_PREFIX
+
 # What to do about an error number; whatever is not here is said in the system's own words.
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space",
@@ -44,10 +46,21 @@ def explain(error: OSError | sqlite3.Error) -> str:
     """A machine's fault as a sentence: where it is, and what to do now."""
     if isinstance(error, sqlite3.Error):
         return f"the queue's database cannot be used ({error}): check the disk"
-    path = error.filename2 or error.filename
-    where = f" ({os.fsdecode(path)})" if isinstance(path, str | bytes) else ""
+    where = f" ({place})" if (place := _place(error)) else ""
     number = error.errno or 0
     return f"{_REMEDIES.get(number, error.strerror or str(error))}{where}"
+
+
+def _place(error: OSError) -> str:
+    """The path that it names; of a file of ours that has a new name each time, the folder."""
+    path = error.filename2 or error.filename
+    if not isinstance(path, str | bytes):
+        return ""
+    found = Path(os.fsdecode(path))
+    for part in (found, *found.parents):
+        if part.name.startswith(TEMP_PREFIX):
+            return str(part.parent)
+    return str(found)
 
 
 def is_the_machines(error: OSError) -> bool:

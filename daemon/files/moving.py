@@ -16,8 +16,8 @@ import secrets
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from daemon.domain.job import Identity
@@ -31,6 +31,9 @@ _CLAIM_SUFFIX = ".claim"
 _REPLACED = "it was replaced, or is still being written"
 _COPYFILE_METADATA = 7  # copyfile.h: access lists, permissions and extended attributes
 _CHUNK = 1 << 20  # bytes copied at a time
+
+# What copying gigabytes is done within, so that it may be broken off.
+BreakOff = Callable[[], AbstractContextManager[None]]
 
 
 class ReplacedError(OSError):
@@ -92,7 +95,12 @@ def rename_numbered(source: Path, folder: Path, name: str) -> Path:
 
 
 @contextmanager
-def copied(source: Path, identity: Identity | None, folder: Path) -> Iterator[Path]:
+def copied(
+    source: Path,
+    identity: Identity | None,
+    folder: Path,
+    may_break_off: BreakOff = nullcontext,
+) -> Iterator[Path]:
     """A whole, synced copy of a regular file, hidden in `folder`; removed unless it is renamed.
 
     Raises ReplacedError if it is not, or does not stay, the file of that identity (None: any).
@@ -107,7 +115,8 @@ def copied(source: Path, identity: Identity | None, folder: Path) -> Iterator[Pa
             before = Identity.of(os.fstat(original.fileno()))
             if identity is not None and not is_same_file(before, identity):
                 raise ReplacedError(errno.EBUSY, _REPLACED, str(source))
-            shutil.copyfileobj(original, copy, _CHUNK)
+            with may_break_off():
+                shutil.copyfileobj(original, copy, _CHUNK)
             copy.flush()
             _copy_attributes(original.fileno(), copy.fileno())
             sync(copy.fileno())

@@ -6,12 +6,13 @@ import errno
 import hashlib
 import os
 import stat
+from contextlib import nullcontext
 from pathlib import Path
 
 from daemon.domain.job import Identity
 from daemon.domain.names import fitting, plain_name
 from daemon.files.atomic import sync_folder
-from daemon.files.moving import ReplacedError, claimed, copied, rename_numbered
+from daemon.files.moving import BreakOff, ReplacedError, claimed, copied, rename_numbered
 from daemon.files.recording import is_same_file
 from daemon.files.renaming import UNSPEAKABLE
 from daemon.files.state_folder import REPORT_SUFFIX
@@ -23,7 +24,12 @@ class StaysError(Exception):
     """The recording stays in the inbox; the message is the reason, for a person."""
 
 
-def file_away(source: Path, identity: Identity, folder: Path) -> Path | None:
+def file_away(
+    source: Path,
+    identity: Identity,
+    folder: Path,
+    may_break_off: BreakOff = nullcontext,
+) -> Path | None:
     """Move `source` into `folder` as NAME.EXT, or `NAME (2).EXT`, …; return the new path.
 
     None if it is gone, or if another file has taken its place: that one is a recording of its own.
@@ -42,7 +48,7 @@ def file_away(source: Path, identity: Identity, folder: Path) -> Path | None:
             raise StaysError("it may not be moved (is it locked?)") from error
         if error.errno != errno.EXDEV:
             raise
-        moved = _copy_away(source, identity, folder)
+        moved = _copy_away(source, identity, folder, may_break_off)
     sync_folder(folder)
     sync_folder(source.parent)
     return moved
@@ -75,12 +81,17 @@ def _rename_away(source: Path, identity: Identity, folder: Path) -> Path | None:
         return _named(held, folder, source.name) if is_meant else None
 
 
-def _copy_away(source: Path, identity: Identity, folder: Path) -> Path | None:
+def _copy_away(
+    source: Path, identity: Identity, folder: Path, may_break_off: BreakOff
+) -> Path | None:
     """To another volume. It is claimed when its copy is whole, and removed when that has a name."""
     try:
         if not stat.S_ISREG(source.lstat().st_mode):
             raise StaysError("it is no file, and cannot be moved to another volume")
-        with copied(source, identity, folder) as copy, claimed(source, source.parent) as held:
+        with (
+            copied(source, identity, folder, may_break_off) as copy,
+            claimed(source, source.parent) as held,
+        ):
             if not is_same_file(Identity.of(held.lstat()), identity):
                 return None
             target = _named(copy, folder, source.name)

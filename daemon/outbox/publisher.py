@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -13,8 +15,8 @@ import psutil
 
 from daemon.config.profile import ProfileError, Profiles
 from daemon.config.settings import Config
-from daemon.domain.job import Job
-from daemon.domain.names import named, plain, plain_name, stem_of
+from daemon.domain.job import Job, StageRecord
+from daemon.domain.names import named, plain, plain_name, stem_of, with_number
 from daemon.domain.speakers import Diarization, DiarizationStatus
 from daemon.domain.transcript import Alignment, AlignmentStatus, Json, Segment
 from daemon.files.atomic import json_bytes, write_json, write_temporary
@@ -23,7 +25,7 @@ from daemon.files.renaming import UNSPEAKABLE
 from daemon.files.state_folder import TIMING_SUFFIX
 from daemon.handoff import artefacts
 from daemon.ledger.ledger import Ledger
-from daemon.outbox import documents, placing
+from daemon.outbox import documents, placing, provenance
 from daemon.outbox.archive import StaysError, file_away, remove, report_of
 from daemon.outbox.documents import Delivery
 from daemon.outbox.rendition import rendition
@@ -32,14 +34,23 @@ from daemon.outbox.replacements import corrected
 _EMPTY_SECONDS = 10.0  # for which a folder in the inbox stays empty before it is removed
 _FINDERS = ".DS_Store"  # the Finder's own file in every folder that was looked at
 
+_MOST_NAMESAKES = 100  # transcripts of one name that are looked at
+
 
 class Publisher:
     """Renders, publishes and files away. Every step may be repeated after a crash."""
 
-    def __init__(self, config: Config, ledger: Ledger, jobs: Path) -> None:
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        jobs: Path,
+        may_break_off: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self.use(config)
         self._ledger = ledger
         self._jobs = jobs
+        self._may_break_off = may_break_off  # around what takes long
         self._stems = placing.StemIndex(config.paths.outbox)
         self._stems_of = PurePosixPath()  # the folder inside the outbox that `_stems` is about
         self._inbox = config.paths.inbox.resolve()
@@ -59,8 +70,10 @@ class Publisher:
     def publish(self, job: Job, wall: Callable[[], float]) -> tuple[Delivery, list[Path]]:
         """Put the job's outputs into the outbox. Raises OSError if it cannot take them."""
         folder = self._jobs / str(job.id)
-        delivery = self._delivery(job, folder)
-        files = self._rendered(delivery, folder / artefacts.OUTPUTS, wall)
+        records = [self._ledger.record(job.id, stage) for stage in documents.REPORTED]
+        with self._may_break_off():
+            delivery = self._delivery(job, folder)
+            files = self._rendered(delivery, records, folder / artefacts.OUTPUTS, wall)
         stem, wanted = job.stem, named(self._config_for(job).output.name, delivery.name_fields)
         inside = PurePosixPath(stem).parent if stem is not None else self._inside(job)
         outbox = self._config.paths.outbox / inside
@@ -122,6 +135,18 @@ class Publisher:
         )
         return str(inside / found)
 
+    def was_published(self, job: Job, sha256: str) -> bool:
+        """Whether the outbox holds a transcript of these bytes under this recording's name."""
+        stem, outbox = stem_of(job.source), self._config.paths.outbox / self._inside(job)
+        for number in range(1, _MOST_NAMESAKES):
+            path = outbox / with_number(stem, number, f".{placing.JSON}")
+            if not os.path.lexists(path):
+                return False
+            found = provenance.read(path)
+            if found is not None and (found.sha256, found.source) == (sha256, job.name):
+                return True
+        return False
+
     def is_delivered(self, stem: str) -> bool:
         """Whether the outbox holds a whole output set of that name."""
         return (self._config.paths.outbox / f"{stem}.{placing.JSON}").is_file()
@@ -140,7 +165,8 @@ class Publisher:
         if policy == "delete":
             remove(job.source, now)
         else:
-            file_away(job.source, now, self._mirrored(job, self._config.paths.done))
+            done = self._mirrored(job, self._config.paths.done)
+            file_away(job.source, now, done, self._may_break_off)
         self._note_emptied(job)
 
     def quarantine(self, job: Job) -> tuple[Path, str]:
@@ -155,7 +181,7 @@ class Publisher:
         if self._config.output.source != "keep":
             now = still_holds(job.source, job.identity, self._ledger.digest(job.id))
             try:
-                target = (now and file_away(job.source, now, failed)) or target
+                target = (now and file_away(job.source, now, failed, self._may_break_off)) or target
             except StaysError as error:
                 stays = str(error)
             self._note_emptied(job)
@@ -233,23 +259,28 @@ class Publisher:
         return Alignment(AlignmentStatus.SKIPPED, reason, "", {})
 
     def _rendered(
-        self, delivery: Delivery, folder: Path, wall: Callable[[], float]
+        self,
+        delivery: Delivery,
+        records: list[StageRecord],
+        folder: Path,
+        wall: Callable[[], float],
     ) -> dict[str, bytes]:
         """The output set, rendered once: a repetition after a crash must yield the same bytes."""
         if not folder.is_dir():
             building = folder.with_name(folder.name + ".partial")
             shutil.rmtree(building, ignore_errors=True)
             building.mkdir()
-            for suffix, data in self._render(delivery, wall).items():
+            for suffix, data in self._render(delivery, records, wall).items():
                 write_temporary(building, data).rename(building / suffix)
             building.rename(folder)
         return {path.name: path.read_bytes() for path in folder.iterdir()}
 
-    def _render(self, delivery: Delivery, wall: Callable[[], float]) -> dict[str, bytes]:
+    def _render(
+        self, delivery: Delivery, records: list[StageRecord], wall: Callable[[], float]
+    ) -> dict[str, bytes]:
         cpu_before = time.process_time()
         config, source = self._config_for(delivery.job), delivery.job.source
         document = documents.transcript(delivery, config.output.compact)
-        records = [self._ledger.record(delivery.job.id, stage) for stage in documents.REPORTED]
         stages = documents.stages(delivery.job, records, wall())
         name = stem_of(source)
         folder = config.paths.outbox / self._inside(delivery.job)

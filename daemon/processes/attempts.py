@@ -190,9 +190,18 @@ class Attempts:
         running = [attempt for attempt in self.running if attempt.worker is worker]
         for attempt in running:
             del self._running[attempt.nonce]
-        return [(attempt, stopped_for or self._how_it_died(attempt, code)) for attempt in running]
+        at_work = [attempt for attempt in running if not attempt.is_waiting]
+        is_clear = len(at_work) <= 1  # which file the process died over
+        return [
+            (attempt, stopped_for or self._how_it_died(attempt, code))
+            if len(running) == 1 or (is_clear and attempt in at_work)
+            else (attempt, outcome.died_over_another(attempt.stage, suspected=attempt in at_work))
+            for attempt in running
+        ]
 
     def _how_it_died(self, attempt: Attempt, code: int | None) -> Outcome:
+        if attempt.worker.flooding:
+            return outcome.flooded(attempt.stage)
         if attempt.worker.ready or attempt.stage in _OPTIONAL:  # the file goes on without them
             return outcome.died(attempt.stage, code)
         return outcome.unable_to_start(attempt.stage, code, attempt.worker.log)

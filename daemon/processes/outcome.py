@@ -56,6 +56,12 @@ def died(stage: Stage, code: int | None) -> Outcome:
     return Outcome(FailureKind.CRASHED, f"{doing} {how}", f"exit {code}")
 
 
+def died_over_another(stage: Stage, suspected: bool) -> Outcome:
+    """The process died with several files; this one is not known to be the cause."""
+    kind = FailureKind.SUSPECTED if suspected else FailureKind.NOT_BEGUN
+    return Outcome(kind, f"{_DOING[stage]} ended over another file", str(kind))
+
+
 def unable_to_start(stage: Stage, code: int | None, log: Path) -> Outcome:
     """The process ended before it had imported what it needs: the installation is broken."""
     message = (
@@ -88,6 +94,13 @@ def too_large(stage: Stage, used: int, limit: int) -> Outcome:
 def flooded(stage: Stage) -> Outcome:
     message = f"{_DOING[stage]} was stopped: it flooded its output with noise"
     return Outcome(FailureKind.CRASHED, message, "flooded")
+
+
+def defect(stage: Stage, error: Exception) -> Outcome:
+    """Our own code failed."""
+    doing = _DOING.get(stage, str(stage))
+    message = f"{doing} met a defect of dropscribe ({type(error).__name__}); see the log"
+    return Outcome(FailureKind.CRASHED, message, "defect")
 
 
 def interrupted(stage: Stage, times: int) -> Outcome:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from daemon.handoff.protocol import (
     MoreInput,
     Progress,
     Ready,
+    Receipt,
     Request,
     parse_message,
     request_line,
@@ -61,6 +63,7 @@ class Worker:
         post: Callable[[WorkerMessage | WorkerExited], None],
     ) -> None:
         self.flooding = False
+        self._asked = 0  # requests that it may answer
         self.ready = False  # its imports are over
         self._post = post
         self.log = log
@@ -94,6 +97,7 @@ class Worker:
         A dead child's broken pipe is no error here: its end is an event. A full pipe means that it
         has not read for minutes: the stall limit deals with that.
         """
+        self._asked += isinstance(request, Request)
         with contextlib.suppress(BrokenPipeError, BlockingIOError, ValueError):
             _pipe(self._process.stdin).write(request_line(request))
 
@@ -125,21 +129,31 @@ class Worker:
             self._process.wait(seconds)
 
     def _read(self) -> None:
-        """Runs in a thread: every message becomes an event; noise is counted, never kept."""
+        """Runs in a thread: messages become events, as many as a well-behaved stage sends.
+
+        What is no message, and what nobody asked for, is noise: counted, never kept. A process that
+        floods us is not read any further, so that it can fill neither our queue nor our time.
+        """
         noise = 0
-        heard = 0.0
+        progress_at = -math.inf
+        receipts = 0
         for line in _lines(_pipe(self._process.stdout)):
-            message = parse_message(line)
-            if message is None:
-                noise += 1
-                self.flooding = noise > _MAX_NOISE
-                continue
-            self.ready = self.ready or isinstance(message, Ready)
-            if isinstance(message, Progress):
-                if time.monotonic() - heard < _PROGRESS_SECONDS:
-                    continue
-                heard = time.monotonic()
-            self._post(WorkerMessage(self, message))
+            match parse_message(line):
+                case Ready() as message if not self.ready:
+                    self.ready = True
+                    self._post(WorkerMessage(self, message))
+                case Progress() as message:
+                    if time.monotonic() - progress_at >= _PROGRESS_SECONDS:
+                        progress_at = time.monotonic()
+                        self._post(WorkerMessage(self, message))
+                case Receipt() as message if receipts < self._asked:
+                    receipts += 1
+                    self._post(WorkerMessage(self, message))
+                case _:
+                    noise += 1
+                    if noise > _MAX_NOISE:
+                        self.flooding = True
+                        break
         self._post(WorkerExited(self))
 
 

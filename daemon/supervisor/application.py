@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -36,7 +35,7 @@ from daemon.supervisor.crash_recovery import (
     sweep_jobs,
     sweep_orphans,
 )
-from daemon.supervisor.events import Event, InboxChanged, StopRequested
+from daemon.supervisor.events import EventQueue, InboxChanged, StopRequested
 from daemon.supervisor.held_jobs import HeldJobs
 from daemon.supervisor.inbox_watch import InboxWatch, NoInbox
 from daemon.supervisor.last_steps import LastSteps
@@ -83,7 +82,7 @@ def stage_commands(config: Config, backend: Backend) -> Commands:
 class Application:
     """The daemon's collaborators, and the queue of events that ties them together."""
 
-    def __init__(self, context: Context, events: queue.SimpleQueue[Event], lock: Lock) -> None:
+    def __init__(self, context: Context, events: EventQueue, lock: Lock) -> None:
         self.context = context
         self._events = events
         self._lock = lock
@@ -108,12 +107,12 @@ class Application:
             sweep_orphans(config.paths.state)
             with contextlib.closing(open_ledger(config.paths, event_log)) as ledger:
                 sweep_jobs(jobs, ledger)
-                events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+                events = EventQueue()
                 context = Context(
                     config,
                     ledger,
                     Attempts(commands, jobs, events.put, config.limits.grace_seconds),
-                    Publisher(config, ledger, jobs),
+                    Publisher(config, ledger, jobs, events.may_break_off),
                     event_log,
                     Pause(event_log, retry_seconds),
                     Mounts(config.paths.state),
@@ -202,7 +201,7 @@ class Application:
 class _PendingChange:
     """Turns any number of file events into one InboxChanged at a time."""
 
-    def __init__(self, events: queue.SimpleQueue[Event]) -> None:
+    def __init__(self, events: EventQueue) -> None:
         self._events = events
         self._is_posted = False
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sqlite3
 import time
@@ -21,6 +20,7 @@ from daemon.files.state_folder import JOBS, LEDGER
 from daemon.handoff import artefacts
 from daemon.ledger.ledger import CorruptLedgerError, Ledger
 from daemon.ledger.schema import Delivered
+from daemon.outbox import provenance
 from daemon.reporting.event_log import EventLog
 
 
@@ -62,13 +62,12 @@ def _delivered(paths: Paths) -> Iterator[Delivered]:
     """Each delivery in the outbox, as its JSON tells."""
     inbox = paths.inbox.resolve()
     for path in sorted(paths.outbox.rglob("*.json")):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            provenance = json.loads(path.read_bytes())["provenance"]
+        if (origin := provenance.read(path)) is not None:
             inside = path.parent.relative_to(paths.outbox)
             yield Delivered(
-                source=inbox / inside / str(provenance["source"]),
-                size=int(provenance["bytes"]),
-                sha256=str(provenance["sha256"]),
+                source=inbox / inside / origin.source,
+                size=origin.bytes,
+                sha256=origin.sha256,
                 stem=str(inside / path.name.removesuffix(".json")),
             )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import queue
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from daemon.processes.worker import WorkerExited, WorkerMessage
@@ -20,3 +23,44 @@ class StopRequested:
 
 
 Event = InboxChanged | StopRequested | WorkerMessage | WorkerExited
+
+
+class StopNow(BaseException):
+    """We are to end while something long runs, which may be broken off at any point."""
+
+
+class EventQueue:
+    """What waits for the loop. A request to stop overtakes everything, long work included."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._stop: StopRequested | None = None
+        self._may_break_off = False
+
+    def put(self, event: Event) -> None:
+        """Also from signal handlers, which run between two instructions of the loop's thread."""
+        if isinstance(event, StopRequested):
+            self._stop = event
+        self._queue.put(event)
+        if self._stop is not None and self._may_break_off:
+            self._may_break_off = False
+            raise StopNow
+
+    def get(self, timeout: float) -> Event:
+        """Raises queue.Empty when nothing has come in that many seconds."""
+        event = self._queue.get(timeout=timeout)
+        return self._stop or event
+
+    @contextmanager
+    def may_break_off(self) -> Iterator[None]:
+        """Around what takes long, touches no ledger, and leaves nothing that its repetition minds.
+
+        Only in the loop's own thread. Raises StopNow.
+        """
+        self._may_break_off = True
+        try:
+            if self._stop is not None:
+                raise StopNow
+            yield
+        finally:
+            self._may_break_off = False

@@ -11,6 +11,7 @@ from daemon.handoff.artefacts import InvalidArtefactError
 from daemon.outbox import documents, summary
 from daemon.outbox.archive import StaysError
 from daemon.supervisor.context import Context
+from daemon.supervisor.events import StopNow
 from daemon.supervisor.held_jobs import HeldJobs
 
 
@@ -51,7 +52,7 @@ class LastSteps:
             context.ledger.uncount_start(job.id, Stage.PUBLISH)
             context.ledger.move(job.id, Stage.PREPARE)  # somebody tidied the state folder
             return
-        except OSError:
+        except (OSError, StopNow):
             context.ledger.uncount_start(job.id, Stage.PUBLISH)
             raise
         context.ledger.move(job.id, Stage.DONE, context.unix_time())

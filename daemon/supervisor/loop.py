@@ -21,7 +21,7 @@ from daemon.processes.attempts import Ended
 from daemon.processes.worker import WorkerExited, WorkerMessage
 from daemon.reporting.status_file import StatusFile
 from daemon.supervisor.context import Context
-from daemon.supervisor.events import Event, InboxChanged, StopRequested
+from daemon.supervisor.events import Event, EventQueue, InboxChanged, StopNow, StopRequested
 from daemon.supervisor.inbox_watch import InboxWatch, NoInbox
 from daemon.supervisor.power import SleepInhibitor, stay_awake_command
 from daemon.supervisor.scheduler import Scheduler
@@ -39,7 +39,7 @@ class Supervisor:
     def __init__(
         self,
         context: Context,
-        events: queue.SimpleQueue[Event],
+        events: EventQueue,
         scheduler: Scheduler,
         transitions: Transitions,
         inbox: InboxWatch | NoInbox,
@@ -72,6 +72,8 @@ class Supervisor:
                     return
                 if (event := self._next_event()) is not None:
                     self._react(event)
+        except StopNow:
+            return
         finally:
             for attempt in self._context.attempts.stop_all():
                 with contextlib.suppress(sqlite3.OperationalError):
@@ -99,6 +101,7 @@ class Supervisor:
                 self._scheduler.start_due(now)
                 if not self._scheduler.anything_left():
                     context.pause.end("work")
+                    context.pause.end("delivery")
             context.attempts.stop_idle(now, context.config.transcribe.idle_unload_seconds)
             with contextlib.suppress(OSError):  # work goes on, even if the machine may doze
                 self._inhibitor.hold(bool(context.attempts.running))
@@ -127,7 +130,12 @@ class Supervisor:
         """Decide what follows from these ends, and from those that could not be stored before."""
         self._unstored.extend(ended)
         while self._unstored:
-            self._transitions.apply_outcome(*self._unstored[0], now)
+            attempt, outcome = self._unstored[0]
+            self._scheduler.guarded(
+                attempt.job,
+                attempt.stage,
+                lambda _: self._transitions.apply_outcome(attempt, outcome, now),  # noqa: B023
+            )
             self._unstored.popleft()
 
     def _notice_sleep(self, now: float) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 
@@ -15,7 +16,8 @@ import psutil
 
 from daemon.config.profile import ProfileError
 from daemon.domain.job import TERMINAL, FailureKind, Job, Stage
-from daemon.files.faults import scarce_disk
+from daemon.errors import DropscribeError
+from daemon.files.faults import explain, scarce_disk
 from daemon.handoff import artefacts
 from daemon.processes import outcome
 from daemon.processes.attempt import AttemptLimits, AttemptState
@@ -33,6 +35,7 @@ _PREPARE_BYTES = 2_000_000_000  # of the machine's memory, for each file that is
 _MOST_PREPARATIONS = 6
 _ALIGNERS = 2  # one finishing the last file, one warming up for the next
 _SORTED = 100  # waiting files that are put in order; a longer queue follows as it came
+_FAULTY = 3  # jobs whose last step meets a fault, before the others wait for the next turn
 
 
 class Scheduler:
@@ -50,6 +53,7 @@ class Scheduler:
         self._only = only  # work on this job alone
         self._last_steps = last_steps
         self._folders = JobFolders(context)
+        self._faulty: set[int] = set()  # jobs whose last step failed while others' worked
 
     def start_due(self, now: float) -> None:
         """Start whatever can start. Raises OSError for faults of the machine."""
@@ -61,13 +65,50 @@ class Scheduler:
         # Last, because a start that is one too many decides that a file goes no further.
         paths = self._context.config.paths
         self._context.mounts.check([paths.outbox, paths.done, paths.failed])
-        for job in self._waiting(Stage.QUARANTINE, now):
-            self._last_steps.quarantine(job)
-        for job in self._waiting(Stage.PUBLISH, now):
-            if self._last_steps.wait_for_file(job) or not self._may_be_tried(job, Stage.PUBLISH):
-                continue
-            if self._profiles_are_good(job, Stage.PUBLISH):
-                self._last_steps.publish(job)
+        self._take_last_steps(Stage.QUARANTINE, self._last_steps.quarantine, now)
+        self._take_last_steps(Stage.PUBLISH, self._publish, now)
+
+    def _publish(self, job: Job) -> None:
+        if self._last_steps.wait_for_file(job) or not self._may_be_tried(job, Stage.PUBLISH):
+            return
+        if self._profiles_are_good(job, Stage.PUBLISH):
+            self._last_steps.publish(job)
+
+    def _take_last_steps(self, stage: Stage, step: Callable[[Job], None], now: float) -> None:
+        """Every file's turn comes before a fault pauses the queue: it may be one file's alone.
+
+        Where others' steps work, a file that meets a fault waits for itself, and is told once.
+        """
+        context = self._context
+        faults: list[tuple[Job, OSError]] = []
+        for job in self._waiting(stage, now):
+            try:
+                self.guarded(job, stage, step)
+            except OSError as error:
+                self._transitions.postpone(job, now)
+                if job.id not in self._faulty:
+                    faults.append((job, error))
+                if len(faults) >= _FAULTY:
+                    break
+            else:
+                self._faulty.discard(job.id)
+                context.pause.end("delivery")
+                for hindered, fault in faults:
+                    self._faulty.add(hindered.id)
+                    context.event_log.warning("hindered", f"waits: {explain(fault)}", hindered)
+                faults.clear()
+        if faults:
+            context.pause.begin("delivery", explain(faults[0][1]), now)
+
+    def guarded(self, job: Job, stage: Stage, step: Callable[[Job], None]) -> None:
+        """Take a step; a defect of ours costs that file an attempt, and the others go on."""
+        try:
+            step(job)
+        except (OSError, sqlite3.Error, DropscribeError):
+            raise
+        except Exception as error:
+            self._context.event_log.unexpected(f"job {job.id}: {stage}: {error}")
+            self._transitions.count_defect(job, stage, error)
 
     def prewarm(self, now: float) -> None:
         """A file is coming: have processes ready for it. Raises OSError."""
@@ -121,9 +162,10 @@ class Scheduler:
             return
         for job in self._waiting(Stage.TRANSCRIBE, now, _due):
             busy = attempts.of(Stage.TRANSCRIBE)
-            if len(busy) >= _AHEAD or any(self._has_failed(attempt.job) for attempt in busy):
+            is_suspect = self._transitions.is_suspect
+            if len(busy) >= _AHEAD or any(is_suspect(attempt.job) for attempt in busy):
                 return
-            if busy and self._has_failed(job):
+            if busy and is_suspect(job):
                 return
             if not self._profiles_are_good(job, Stage.TRANSCRIBE):
                 continue
@@ -132,9 +174,6 @@ class Scheduler:
             if attempts.awaits_change:  # another model: the files under way are finished first
                 return
             self._begin(job, Stage.TRANSCRIBE, now)
-
-    def _has_failed(self, job: Job) -> bool:
-        return self._context.ledger.record(job.id, Stage.TRANSCRIBE).failures > 0
 
     def _prewarm_aligners(self, now: float) -> None:
         """Their imports and the model's load pass while the files are transcribed."""
@@ -219,8 +258,9 @@ class Scheduler:
         context = self._context
         if not self._may_be_tried(job, stage):
             return False
-        if reason := self._scarcity():
-            context.pause.begin("machine", reason, now)
+        if reason := self._scarcity(stage):
+            if stage is not Stage.PREPARE or not self._frees_space():
+                context.pause.begin("machine", reason, now)
             return False
         context.pause.end("machine")
         if not self._folders.prepare(job, stage):
@@ -249,13 +289,24 @@ class Scheduler:
             audio = artefacts.read_prepared(self._context.folder(job.id)).duration
         return AttemptLimits.of(self._context.config, stage, audio)
 
-    def _scarcity(self) -> str | None:
-        """What the machine has too little of to begin anything. Raises OSError."""
+    def _frees_space(self) -> bool:
+        """Whether something goes on that ends with decoded audio being removed."""
+        ledger = self._context.ledger
+        later = (Stage.TRANSCRIBE, Stage.ALIGN, Stage.DIARIZE, Stage.PUBLISH)
+        return any(next(iter(ledger.waiting(stage)), None) is not None for stage in later)
+
+    def _scarcity(self, stage: Stage) -> str | None:
+        """What the machine has too little of to begin this. Raises OSError.
+
+        Only decoding fills the disk; the later stages are what frees it again.
+        """
         limits = self._context.config.limits
         if not limits.on_battery and on_battery():
             return "running on battery (limits.on_battery is false): connect the power adapter"
         if limits.hours and not in_hours(limits.hours, self._context.unix_time()):
             return f"outside the hours of limits.hours ({limits.hours}): work goes on then"
+        if stage is not Stage.PREPARE:
+            return None
         return scarce_disk((self._context.jobs,), limits.min_free_mb)
 
 

@@ -1,0 +1,122 @@
+"""Rows L1 to L7: lies in well-formed lines, planted files, and faults that are one file's alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import MakeDaemon
+from tests.kit.daemon_process import wait_until
+from tests.kit.fault_daemon import FaultDaemon
+
+_PROVENANCE = {"source": "x.wav", "bytes": 1, "sha256": "0" * 64}
+
+
+@pytest.mark.parametrize(
+    "lie", ["nanprogress", "nanusage", "hugeusage", "surrogates", "readyflood"]
+)
+def test_a_stage_that_lies_costs_its_file_only_l1_l2(daemon: FaultDaemon, lie: str) -> None:
+    daemon.give("a-liar.wav", "a liar", f"prepare {lie}")
+    daemon.give("z.wav", "an innocent")
+    daemon.drained()
+    assert "z" in daemon.delivered()
+    assert not any("unexpected" in line for line in daemon.log().splitlines())
+
+
+def test_a_stop_overtakes_a_flood_of_well_formed_lines_l2(make: MakeDaemon) -> None:
+    daemon = make({"limits": {"stall_seconds": 300}})
+    daemon.give("a-liar.wav", "a liar", "prepare readyflood")
+    process = daemon.start()
+    wait_until(daemon.stages, "the flood had begun")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+
+
+def test_a_batch_that_dies_costs_the_poison_only_l3(make: MakeDaemon) -> None:
+    daemon = make({"limits": {"max_attempts": 1, "stall_seconds": 60}})
+    for number in range(4):
+        daemon.give(f"b{number}.wav", f"innocent {number}", "transcribe slow 9")
+    daemon.give("a-poison.wav", "poison", "transcribe segv")
+    daemon.drained()
+    assert daemon.delivered() == [f"b{number}" for number in range(4)]
+    assert daemon.failed_names() == ["a-poison.wav"]
+
+
+def test_a_file_that_cannot_be_delivered_does_not_hold_up_the_others_l4(
+    daemon: FaultDaemon,
+) -> None:
+    """done/ refuses one name, whatever is tried, with an error that is nobody's name's."""
+    daemon.give("a.wav", "hindered")
+    daemon.give("z.wav", "an innocent")
+    fault = f"--fault=rename:1+:EIO:{daemon.config.paths.inbox / 'a.wav'}"
+    daemon.run_to_end(fault)
+    assert "z" in daemon.delivered()
+    assert daemon.drained().violations() == []
+
+
+def test_a_ledger_from_before_the_delivery_does_not_deliver_again_l5(make: MakeDaemon) -> None:
+    daemon = make({"output": {"source": "keep"}})
+    daemon.give("one.wav", "one")
+    daemon.drained()
+    backup = shutil.copytree(daemon.config.paths.state, daemon.root / "backup")
+    daemon.give("two.wav", "two")
+    daemon.drained()
+    shutil.rmtree(daemon.config.paths.state)
+    backup.rename(daemon.config.paths.state)
+    daemon.drained()
+    assert daemon.delivered() == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "pipe",
+        json.dumps({"provenance": {**_PROVENANCE, "bytes": 1}}).replace(": 1}", ": 1e999}"),
+        json.dumps({"provenance": {**_PROVENANCE, "bytes": 2**70}}),
+        json.dumps({"provenance": {**_PROVENANCE, "sha256": "\ud800"}}),
+        json.dumps({"provenance": {**_PROVENANCE, "source": "../x.wav"}}),
+        "[" * 100_000,
+    ],
+    ids=["pipe", "infinity", "huge", "surrogate", "path", "nested"],
+)
+def test_a_new_ledger_learns_nothing_from_what_was_planted_l6(
+    daemon: FaultDaemon, planted: str
+) -> None:
+    daemon.give("one.wav", "one")
+    daemon.drained()
+    odd = daemon.config.paths.outbox / "x.json"
+    if planted == "pipe":
+        os.mkfifo(odd)
+    else:
+        odd.write_text(planted)
+    shutil.rmtree(daemon.config.paths.state)
+    daemon.give("two.wav", "two")
+    daemon.drained()
+    assert {"one", "two"} <= set(daemon.delivered())
+    assert daemon.events("recovered")[-1]["recordings"] == 1
+
+
+def test_audio_decoded_ahead_does_not_lock_the_queue_l7(make: MakeDaemon) -> None:
+    """The disk is below its floor, and only what is decoded already can free it."""
+    daemon = make()
+    daemon.give("a.wav", "decoded already", "transcribe hang 1")
+    process = daemon.start()
+    daemon.wait_for("prepared")
+    process.kill()
+    process.wait()
+    _raise_the_floor(daemon.root / "config.toml")
+    daemon.processes.clear()
+    daemon.start()
+    daemon.wait_for("done")
+    assert daemon.document("a")["text"] == "decoded already"
+
+
+def _raise_the_floor(config: Path) -> None:
+    text = config.read_text()
+    config.write_text(text.replace("min_free_mb = 1\n", "min_free_mb = 1000000000\n"))
+    assert config.read_text() != text
