@@ -5,15 +5,18 @@ Others may write to the outbox: what is no transcript of ours is none, whatever 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
+from daemon.domain.names import with_number
 from daemon.domain.validation import Count, Line, from_json
 from daemon.files.recording import read_small
 
+_MOST_NAMESAKES = 100  # transcripts of one name that are looked at
 _MAX_BYTES = 500_000_000  # a transcript of a day is a tenth of that
 
 
@@ -38,3 +41,15 @@ def read(path: Path) -> Provenance | None:
     except (OSError, ValueError):
         return None
     return found if Path(found.source).name == found.source else None
+
+
+def holds(outbox: Path, stem: str, source: str, sha256: str) -> bool:
+    """Whether a transcript of these bytes, named after `source`, lies under `stem` or a number."""
+    for number in range(1, _MOST_NAMESAKES):
+        path = outbox / with_number(stem, number, ".json")
+        if not os.path.lexists(path):
+            return False
+        found = read(path)
+        if found is not None and (found.sha256, found.source) == (sha256, source):
+            return True
+    return False

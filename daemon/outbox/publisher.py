@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +15,7 @@ import psutil
 from daemon.config.profile import ProfileError, Profiles
 from daemon.config.settings import Config
 from daemon.domain.job import Job, StageRecord
-from daemon.domain.names import named, plain, plain_name, stem_of, with_number
+from daemon.domain.names import named, plain, plain_name, stem_of
 from daemon.domain.speakers import Diarization, DiarizationStatus
 from daemon.domain.transcript import Alignment, AlignmentStatus, Json, Segment
 from daemon.files.atomic import json_bytes, write_json, write_temporary
@@ -33,8 +32,6 @@ from daemon.outbox.replacements import corrected
 
 _EMPTY_SECONDS = 10.0  # for which a folder in the inbox stays empty before it is removed
 _FINDERS = ".DS_Store"  # the Finder's own file in every folder that was looked at
-
-_MOST_NAMESAKES = 100  # transcripts of one name that are looked at
 
 
 class Publisher:
@@ -137,15 +134,8 @@ class Publisher:
 
     def was_published(self, job: Job, sha256: str) -> bool:
         """Whether the outbox holds a transcript of these bytes under this recording's name."""
-        stem, outbox = stem_of(job.source), self._config.paths.outbox / self._inside(job)
-        for number in range(1, _MOST_NAMESAKES):
-            path = outbox / with_number(stem, number, f".{placing.JSON}")
-            if not os.path.lexists(path):
-                return False
-            found = provenance.read(path)
-            if found is not None and (found.sha256, found.source) == (sha256, job.name):
-                return True
-        return False
+        outbox = self._config.paths.outbox / self._inside(job)
+        return provenance.holds(outbox, stem_of(job.source), job.name, sha256)
 
     def is_delivered(self, stem: str) -> bool:
         """Whether the outbox holds a whole output set of that name."""

@@ -131,7 +131,7 @@ class Supervisor:
         self._unstored.extend(ended)
         while self._unstored:
             attempt, outcome = self._unstored[0]
-            self._scheduler.guarded(
+            self._scheduler.turns.guard(
                 attempt.job,
                 attempt.stage,
                 lambda _: self._transitions.apply_outcome(attempt, outcome, now),  # noqa: B023
@@ -178,6 +178,8 @@ class Supervisor:
             return False
         if context.pause.reason:
             raise TemporaryError(f"not finished: {context.pause.reason}")
+        if hindrance := self._scheduler.turns.hindrance():
+            raise TemporaryError(f"not finished: {hindrance}")
         return self._inbox.is_at_rest() and not self._scheduler.anything_left()
 
     def _write_status(self, now: float) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 
@@ -16,8 +15,7 @@ import psutil
 
 from daemon.config.profile import ProfileError
 from daemon.domain.job import TERMINAL, FailureKind, Job, Stage
-from daemon.errors import DropscribeError
-from daemon.files.faults import explain, scarce_disk
+from daemon.files.faults import scarce_disk
 from daemon.handoff import artefacts
 from daemon.processes import outcome
 from daemon.processes.attempt import AttemptLimits, AttemptState
@@ -26,6 +24,7 @@ from daemon.supervisor.job_folders import JobFolders
 from daemon.supervisor.last_steps import LastSteps
 from daemon.supervisor.power import in_hours, on_battery
 from daemon.supervisor.transitions import Transitions
+from daemon.supervisor.turns import Turns
 
 _AHEAD_BYTES = 4_000_000_000  # of decoded audio that waits; it is 18 hours
 _DECODED_A_SECOND = 2_000_000  # bytes of a recording that PREPARE gets through: an estimate
@@ -35,7 +34,6 @@ _PREPARE_BYTES = 2_000_000_000  # of the machine's memory, for each file that is
 _MOST_PREPARATIONS = 6
 _ALIGNERS = 2  # one finishing the last file, one warming up for the next
 _SORTED = 100  # waiting files that are put in order; a longer queue follows as it came
-_FAULTY = 3  # jobs whose last step meets a fault, before the others wait for the next turn
 
 
 class Scheduler:
@@ -53,7 +51,7 @@ class Scheduler:
         self._only = only  # work on this job alone
         self._last_steps = last_steps
         self._folders = JobFolders(context)
-        self._faulty: set[int] = set()  # jobs whose last step failed while others' worked
+        self.turns = Turns(context, transitions)
 
     def start_due(self, now: float) -> None:
         """Start whatever can start. Raises OSError for faults of the machine."""
@@ -65,50 +63,17 @@ class Scheduler:
         # Last, because a start that is one too many decides that a file goes no further.
         paths = self._context.config.paths
         self._context.mounts.check([paths.outbox, paths.done, paths.failed])
-        self._take_last_steps(Stage.QUARANTINE, self._last_steps.quarantine, now)
-        self._take_last_steps(Stage.PUBLISH, self._publish, now)
+        for stage, step in (
+            (Stage.QUARANTINE, self._last_steps.quarantine),
+            (Stage.PUBLISH, self._publish),
+        ):
+            self.turns.take(self._waiting(stage, now), stage, step, now)
 
     def _publish(self, job: Job) -> None:
         if self._last_steps.wait_for_file(job) or not self._may_be_tried(job, Stage.PUBLISH):
             return
         if self._profiles_are_good(job, Stage.PUBLISH):
             self._last_steps.publish(job)
-
-    def _take_last_steps(self, stage: Stage, step: Callable[[Job], None], now: float) -> None:
-        """Every file's turn comes before a fault pauses the queue: it may be one file's alone.
-
-        Where others' steps work, a file that meets a fault waits for itself, and is told once.
-        """
-        context = self._context
-        faults: list[tuple[Job, OSError]] = []
-        for job in self._waiting(stage, now):
-            try:
-                self.guarded(job, stage, step)
-            except OSError as error:
-                self._transitions.postpone(job, now)
-                if job.id not in self._faulty:
-                    faults.append((job, error))
-                if len(faults) >= _FAULTY:
-                    break
-            else:
-                self._faulty.discard(job.id)
-                context.pause.end("delivery")
-                for hindered, fault in faults:
-                    self._faulty.add(hindered.id)
-                    context.event_log.warning("hindered", f"waits: {explain(fault)}", hindered)
-                faults.clear()
-        if faults:
-            context.pause.begin("delivery", explain(faults[0][1]), now)
-
-    def guarded(self, job: Job, stage: Stage, step: Callable[[Job], None]) -> None:
-        """Take a step; a defect of ours costs that file an attempt, and the others go on."""
-        try:
-            step(job)
-        except (OSError, sqlite3.Error, DropscribeError):
-            raise
-        except Exception as error:
-            self._context.event_log.unexpected(f"job {job.id}: {stage}: {error}")
-            self._transitions.count_defect(job, stage, error)
 
     def prewarm(self, now: float) -> None:
         """A file is coming: have processes ready for it. Raises OSError."""

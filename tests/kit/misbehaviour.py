@@ -141,6 +141,11 @@ def flood_line(start: Start) -> None:
         os.write(start.protocol, b"x" * 65536)
 
 
+def flood_well_formed(start: Start) -> None:
+    while True:
+        os.write(start.protocol, b'{"type":"ready"}\n' * 200)
+
+
 def flood_log(_: Start) -> None:
     while True:
         os.write(2, b"noise that nobody should keep\n" * 1000)
@@ -259,7 +264,7 @@ _BEHAVIOURS: dict[str, Behaviour] = {
     one.__name__: one
     for one in (
         segv, abort, kill, leave, fail, grandchild, unseen_grandchild, kill_daemon, abort_at_exit,
-        hang, deaf, stop, spin, swell, flood_output, flood_line, flood_log,
+        hang, deaf, stop, spin, swell, flood_output, flood_line, flood_well_formed, flood_log,
         disk_full, no_model, bad_input, defect,
         no_result, broken_result, truncated_result, other_attempt, not_finite,
         grow, rewrite, hide, vanish, rename, slow, environment,

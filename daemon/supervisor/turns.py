@@ -1,0 +1,67 @@
+"""The files' turns at a step of ours: neither a fault nor a defect of one file stops the others."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+
+from daemon.domain.job import Job, Stage
+from daemon.errors import DropscribeError
+from daemon.files.faults import explain
+from daemon.supervisor.context import Context
+from daemon.supervisor.transitions import Transitions
+
+_FAULTY = 3  # jobs whose last step meets a fault, before the others wait for the next turn
+
+
+class Turns:
+    """Remembers which files are hindered by themselves."""
+
+    def __init__(self, context: Context, transitions: Transitions) -> None:
+        self._context = context
+        self._transitions = transitions
+        self._faulty: set[int] = set()  # jobs whose last step failed while others' worked
+
+    def take(
+        self, jobs: Iterable[Job], stage: Stage, step: Callable[[Job], None], now: float
+    ) -> None:
+        """Every file's turn comes before a fault pauses the queue: it may be one file's alone.
+
+        Where others' steps work, a file that meets a fault waits for itself, and is told once.
+        """
+        context = self._context
+        faults: list[tuple[Job, OSError]] = []
+        for job in jobs:
+            try:
+                self.guard(job, stage, step)
+            except OSError as error:
+                self._transitions.postpone(job, now)
+                if job.id not in self._faulty:
+                    faults.append((job, error))
+                if len(faults) >= _FAULTY:
+                    break
+            else:
+                self._faulty.discard(job.id)
+                context.pause.end("delivery")
+                for hindered, fault in faults:
+                    self._faulty.add(hindered.id)
+                    context.event_log.warning("hindered", f"waits: {explain(fault)}", hindered)
+                faults.clear()
+        if faults:
+            context.pause.begin("delivery", explain(faults[0][1]), now)
+
+    def guard(self, job: Job, stage: Stage, step: Callable[[Job], None]) -> None:
+        """Take a step; a defect of ours costs that file an attempt, and the others go on."""
+        try:
+            step(job)
+        except (OSError, sqlite3.Error, DropscribeError):
+            raise
+        except Exception as error:
+            self._context.event_log.unexpected(f"job {job.id}: {stage}: {error}")
+            self._transitions.count_defect(job, stage, error)
+
+    def hindrance(self) -> str:
+        """Why nothing is left that could go on; "" if that is not so."""
+        if not self._faulty or len(self._context.ledger.active()) > len(self._faulty):
+            return ""
+        return "the last step of some files meets a fault of their own; the log names them"
