@@ -100,3 +100,12 @@ def with_number(stem: str, number: int, ending: str) -> str:
     raw = os.fsencode(stem)
     room = _MAX_NAME_BYTES - len(os.fsencode(ending))
     return (stem if len(raw) <= room else raw[:room].decode("utf-8", "ignore")) + ending
+
+
+def is_text(name: str) -> bool:
+    """Whether a name is valid UTF-8, as the ledger and the JSON need it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -15,7 +15,7 @@ import psutil
 from daemon.config.profile import ProfileError, Profiles
 from daemon.config.settings import Config
 from daemon.domain.job import Job, StageRecord
-from daemon.domain.names import named, plain, plain_name, stem_of
+from daemon.domain.names import is_text, named, plain, plain_name, stem_of
 from daemon.domain.speakers import Diarization, DiarizationStatus
 from daemon.domain.transcript import Alignment, AlignmentStatus, Json, Segment
 from daemon.files.atomic import json_bytes, write_json, write_temporary
@@ -116,7 +116,7 @@ class Publisher:
         if not job.source.is_relative_to(self._inbox):
             return PurePosixPath()
         parts = job.source.parent.relative_to(self._inbox).parts
-        return PurePosixPath(*(part if _is_text(part) else plain_name(part) for part in parts))
+        return PurePosixPath(*(part if is_text(part) else plain_name(part) for part in parts))
 
     def _index(self, inside: PurePosixPath) -> None:
         """Have the index of the names in that folder of the outbox."""
@@ -294,14 +294,5 @@ def _is_removed(folder: Path) -> bool:
             (folder / _FINDERS).unlink()
         folder.rmdir()  # which fails, as it should, if anything is in it
     except OSError:
-        return False
-    return True
-
-
-def _is_text(name: str) -> bool:
-    """Whether a name is valid UTF-8, as the ledger and the JSON need it."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
         return False
     return True
