@@ -166,7 +166,7 @@ class Supervisor:
             dues.append(self._check_at)
         if context.pause.holds(self._turned):
             dues.append(context.pause.until)
-        if (retry := self._transitions.next_retry(self._turned)) is not None:
+        if (retry := self._transitions.backoff.next(self._turned)) is not None:
             dues.append(retry)
         if (idle := context.attempts.idle_since()) is not None:
             dues.append(idle + context.config.transcribe.idle_unload_seconds)

@@ -127,10 +127,9 @@ class Scheduler:
             return
         for job in self._waiting(Stage.TRANSCRIBE, now, _due):
             busy = attempts.of(Stage.TRANSCRIBE)
-            is_suspect = self._transitions.is_suspect
-            if len(busy) >= _AHEAD or any(is_suspect(attempt.job) for attempt in busy):
+            if len(busy) >= _AHEAD or any(self._is_suspect(attempt.job) for attempt in busy):
                 return
-            if busy and is_suspect(job):
+            if busy and self._is_suspect(job):
                 return
             if not self._profiles_are_good(job, Stage.TRANSCRIBE):
                 continue
@@ -139,6 +138,11 @@ class Scheduler:
             if attempts.awaits_change:  # another model: the files under way are finished first
                 return
             self._begin(job, Stage.TRANSCRIBE, now)
+
+    def _is_suspect(self, job: Job) -> bool:
+        """Whether it may bring its process down, and so must not share it with other files."""
+        failures = self._context.ledger.record(job.id, Stage.TRANSCRIBE).failures
+        return failures > 0 or job.id in self._transitions.suspects
 
     def _prewarm_aligners(self, now: float) -> None:
         """Their imports and the model's load pass while the files are transcribed."""

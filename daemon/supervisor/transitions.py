@@ -25,8 +25,7 @@ The scheduler starts what is next. An attempt ends in an Outcome, and its kind d
                          (QUARANTINE where no inbox is watched)
     INCOMPLETE           as BAD_INPUT; a file that was seen to grow is held and read again first
     INTERRUPTED          the daemon itself was killed limits.max_interruptions times: QUARANTINE
-    NOT_BEGUN, SUSPECTED the process died over several files: the start is uncounted; a suspect is
-                         transcribed alone from now on, and then answers for itself
+    NOT_BEGUN, SUSPECTED died over several files: uncounted; a suspect is transcribed alone next
     CANCELLED            QUARANTINE; only a person asks for it
 """
 
@@ -34,7 +33,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from daemon.domain.job import Failure, FailureKind, Job, Stage, StageRecord
+from daemon.domain.job import Failure, FailureKind, Job, Stage
 from daemon.domain.ladder import Aligned, climb
 from daemon.domain.speakers import Diarization, DiarizationStatus
 from daemon.domain.transcript import Alignment, AlignmentStatus
@@ -57,26 +56,13 @@ class Transitions:
         self._context = context
         self._held = held
         self._unfinished = unfinished
-        self._backoff = Backoff(context.config.limits.retry_seconds)
-        self._suspects: set[int] = set()  # jobs to be transcribed alone
+        self.backoff = Backoff(context.config.limits.retry_seconds)
+        self.suspects: set[int] = set()  # jobs to be transcribed alone
 
     # Before a start
 
     def may_start(self, job: Job, now: float) -> bool:
-        return job.id not in self._held and self._backoff.is_over(job.id, now)
-
-    def is_suspect(self, job: Job) -> bool:
-        """Whether it may bring its process down, and so must not share it with other files."""
-        failures = self._context.ledger.record(job.id, Stage.TRANSCRIBE).failures
-        return job.id in self._suspects or failures > 0
-
-    def postpone(self, job: Job, now: float) -> None:
-        """A fault of the machine, or of this file's name, hinders it: others go first."""
-        self._backoff.wait(job.id, 1, now)
-
-    def next_retry(self, now: float) -> float | None:
-        """When the next job that still has to wait may be tried again (monotonic)."""
-        return self._backoff.next(now)
+        return job.id not in self._held and self.backoff.is_over(job.id, now)
 
     def final_outcome(self, job: Job, stage: Stage) -> Outcome | None:
         """Why the stage may not be tried again; None if it may."""
@@ -144,18 +130,6 @@ class Transitions:
     def _after_words(self, job: Job) -> Stage:
         return Stage.DIARIZE if self.wants_speakers(job) else Stage.PUBLISH
 
-    def count_defect(self, job: Job, stage: Stage, error: Exception) -> None:
-        """A step of ours failed in a way that nobody foresaw: one attempt of this file's."""
-        ledger, unix_time = self._context.ledger, self._context.unix_time
-        found = outcome.defect(stage, error)
-        if stage is Stage.QUARANTINE:  # nothing is left to try: it stays where it is
-            ledger.move(job.id, Stage.FAILED, unix_time())
-            return
-        record = StageRecord(stage, ended_at=unix_time(), exit=found.exit, reason=found.message)
-        ledger.end(job.id, record, None)
-        if (final := self.final_outcome(job, stage)) is not None:
-            self.give_up(job, stage, final)
-
     # After an end
 
     def apply_outcome(self, attempt: Attempt, ended: Outcome, now: float) -> None:
@@ -178,8 +152,7 @@ class Transitions:
             case FailureKind.NOT_BEGUN | FailureKind.SUSPECTED:
                 self.uncount_start(attempt)
                 self.abandon(job)
-                if ended.kind is FailureKind.SUSPECTED:
-                    self._suspects.add(job.id)
+                self.suspects |= {job.id} if ended.kind is FailureKind.SUSPECTED else set()
             case FailureKind.CHANGED | FailureKind.VANISHED if self._held.hold(job.id):
                 self.uncount_start(attempt)
             case FailureKind.BAD_INPUT | FailureKind.CHANGED | FailureKind.VANISHED:
@@ -195,10 +168,10 @@ class Transitions:
     def _waits_for_the_rest(self, attempt: Attempt, ended: Outcome) -> bool:
         """Whether PREPARE met a file that looks unfinished, and it is given time."""
         job = attempt.job
-        if ended.kind is None and not (
-            attempt.stage is Stage.PREPARE
-            and artefacts.read_prepared(self._context.folder(job.id)).is_cut_off
-        ):
+        folder, stage = self._context.folder(job.id), attempt.stage
+        if ended.kind is None and stage is not Stage.PREPARE:
+            return False
+        if ended.kind is None and not artefacts.read_prepared(folder).is_cut_off:
             return False
         return self._unfinished.wait_for_more(job.source) and self._held.hold(job.id)
 
@@ -223,7 +196,7 @@ class Transitions:
         if stage is Stage.TRANSCRIBE:
             self.abandon(job)  # its aligner waits for what will not come
         beside = stage in {Stage.ALIGN, Stage.DIARIZE}
-        wait = 0.0 if beside else self._backoff.wait(job.id, failures, now)
+        wait = 0.0 if beside else self.backoff.wait(job.id, failures, now)
         context.event_log.warning(
             "retrying", f"{ended.message}; trying again", job, stage=stage, wait_seconds=wait
         )
@@ -266,10 +239,10 @@ class Transitions:
     def _was_delivered_before(self, job: Job, sha256: str) -> bool:
         """Whether the results are there already: it was kept, or an earlier ledger was lost."""
         context = self._context
-        if context.config.output.source == "keep" and (
-            context.ledger.delivered(job.source, sha256) is not None
-            or context.publisher.was_published(job, sha256)  # by a ledger that we do not have
-        ):
+        kept = context.config.output.source == "keep"
+        if kept and context.ledger.delivered(job.source, sha256) is not None:
+            return True
+        if kept and context.publisher.was_published(job, sha256):  # a later ledger was lost
             return True
         if context.config.output.duplicates == "skip":
             earlier = context.ledger.delivered_content(sha256)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable
 
-from daemon.domain.job import Job, Stage
+from daemon.domain.job import Job, Stage, StageRecord
 from daemon.errors import DropscribeError
 from daemon.files.faults import explain
+from daemon.processes import outcome
 from daemon.supervisor.context import Context
 from daemon.supervisor.transitions import Transitions
 
@@ -35,7 +36,7 @@ class Turns:
             try:
                 self.guard(job, stage, step)
             except OSError as error:
-                self._transitions.postpone(job, now)
+                self._transitions.backoff.wait(job.id, 1, now)  # others go first
                 if job.id not in self._faulty:
                     faults.append((job, error))
                 if len(faults) >= _FAULTY:
@@ -58,7 +59,19 @@ class Turns:
             raise
         except Exception as error:
             self._context.event_log.unexpected(f"job {job.id}: {stage}: {error}")
-            self._transitions.count_defect(job, stage, error)
+            self._count_defect(job, stage, error)
+
+    def _count_defect(self, job: Job, stage: Stage, error: Exception) -> None:
+        """A step of ours failed in a way that nobody foresaw: one attempt of this file's."""
+        ledger, unix_time = self._context.ledger, self._context.unix_time
+        if stage is Stage.QUARANTINE:  # nothing is left to try: it stays where it is
+            ledger.move(job.id, Stage.FAILED, unix_time())
+            return
+        found = outcome.defect(stage, error)
+        record = StageRecord(stage, ended_at=unix_time(), exit=found.exit, reason=found.message)
+        ledger.end(job.id, record, None)
+        if (final := self._transitions.final_outcome(job, stage)) is not None:
+            self._transitions.give_up(job, stage, final)
 
     def hindrance(self) -> str:
         """Why nothing is left that could go on; "" if that is not so."""
