@@ -44,11 +44,12 @@ class Turns:
             else:
                 self._faulty.discard(job.id)
                 context.pause.end("delivery")
-                for hindered, fault in faults:
-                    self._faulty.add(hindered.id)
-                    context.event_log.warning("hindered", f"waits: {explain(fault)}", hindered)
+                for other, fault in faults:
+                    self._faulty.add(other.id)
+                    context.event_log.warning("hindered", f"waits: {explain(fault)}", other)
                 faults.clear()
-        if faults:
+        hindered = len(faults) + len(self._faulty)
+        if len(faults) >= _FAULTY or (faults and len(context.ledger.active()) <= hindered):
             context.pause.begin("delivery", explain(faults[0][1]), now)
 
     def guard(self, job: Job, stage: Stage, step: Callable[[Job], None]) -> None:
