@@ -98,7 +98,7 @@ def test_a_profile_holds_for_its_recordings_and_a_wrong_one_fails_them_alone(
     (inbox / "last.toml").write_text("[queue]\npriority = 9\n")
     for name in ("bad", "one", "two", "last"):
         daemon.drop(name.encode(), f"{name}.wav")
-    assert daemon.once("run", "--once").returncode == 0
+    assert daemon.once().returncode == 0
     assert daemon.delivered() == ["last", "one", "two"]
     assert next(event["name"] for event in daemon.events("done")) == "last.wav"
     one, two = daemon.document("one"), daemon.document("two")
@@ -121,10 +121,10 @@ def test_the_same_content_is_filed_away_once_more_and_results_may_be_shared(
     output = {"duplicates": "skip", "mode": "0640", "formats": ["srt"]}
     daemon = DaemonProcess.faked(tmp_path / "d", {**DEMO, "output": output})
     daemon.drop(b"one", "one.wav")
-    assert daemon.once("run", "--once").returncode == 0
+    assert daemon.once().returncode == 0
     daemon.drop(b"one", "the same.wav")
     daemon.drop(b"two", "two.wav")
-    assert daemon.once("run", "--once").returncode == 0
+    assert daemon.once().returncode == 0
     assert daemon.delivered() == ["one", "two"]
     done = sorted(path.name for path in daemon.config.paths.done.iterdir())
     assert done == ["one.wav", "the same.wav", "two.wav"]
