@@ -97,7 +97,7 @@ def test_a_profile_holds_for_its_recordings_and_a_wrong_one_fails_them_alone(
     (inbox / "bad.toml").write_text("[transcribe]\nlanguage = 'xx'\n")
     (inbox / "last.toml").write_text("[queue]\npriority = 9\n")
     for name in ("bad", "one", "two", "last"):
-        daemon.drop(name.encode(), f"{name}.wav")
+        daemon.drop(f"One two three. This is {name}.".encode(), f"{name}.wav")
     assert daemon.once().returncode == 0
     assert daemon.delivered() == ["last", "one", "two"]
     assert next(event["name"] for event in daemon.events("done")) == "last.wav"
