@@ -19,6 +19,7 @@ WINDOW = 30.0  # seconds of audio that Whisper's encoder takes
 # less, Whisper mishears first words.
 PADDING = 0.3
 _LONG_PAUSE = 1.5  # seconds; words before or after a longer one in the same window get lost
+_ALONE = 1.5  # seconds of speech; less than that is easily misheard by itself
 _LEAST = 0.02  # seconds; anything shorter holds no sound that has a name
 _FRAME = 320  # samples, 20 ms: how finely the quietest moment is looked for
 _QUIET = 5  # frames; a moment is quiet when 100 ms around it are
@@ -106,12 +107,17 @@ def _padded(speech: Sequence[Span], least: float, most: float) -> Chunk:
 def _merge(spans: Iterable[Span]) -> Iterator[list[Span]]:
     group: list[Span] = []
     for span in spans:
-        if group and (span[1] - group[0][0] > WINDOW or span[0] - group[-1][1] > _LONG_PAUSE):
+        if group and (span[1] - group[0][0] > WINDOW or _is_apart(group, span)):
             yield group
             group = []
         group.append(span)
     if group:
         yield group
+
+
+def _is_apart(group: Sequence[Span], span: Span) -> bool:
+    """Whether a long pause parts `span` from what is more than a word alone."""
+    return span[0] - group[-1][1] > _LONG_PAUSE and _seconds(group) > _ALONE
 
 
 def _shorten(audio: FloatArray, span: Span) -> Iterator[Span]:

@@ -17,6 +17,7 @@ class RecognitionOptions:
     language: str | None = None  # given by the user; None: detect it
     languages: tuple[str, ...] = ()  # detection is limited to these
     initial_prompt: str | None = None  # names and jargon, to bias spelling
+    translate: bool = False  # into English
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,12 @@ class Vocabulary:
         return tuple(sorted({*tokenizer.non_speech_tokens, *control}))
 
     def prompt(
-        self, language: str, initial_prompt: str | None, context: Sequence[int] = ()
+        self,
+        language: str,
+        initial_prompt: str | None,
+        context: Sequence[int] = (),
+        *,
+        translate: bool = False,
     ) -> tuple[int, ...]:
         """The tokens that precede a transcript with timestamps, at most half the text context.
 
@@ -78,7 +83,8 @@ class Vocabulary:
         """
         start: tuple[int, ...] = (self.sot,)
         if self._dimensions.multilingual:
-            start = (self.sot, self.languages[language], self._tokenizer.transcribe)
+            task = self._tokenizer.translate if translate else self._tokenizer.transcribe
+            start = (self.sot, self.languages[language], task)
         named = (initial_prompt or "").strip()
         previous = [*(self._tokenizer.encode(f" {named}") if named else ()), *context]
         if not previous:

@@ -139,6 +139,7 @@ class Transcribe(_Table):
     backend: Literal["auto", "mlx", "ctranslate2"] = "auto"
     language: OptionalLanguageCode = ""
     languages: tuple[LanguageCode, ...] = ()
+    task: Literal["transcribe", "translate"] = "transcribe"
     initial_prompt: str = ""
     idle_unload_seconds: Seconds = 600.0
     max_memory_mb: Megabytes = 0

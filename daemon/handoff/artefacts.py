@@ -85,6 +85,7 @@ class JobRequest:
     fallback: str = "segments"
     speakers: str = "off"  # how they are told apart: by their "voices", or by "channels"
     tracks: str = "mix"  # of several audio tracks: "mix" or "first"
+    translate: bool = False  # into English
     min_speakers: int = 1
     max_speakers: int = 20
 
@@ -107,6 +108,7 @@ class JobRequest:
             fallback=data["fallback"],
             speakers=data["speakers"],
             tracks=data["tracks"],
+            translate=data["translate"],
             min_speakers=data["min_speakers"],
             max_speakers=data["max_speakers"],
         )
@@ -117,6 +119,7 @@ class JobRequest:
             "language": self.language,
             "languages": list(self.languages),
             "initial_prompt": bool(self.initial_prompt),
+            **({"task": "translate"} if self.translate else {}),
         }
 
 

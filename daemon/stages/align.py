@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from daemon.alignment.batches import batches
 from daemon.domain.ladder import Aligned, climb
-from daemon.domain.transcript import Segment
+from daemon.domain.transcript import Alignment, AlignmentStatus, Segment
 from daemon.domain.validation import from_json
 from daemon.handoff import alignment_log, artefacts
 from daemon.handoff.alignment_log import AlignedLog, AlignmentHistory
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from daemon.audio import FloatArray
 
 _KILLER = "it crashes the aligner"
+_TRANSLATION = Alignment(
+    AlignmentStatus.SKIPPED, "it is a translation: nobody said these words", "", {}
+)
 
 
 def _handler() -> Handler:
@@ -49,6 +52,12 @@ def _handler() -> Handler:
         request = channel.request
         stream = _SegmentStream(request.folder / artefacts.SEGMENTS, channel)
         language = stream.language()
+        if artefacts.JobRequest.read(request.folder).translate:
+            _wait_for_all(channel)
+            artefacts.write_artefact(
+                request.folder / artefacts.ALIGNMENT, request.nonce, _TRANSLATION
+            )
+            return
         try:
             aligner = Aligner.load(language, arguments.model or None, arguments.device)
         except (NoAlignModelError, AlignModelMissingError) as error:

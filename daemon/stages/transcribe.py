@@ -136,7 +136,9 @@ class _File:
         return FileRequest(
             audio=self._audio,
             speech=self._speech,
-            options=RecognitionOptions(job.language, job.languages, job.initial_prompt),
+            options=RecognitionOptions(
+                job.language, job.languages, job.initial_prompt, job.translate
+            ),
             on_language=self._on_language,
             on_segment=self._on_segment,
             on_done=self._on_done,
@@ -191,7 +193,7 @@ class _File:
         """The segments for which there is no alignment model, or none that is sure to hear them."""
         from daemon.alignment.catalogue import read_catalogue  # noqa: PLC0415
 
-        if self._job.fallback == "segments":
+        if self._job.fallback == "segments" or self._job.translate:
             return []
         name = self._aligner or read_catalogue().models.get(recognition.language, "")
         here = bool(name) and registry.aligner_is_here(name, os.environ)

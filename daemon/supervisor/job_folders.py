@@ -61,6 +61,7 @@ class JobFolders:
             fallback=config.align.fallback if config.align.enabled else "segments",
             speakers=config.speakers.mode,
             tracks=config.audio.tracks,
+            translate=config.transcribe.task == "translate",
             min_speakers=least,
             max_speakers=most,
         )

@@ -43,6 +43,8 @@ def test_neighbours_share_a_chunk_as_long_as_it_fits() -> None:
 def test_a_long_pause_ends_a_chunk() -> None:
     chunks = cut_chunks(_noise(60), [(1, 10), (12, 20)])
     assert [(chunk.start, chunk.end) for chunk in chunks] == [(0.7, 10.3), (11.7, 20.3)]
+    (whole,) = cut_chunks(_noise(60), [(1, 2), (4, 20)])
+    assert whole.speech == ((1, 2), (4, 20)), "a word alone is easily misheard"
 
 
 def test_a_span_longer_than_the_window_is_cut_where_it_is_quiet() -> None:

@@ -49,6 +49,7 @@ class FileDecoder:
         self._tokens = tokens
         self._languages = languages
         self._timeline = timeline
+        self._task = "translate" if options.translate else "transcribe"
         prompt = (options.initial_prompt or "").strip()
         self._previous = tokens.encode(f" {prompt}") if prompt else []
 
@@ -89,7 +90,7 @@ class FileDecoder:
 
     def _prompt(self, chunk: Chunk, language: str) -> list[int]:
         multilingual = self._whisper.model.is_multilingual
-        tokens = Tokenizer(self._whisper.hf_tokenizer, multilingual, "transcribe", language)
+        tokens = Tokenizer(self._whisper.hf_tokenizer, multilingual, self._task, language)
         prompt: list[int] = self._whisper.get_prompt(tokens, [*self._previous, *chunk.context])
         return prompt
 

@@ -60,7 +60,9 @@ class FileTask:
     def prompt(self, detect: Callable[[], Mapping[str, float]]) -> Sequence[int]:
         language = self.file.languages.of(self.chunk, detect)
         options = self.file.request.options
-        return self.vocabulary.prompt(language, options.initial_prompt, self.chunk.context)
+        return self.vocabulary.prompt(
+            language, options.initial_prompt, self.chunk.context, translate=options.translate
+        )
 
     def decoded(self, tokens: Sequence[int], avg_logprob: float, no_speech_prob: float) -> Decoded:
         return self.file.timeline.decoded(self.chunk, tokens, avg_logprob, no_speech_prob)

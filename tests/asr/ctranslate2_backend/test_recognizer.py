@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from daemon.asr.ctranslate2_backend.conversion import converted
@@ -73,3 +74,14 @@ def test_an_unknown_language_is_refused(recognizer: CTranslate2Recognizer) -> No
 def test_a_recording_without_speech_has_no_segments(recognizer: CTranslate2Recognizer) -> None:
     said = recognizer.recognize(SILENCE, (), RecognitionOptions(), lambda _: None, lambda _: None)
     assert said.segments == ()
+
+
+def test_the_same_recording_has_the_same_words_again(recognizer: CTranslate2Recognizer) -> None:
+    """What is no speech fails every attempt: none of them may draw at random."""
+    noise = np.random.default_rng(3).normal(0, 0.05, 5 * 16_000).astype(np.float32)
+    options = RecognitionOptions(language="en")
+    once, again = (
+        recognizer.recognize(noise, [(0, 5)], options, lambda _: None, lambda _: None).segments
+        for _ in range(2)
+    )
+    assert once == again
