@@ -16,6 +16,7 @@ from daemon.config.location import usual_path
 from daemon.config.settings import Config
 from daemon.errors import UsageError
 from daemon.files.atomic import write_atomically
+from daemon.files.permissions import check_is_ours
 
 # pydantic's kinds of problem, said for people. {…} are its context's values.
 _MESSAGES = {
@@ -58,7 +59,11 @@ def load(path: Path) -> Config:
         raise UsageError(f"cannot read the configuration {path}: it is not UTF-8") from error
     except OSError as error:
         raise UsageError(f"cannot read the configuration {path}: {error.strerror}") from error
-    return parsed(text, path)
+    check_is_ours(path, "the configuration")
+    config = parsed(text, path)
+    if config.notify.hook:
+        check_is_ours(Path(config.notify.hook[0]), "the hook")
+    return config
 
 
 def parsed(text: str, path: Path) -> Config:

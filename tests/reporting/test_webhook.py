@@ -139,3 +139,38 @@ def test_a_python_without_certificates_knows_the_usual_authorities(
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     assert ssl.create_default_context().cert_store_stats()["x509_ca"] == 0
     assert trusted_certificates().cert_store_stats()["x509_ca"] > 50
+
+
+def test_a_password_in_the_address_travels_in_a_header(server: Server, pauses: Pauses) -> None:
+    Webhook(server.url.replace("http://", "http://me:s%3Acret@")).send(b"{}", pauses)
+    assert server.headers[0]["Authorization"] == "Basic bWU6czpjcmV0"
+
+
+def test_a_redirect_is_a_refusal(server: Server, pauses: Pauses) -> None:
+    server.codes = [302] * 9
+    with pytest.raises(OSError, match="answered 302"):
+        Webhook(server.url).send(b"{}", pauses)
+    assert len(server.bodies) == 1
+
+
+def test_a_server_that_drips_is_left_in_time(pauses: Pauses) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        over = threading.Event()
+
+        def drip() -> None:
+            for _ in range(3):
+                connection, _address = listener.accept()
+                with connection:
+                    while not over.wait(0.05):
+                        try:
+                            connection.sendall(b"H")
+                        except OSError:
+                            break
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        hook = Webhook(f"http://127.0.0.1:{listener.getsockname()[1]}/", seconds=0.3)
+        with pytest.raises(OSError, match="no answer within"):
+            hook.send(b"{}", pauses)
+        over.set()
+        thread.join()
