@@ -33,7 +33,7 @@ class Webhook:
     def __init__(self, url: str, seconds: float = _ANSWER_SECONDS) -> None:
         self._url = urllib.parse.urlsplit(url)
         self._seconds = seconds
-        self._tls = ssl.create_default_context(cafile=certifi.where())
+        self._tls = trusted_certificates()
 
     def send(self, notice: bytes, stop: threading.Event) -> None:
         """POST `notice`. Raises OSError when the last try has failed; `stop` ends the pauses."""
@@ -101,3 +101,10 @@ class Webhook:
 
 def _plain(text: str) -> str:
     return urllib.parse.unquote(text)
+
+
+def trusted_certificates() -> ssl.SSLContext:
+    """The system's authorities and Mozilla's: python.org's Python for macOS comes without any."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
