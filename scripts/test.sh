@@ -12,7 +12,8 @@ trap 'rm -f "$counts"' EXIT
 
 phase() { # phase NAME PROCESSES ARGUMENTS…: run its tests; the exit code is pytest's
     echo "--- tests that $1, $2 at a time"
-    .venv/bin/python -m pytest -q --phase "$1" -n "$2" --dist loadgroup --counts "$counts" "${@:3}"
+    # With "=": pytest would take a separate path for the folder that its settings are in.
+    .venv/bin/python -m pytest -q --phase="$1" -n "$2" --dist loadgroup --counts="$counts" "${@:3}"
 }
 
 waits=0 computes=0
