@@ -35,7 +35,7 @@ def rendition(
         subtitles=config.subtitles,
         timestamps=config.output.timestamps,
         stages=stages,
-        recordings=recordings(config, source, folder, document["provenance"].get("bytes")),
+        recordings=recordings(config, source, folder, document.get("provenance", {}).get("bytes")),
         index=_index(config, folder),
     )
     return render(material, formats)

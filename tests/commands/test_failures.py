@@ -72,7 +72,7 @@ def test_the_inbox_tells_what_is_left_alone_and_why(
     told = {line["name"]: (line["state"], line["reason"]) for line in lines}
     assert told["waits.wav"][0] == "job 1, next: prepare"
     assert told["fresh.wav"][0].startswith("settling")
-    assert told["notes.pdf"] == ("left alone", "no audio or video file by its name")
+    assert told["notes.pdf"] == ("left alone", "a text or document")
     assert told["half.wav.part"] == ("left alone", "another program is not done with it")
     assert told["link.wav"][0] == "refused"
     assert "holiday" in told

@@ -128,7 +128,8 @@ def test_a_wish_that_cannot_be_met_ends_at_once_and_for_good(
 
 NOTHING: Mapping[str, object] = dict.fromkeys(
     ("model", "backend", "language", "initial_prompt", "hotwords", "align_model", "no_align",
-     "word_timestamps", "formats", "task", "diarize", "min_speakers", "max_speakers")
+     "word_timestamps", "formats", "task", "diarize", "min_speakers", "max_speakers",
+     "speakers", "speaker_count")
 )  # fmt: skip
 
 

@@ -190,7 +190,7 @@ def test_a_denied_inbox_pauses_with_its_own_remedy_f110(
     fault = f"list:1+:{error}:{daemon.config.paths.inbox}"
     ended = daemon.run_to_end("--fault", fault)
     assert ended.returncode == 75
-    assert said in ended.stderr.decode()
+    assert said in ended.stderr
     assert daemon.drained().violations() == []
 
 
