@@ -20,7 +20,7 @@ from tests.kit.pipeline import JobEnd, run_all, run_one
 
 SAID = "One two three.\nFour five."
 BROKEN = "alignment reported success, but its alignment.json is broken"
-STALLED = "alignment was stopped after 1 s without progress"
+STALLED = "alignment was stopped after 3 s without progress"
 
 # How it breaks, and what is said of it.
 REASONS = {
@@ -49,7 +49,7 @@ REASONS = {
 STALLING = tuple(way for way, reason in REASONS.items() if reason == STALLED)
 FORGIVEN = ("segv 1", "leave 1", "broken_result 1", "early:abort 1")
 _MEMORY: Tables = {"align": {"max_memory_mb": 150, "stall_seconds": 3600}}
-_STALL: Tables = {"align": {"stall_seconds": 1}}
+_STALL: Tables = {"align": {"stall_seconds": 3}}
 
 
 def _name(way: str) -> str:

@@ -238,10 +238,11 @@ def test_a_disk_that_is_too_small_for_the_ledger_pauses_until_it_is_not_f37(
 @pytest.mark.parametrize("after", ["transcript.json", "prepared.json", "audio.npy"])
 def test_a_tidied_state_folder_costs_only_time(make: MakeDaemon, after: str) -> None:
     daemon = make()
-    daemon.give("one.wav", "one", "align hang 1")
+    daemon.give("one.wav", "one", f"align gate:{daemon.root / 'gate'}")
     daemon.start()
     daemon.wait_for("transcribed")
     daemon.kill()
+    (daemon.root / "gate").touch()
     wait_until(lambda: not daemon.stages(), "the stages had ended")
     (job,) = (_state(daemon) / "jobs").glob("[0-9]*")
     (job / after).unlink()

@@ -128,9 +128,10 @@ def test_a_stage_gets_a_minimal_environment_and_nobodys_secrets_f80_s13(
 
 
 def test_a_stage_dies_with_a_daemon_that_was_killed_f68(daemon: FaultDaemon) -> None:
-    daemon.give("long.wav", "a long one", "transcribe slow 1", "align hang 1")
+    daemon.give("long.wav", "a long one", f"transcribe gate:{daemon.root / 'gate'}")
     daemon.start()
     wait_until(lambda: len(daemon.stages()) >= 2, "stages were at work")
     daemon.kill()
     wait_until(lambda: not daemon.stages(), "the stages had ended, too")
+    (daemon.root / "gate").touch()
     assert daemon.drained().violations() == []

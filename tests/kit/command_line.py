@@ -62,6 +62,17 @@ def short_pauses(seconds: float = RETRY_SECONDS) -> Iterator[None]:
         run.Application = Application  # type: ignore[misc]
 
 
+@contextlib.contextmanager
+def deaf_to_signals() -> Iterator[None]:
+    """In this process, signals are pytest's: a stop of the tests is no polite stop of a daemon."""
+    before = run._STOPPING
+    run._STOPPING = ()
+    try:
+        yield
+    finally:
+        run._STOPPING = before
+
+
 def call(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """What a process with these arguments would have printed and answered."""
     output, errors = io.StringIO(), io.StringIO()

@@ -104,6 +104,7 @@ class DaemonProcess:
         """`run`, until all is done (--once) or with these options, in this process."""
         with contextlib.ExitStack() as changed:
             changed.enter_context(command_line.short_pauses())
+            changed.enter_context(command_line.deaf_to_signals())
             if self.behaviour is not None:
                 changed.enter_context(command_line.fake_stages(self.behaviour))
             return self.call("run", *(options or ("--once",)))
