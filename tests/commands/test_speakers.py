@@ -21,7 +21,7 @@ VOICES = {"speakers": {"mode": "voices"}}
 def daemon(tmp_path: Path) -> DaemonProcess:
     """Two speakers in a delivered file."""
     daemon = DaemonProcess.faked(tmp_path / "d", VOICES)
-    daemon.drop(b"one", "one.wav")
+    daemon.drop(b"One two three.\nFour five.", "one.wav")
     daemon.once()
     return daemon
 
@@ -82,7 +82,7 @@ def test_they_are_counted_anew(daemon: DaemonProcess) -> None:
 
 def test_a_job_whose_speakers_nobody_asked_for(tmp_path: Path) -> None:
     daemon = DaemonProcess.faked(tmp_path / "d")
-    daemon.drop(b"one", "one.wav")
+    daemon.drop(b"One two three.\nFour five.", "one.wav")
     daemon.once()
     refused = daemon.call("speakers", "1")
     assert refused.returncode == 1
