@@ -18,7 +18,7 @@ from tests.kit.tracing import needs_strace
 pytestmark = needs_strace
 
 # Every call by which the daemon or its SQLite changes a disk, but plain writes to logs.
-CALLS = ("fsync", "fdatasync", "rename", "renameat2", "linkat", "unlink", "mkdir", "pwrite64")
+CALLS = ("fsync", "fdatasync", "rename", "renameat2", "unlink", "mkdir", "pwrite64")
 _SAMPLE = ("pwrite64", "rename", "renameat2", "unlink")
 ERRORS = ("ENOSPC", "EIO")
 _PATIENT_EXITS = (0, 75)  # done, or paused and told to try again
