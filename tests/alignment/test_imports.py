@@ -7,13 +7,18 @@ import sys
 from tests.kit.alignment_samples import DEMO
 
 ALLOWED = {
+    "annotated_types",  # pydantic's
     "daemon",
+    "num2words",  # numbers as they are said
     "numpy",
+    "pydantic",  # the transcript's values
+    "pydantic_core",
     "safetensors",
     "torch",
     "torchgen",  # of torch
     "tqdm",  # torch.hub's
     "typing_extensions",  # torch's
+    "typing_inspection",  # pydantic's
 }
 
 PROGRAM = f"""
