@@ -310,6 +310,7 @@ def test_files_named_by_hand_are_transcribed_and_stay(tmp_path: Path) -> None:
 
 
 @pytest.mark.computes
+@pytest.mark.timeout(900)  # MLX on a CPU that others use, too
 def test_the_demo_shows_the_main_job_on_mlx(daemon: DaemonProcess, tmp_path: Path) -> None:
     """The backend that a Mac uses, on real people in three languages, by the real daemon."""
     ended = daemon.call("demo", "--folder", str(tmp_path / "demo"))
