@@ -328,4 +328,4 @@ def test_the_demo_shows_the_main_job_on_mlx(daemon: DaemonProcess, tmp_path: Pat
         assert all(first <= second for first, second in pairwise(starts))
         if name == "jfk":
             assert "ask what you can do for your country" in document["text"]
-    assert "done in" in ended.stderr
+    assert "done in" in (tmp_path / "demo" / "logs" / "daemon.log").read_text()

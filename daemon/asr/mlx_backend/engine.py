@@ -21,6 +21,10 @@ class Engine:
     """A model and its token rules. `kernels`: use those written for this device, if any."""
 
     def __init__(self, model: Whisper, vocabulary: Vocabulary, *, kernels: bool = True) -> None:
+        if mx.default_device() == mx.cpu:
+            # There MLX has g++ compile each fused operation, seconds of waiting for each of dozens,
+            # and no folder of a stage keeps them for the next process.
+            mx.disable_compile()
         self._model = model
         self._vocabulary = vocabulary
         self._rules = TokenRules(vocabulary)

@@ -29,11 +29,11 @@ BATCHES = (1, 8)
 Heard = dict[str, list[dict[str, Any]]]  # by batch size, then one for each sample
 
 
-def _recognize(samples: list[str], batches: tuple[int, ...]) -> Heard:
+def _recognize(samples: list[str], batches: tuple[int, ...], temporary: Path) -> Heard:
     command = [sys.executable, "-m", "tests.kit.recognize_samples", ",".join(samples)]
     child = subprocess.run(
         [*command, ",".join(map(str, batches))],
-        env=os.environ | blas_environment(choose("mlx")),
+        env=os.environ | blas_environment(choose("mlx")) | {"TMPDIR": str(temporary)},
         cwd=Path(__file__).parents[3],
         stdout=subprocess.PIPE,
         check=True,
@@ -43,8 +43,13 @@ def _recognize(samples: list[str], batches: tuple[int, ...]) -> Heard:
 
 
 @pytest.fixture(scope="module")
-def heard() -> Heard:
-    return _recognize(list(SAMPLES), BATCHES)
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("temporary")
+
+
+@pytest.fixture(scope="module")
+def heard(temporary: Path) -> Heard:
+    return _recognize(list(SAMPLES), BATCHES, temporary)
 
 
 def _segments(result: dict[str, Any]) -> list[Segment]:
@@ -58,6 +63,13 @@ def test_every_sample_is_heard_without_a_wrong_word_at_every_batch_size(
     for result in heard[str(batch)]:
         assert result["language"] == SAMPLES[result["sample"]]
         assert word_errors(_segments(result), result["sample"]) == 0, result["sample"]
+
+
+@pytest.mark.skipif(choose("mlx").device != "cpu", reason="a GPU's kernels have to be compiled")
+@pytest.mark.usefixtures("heard")
+def test_on_a_cpu_nothing_waits_for_a_compiler(temporary: Path) -> None:
+    """MLX would leave the C++ that it has compiled beside the temporary files."""
+    assert not [path for path in temporary.rglob("*") if path.suffix in {".cpp", ".so"}]
 
 
 def test_the_tokens_are_the_same_at_every_batch_size(heard: Heard) -> None:
@@ -76,7 +88,7 @@ def test_segments_are_in_order_and_have_a_length(heard: Heard) -> None:
 
 
 @pytest.mark.slow
-def test_a_lecture_has_no_more_wrong_words_than_the_better_of_stock() -> None:
+def test_a_lecture_has_no_more_wrong_words_than_the_better_of_stock(tmp_path: Path) -> None:
     """2.4 % is mlx_whisper without conditioning on previous text; with it, 17.4 %."""
-    (result,) = _recognize(["lecture-12min"], (8,))["8"]
+    (result,) = _recognize(["lecture-12min"], (8,), tmp_path)["8"]
     assert word_errors(_segments(result), "lecture-12min") <= 0.024
