@@ -86,7 +86,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which bytes a path held when we looked. Times are nanoseconds; `size` is bytes."""
+    """Which bytes a path held when we looked. Times are nanoseconds; `size` is bytes.
+
+    Each number fits 64 bits with a sign, which is all that the ledger can keep: some network
+    volumes use the highest bit of an inode, and a time may lie far away.
+    """
 
     size: int
     mtime_ns: int
@@ -95,7 +99,17 @@ class Identity:
 
     @classmethod
     def of(cls, status: os.stat_result) -> Identity:
-        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        return cls(
+            status.st_size,
+            _signed(status.st_mtime_ns),
+            _signed(status.st_ctime_ns),
+            _signed(status.st_ino),
+        )
+
+
+def _signed(number: int) -> int:
+    """The lowest 64 bits, read with a sign."""
+    return (number + 2**63) % 2**64 - 2**63
 
 
 @dataclass(frozen=True, slots=True)

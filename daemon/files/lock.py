@@ -62,7 +62,7 @@ class FolderLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._fd: int | None = None
 
     def hold(self) -> None:
@@ -70,16 +70,16 @@ class FolderLock:
 
         Raises TemporaryError if another daemon has it, OSError if the folder is not there.
         """
-        if self._fd is not None and os.path.samestat(os.fstat(self._fd), self._folder.stat()):
+        if self._fd is not None and os.path.samestat(os.fstat(self._fd), self.folder.stat()):
             return
         self.close()
-        fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(fd)
             raise TemporaryError(
-                f"another dropscribe watches {self._folder}: give each its own inbox"
+                f"another dropscribe watches {self.folder}: give each its own inbox"
             ) from error
         except OSError as error:
             if error.errno not in _NO_LOCKS:

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import json
 import os
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
@@ -55,6 +56,7 @@ class Mounts:
 
     def __init__(self, state: Path) -> None:
         self._path = state / VOLUMES
+        self._learning = threading.Lock()  # the inbox is looked at in a thread of its own
         self._known: dict[str, str] = {}
         with contextlib.suppress(OSError, ValueError):
             found = json.loads(self._path.read_bytes())
@@ -67,8 +69,10 @@ class Mounts:
             if known is not None and not os.path.ismount(known):
                 raise OSError(errno.ENODEV, f"the volume {known} is not mounted: connect it")
             if known is None and folder.is_dir():
-                self._known[str(folder)] = str(_mount_point(folder.resolve()))
-                write_json(self._path, self._known)
+                found = str(_mount_point(folder.resolve()))
+                with self._learning:
+                    self._known[str(folder)] = found
+                    write_json(self._path, self._known)
 
 
 def _mount_point(folder: Path) -> Path:

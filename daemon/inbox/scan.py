@@ -7,6 +7,7 @@ import math
 import os
 import re
 import stat
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,8 @@ _PACKAGES = (
     *(".logicx", ".musiclibrary", ".numbers", ".pages", ".photoslibrary", ".pkg", ".prproj"),
     *(".rtfd", ".theater", ".tvlibrary", ".xcodeproj"),
 )
+_SEEN = struct.Struct("=Iqqqq")  # mode, and the numbers of an Identity
+_GONE = bytes(_SEEN.size)  # it left since it was listed
 _DEEPEST = 12  # folders inside one another
 _MOST = 200_000  # names in all folders
 
@@ -55,12 +58,14 @@ _MOST = 200_000  # names in all folders
 class Look:
     """One look into the inbox: names that could be recordings, and names that we passed over.
 
-    Names are relative to the inbox. `reasons` says why each of `ignored` is left alone.
+    Names are relative to the inbox. `reasons` says why each of `ignored` is left alone. `seen` is
+    what lstat said of each of `recordings`, packed, since there may be very many.
     """
 
     inbox: Path
     recordings: tuple[str, ...]
     reasons: Mapping[str, str]
+    seen: bytes
 
     @property
     def ignored(self) -> tuple[str, ...]:
@@ -68,9 +73,12 @@ class Look:
 
     @property
     def candidates(self) -> Iterator[Candidate]:
-        """What lies there under those names now; one at a time, since there may be very many."""
-        found = (candidate(self.inbox / name) for name in self.recordings)
-        return (one for one in found if one is not None)
+        """What lay there under those names, without another look; made one at a time."""
+        for name, (mode, *identity) in zip(
+            self.recordings, _SEEN.iter_unpack(self.seen), strict=True
+        ):
+            if mode:
+                yield Candidate(self.inbox / name, Identity(*identity), _refusal(mode))
 
 
 def look_into(inbox: Path, extensions: Iterable[str], recursive: bool = False) -> Look:
@@ -106,7 +114,8 @@ def look_into(inbox: Path, extensions: Iterable[str], recursive: bool = False) -
                 reasons[path] = "a folder" if name in subfolders else named
             elif not any(name + ending in entries for ending in _PARTIAL_SIBLINGS):
                 recordings.append(path)
-    return Look(inbox, tuple(sorted(recordings)), reasons)
+    recordings.sort()
+    return Look(inbox, tuple(recordings), reasons, b"".join(_seen(inbox, recordings)))
 
 
 def _listed(folder: Path) -> tuple[set[str], set[str]]:
@@ -136,9 +145,25 @@ def candidate(path: Path) -> Candidate | None:
         status = path.lstat()
     except FileNotFoundError:
         return None
-    kind = stat.S_IFMT(status.st_mode)
-    refusal = None if kind == stat.S_IFREG else f"this is {_KINDS.get(kind, 'not a regular file')}"
-    return Candidate(path, Identity.of(status), refusal)
+    return Candidate(path, Identity.of(status), _refusal(status.st_mode))
+
+
+def _seen(inbox: Path, names: Iterable[str]) -> Iterator[bytes]:
+    for name in names:
+        try:
+            status = os.lstat(f"{inbox}/{name}")
+        except FileNotFoundError:
+            yield _GONE
+        else:
+            found = Identity.of(status)
+            yield _SEEN.pack(
+                status.st_mode, found.size, found.mtime_ns, found.ctime_ns, found.inode
+            )
+
+
+def _refusal(mode: int) -> str | None:
+    kind = stat.S_IFMT(mode)
+    return None if kind == stat.S_IFREG else f"this is {_KINDS.get(kind, 'not a regular file')}"
 
 
 class Settling:

@@ -34,4 +34,5 @@ class ScanSchedule:
         self._rest(begun, ended)
 
     def _rest(self, begun: float, ended: float) -> None:
-        self._not_before = begun + max(_GAP, (ended - begun) * _SHARE)
+        rested = begun + max(_GAP, (ended - begun) * _SHARE)
+        self._not_before = min(rested, ended + self._rescan)  # a scan may have waited for hours

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from daemon.domain.job import Candidate, Failure, FailureKind, Identity, Job, Stage
 from daemon.domain.names import printable
 from daemon.inbox.completeness import CompletenessCheck
-from daemon.inbox.scan import Settling, look_into
+from daemon.inbox.scan import Look, Settling, look_into
 from daemon.inbox.unfinished import UnfinishedFiles
 from daemon.ledger.cancellations import Cancellations
 from daemon.ledger.inbox_scan import LedgerScan
@@ -34,7 +34,6 @@ class Admission:
         context: Context,
         transitions: Transitions,
         held: HeldJobs,
-        before_scan: Callable[[], None],
         completeness: CompletenessCheck,
         unfinished: UnfinishedFiles,
     ) -> None:
@@ -44,11 +43,9 @@ class Admission:
         self._context = context
         self._ledger = context.ledger
         self._event_log = context.event_log
-        self._mounts = context.mounts
         self._transitions = transitions
         self._cancelled = Cancellations(context.config.paths.state)
         self._held = held
-        self._before_scan = before_scan  # later events need another scan
         watch = context.config.watch
         self._completeness = completeness
         self._unfinished = unfinished
@@ -56,7 +53,8 @@ class Admission:
             watch.settle_seconds, watch.empty_seconds, completeness, unfinished.note_growth
         )
         self._passed_over: set[str] = set()
-        self._looked_for: frozenset[int] = frozenset()  # held jobs, at the last scan
+        self._sought: frozenset[int] = frozenset()  # held jobs, when the last look began
+        self._looked_for: frozenset[int] = frozenset()  # and the last that was taken in
         self._missing: set[int] = set()  # jobs whose file the last scan did not find
 
     @property
@@ -73,13 +71,21 @@ class Admission:
         """When a scan can find the next file settled (monotonic), or a job's file again."""
         return -math.inf if self._held.all() - self._looked_for else self._settling.due()
 
-    def scan(self, now: float, unix_time: float) -> bool:
-        """Look once; True if something new is settling. Raises OSError if the inbox is gone."""
-        self._mounts.check([self._inbox])
-        self._before_scan()
+    def before_look(self) -> None:
+        """The held jobs of this moment are those whose files the look that begins can find."""
         self._give_up_what_is_cancelled()
-        self._looked_for = self._held.all()
-        look = look_into(self._inbox, self._extensions, self._recursive)
+        self._sought = self._held.all()
+
+    def look(self) -> Look:
+        """What lies in the inbox. May take long, so it touches neither the ledger nor the jobs.
+
+        Raises OSError if the inbox is gone.
+        """
+        return look_into(self._inbox, self._extensions, self._recursive)
+
+    def take_in(self, look: Look, now: float, unix_time: float) -> bool:
+        """Decide about what a look that began at `now` found; True if something new settles."""
+        self._looked_for = self._sought
         seen = self._ledger.compare(look.candidates)
         before = self.settling
         fresh = seen.fresh(_AT_ONCE)

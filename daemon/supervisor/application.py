@@ -8,17 +8,17 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
-from daemon.config.settings import Config, Paths
+from daemon.config.settings import Config
 from daemon.domain.job import Stage
-from daemon.files.lock import FolderLock, Lock
-from daemon.files.moving import restore_claims
+from daemon.files.lock import Lock
 from daemon.files.state_folder import JOBS
 from daemon.files.volumes import Mounts
 from daemon.inbox.completeness import CompletenessCheck
 from daemon.inbox.icloud import ICloudDownloads
 from daemon.inbox.open_files import OpenFiles
+from daemon.inbox.reader import Reader
+from daemon.inbox.scan import Look
 from daemon.inbox.unfinished import UnfinishedFiles
 from daemon.inbox.watcher import Watcher
 from daemon.models import hardware, registry
@@ -27,19 +27,20 @@ from daemon.outbox.publisher import Publisher
 from daemon.processes.attempts import Attempts
 from daemon.processes.pool import Command
 from daemon.reporting.event_log import EventLog
+from daemon.reporting.status_file import StatusFile
 from daemon.supervisor.admission import Admission
 from daemon.supervisor.context import Context
 from daemon.supervisor.crash_recovery import (
     open_ledger,
-    sweep_folders,
     sweep_jobs,
     sweep_orphans,
 )
-from daemon.supervisor.events import EventQueue, InboxChanged, StopRequested
+from daemon.supervisor.events import EventQueue, InboxChanged, InboxRead, StopRequested
 from daemon.supervisor.held_jobs import HeldJobs
 from daemon.supervisor.inbox_watch import InboxWatch, NoInbox
 from daemon.supervisor.last_steps import LastSteps
 from daemon.supervisor.loop import Supervisor
+from daemon.supervisor.opening import make_folders, open_inbox
 from daemon.supervisor.pause import RETRY_SECONDS, Pause
 from daemon.supervisor.retention import Retention
 from daemon.supervisor.scheduler import Scheduler
@@ -123,23 +124,26 @@ class Application:
     def watch(self, drain: bool, settings: SettingsWatch | None = None) -> None:
         """Watch the inbox and work, until stopped or (`drain`) until all is done."""
         context, config = self.context, self.context.config
-        _make_folders(config.paths, context.mounts)
+        status = StatusFile(config.paths.state)
+        status.beat(context.clock())  # a sign of life, before anything that may have to wait
+        inbox_lock = open_inbox(context, self._events, status, drain)
+        if inbox_lock is None:
+            return
+        inbox = inbox_lock.folder
         held = HeldJobs(inbox_is_watched=True)
         unfinished = UnfinishedFiles(config.watch.patience_seconds)
         transitions = Transitions(context, held, unfinished)
         scheduler = Scheduler(context, transitions, LastSteps(context, held))
-        inbox = config.paths.inbox.resolve()
         pending = _PendingChange(self._events)
-        inbox_lock = FolderLock(inbox)
 
-        def before_scan() -> None:
+        def before_look() -> None:
             self._lock.check()
-            inbox_lock.hold()
             pending.before_scan()
 
-        with contextlib.suppress(OSError):  # the inbox may be missing: the scans wait for it
+        def secure() -> None:
+            context.mounts.check([inbox])
             inbox_lock.hold()
-            _restore_claims(config.paths, inbox)
+
         with contextlib.closing(ICloudDownloads()) as downloads, contextlib.closing(inbox_lock):
             completeness = CompletenessCheck(
                 context.event_log,
@@ -148,13 +152,12 @@ class Application:
                 writer=OpenFiles(inbox).writer,
                 unfinished=unfinished,
             )
-            admission = Admission(
-                inbox, context, transitions, held, before_scan, completeness, unfinished
-            )
+            admission = Admission(inbox, context, transitions, held, completeness, unfinished)
             watcher = None
             if config.watch.events:
                 watcher = Watcher(inbox, pending.post, config.watch.recursive)
-            watch = InboxWatch(context, admission, watcher)
+            reader = Reader[Look](lambda: self._events.put(InboxRead()), context.clock)
+            watch = InboxWatch(context, admission, watcher, reader, before_look, secure)
             retention = Retention(context)
             loop = Supervisor(
                 context,
@@ -165,6 +168,7 @@ class Application:
                 drain,
                 on_turn=retention.tidy,
                 settings=settings,
+                status=status,
             )
             loop.run()
             if drain:
@@ -173,7 +177,7 @@ class Application:
     def drain(self, on_turn: Callable[[], None] = lambda: None, only: int | None = None) -> None:
         """Finish the jobs that are in the ledger, or `only` that one; no inbox is watched."""
         context = self.context
-        _make_folders(context.config.paths, context.mounts)
+        make_folders(context.config.paths, context.mounts)
         held = HeldJobs(inbox_is_watched=False)
         transitions = Transitions(context, held, UnfinishedFiles(0.0))
         scheduler = Scheduler(context, transitions, LastSteps(context, held), only)
@@ -212,21 +216,3 @@ class _PendingChange:
 
     def before_scan(self) -> None:
         self._is_posted = False
-
-
-def _make_folders(paths: Paths, mounts: Mounts) -> None:
-    """A folder that cannot be made now (its volume is not mounted) pauses the queue later."""
-    for folder in (paths.inbox, paths.outbox, paths.done, paths.failed):
-        with contextlib.suppress(OSError):
-            mounts.check([folder])
-            folder.mkdir(parents=True, exist_ok=True)
-    sweep_folders(paths)
-
-
-def _restore_claims(paths: Paths, inbox: Path) -> None:
-    """Put back what a killed process had claimed, in the inbox and in every folder inside it."""
-    for root, folders, _ in os.walk(inbox):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        inside = Path(root).relative_to(inbox)
-        for folder in (inbox, paths.done, paths.failed):
-            restore_claims(folder / inside, Path(root))

@@ -16,13 +16,18 @@ class InboxChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class InboxRead:
+    """A look into the inbox, which may take its time, has ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested:
     """Somebody wants us to end: the number of the signal that said so."""
 
     signal: int
 
 
-Event = InboxChanged | StopRequested | WorkerMessage | WorkerExited
+Event = InboxChanged | InboxRead | StopRequested | WorkerMessage | WorkerExited
 
 
 class StopNow(BaseException):

@@ -3,63 +3,126 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from itertools import islice
 
 from daemon.domain.names import printable
 from daemon.domain.transcript import Json
 from daemon.files.faults import explain
+from daemon.files.guarded import why_blocked
+from daemon.inbox.reader import Reader
+from daemon.inbox.scan import Look
 from daemon.inbox.schedule import ScanSchedule
 from daemon.inbox.watcher import Watcher
 from daemon.supervisor.admission import Admission
 from daemon.supervisor.context import Context
 
 _SHOWN = 50  # files that the status lists
+_SOONEST = 1.0  # seconds between two looks at a scan that is overdue
 
 
 class InboxWatch:
-    """File events only ask for a scan; a scan decides. `watcher` is None where events are off."""
+    """File events only ask for a scan; a scan decides. `watcher` is None where events are off.
 
-    def __init__(self, context: Context, admission: Admission, watcher: Watcher | None) -> None:
+    A scan begins in the loop, looks into the folder in `reader`'s thread, and ends in the loop.
+    `before_look` is called in the loop, `secure` in the thread: it makes sure of the folder.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        admission: Admission,
+        watcher: Watcher | None,
+        reader: Reader[Look],
+        before_look: Callable[[], None],
+        secure: Callable[[], None],
+    ) -> None:
         self._context = context
         self._admission = admission
         self._watcher = watcher
+        self._reader = reader
+        self._before_look = before_look
+        self._secure = secure
         rescan = context.config.watch.rescan_seconds
         self._schedule = ScanSchedule(context.clock(), rescan, context.pause.retry_seconds)
+        self._begun = context.clock()
+        self._told_at = -math.inf  # when the queue was last paused because a scan was overdue
+        self._has_slept = False
 
     def due(self) -> float:
-        """When the next scan is due (monotonic)."""
+        """When the next scan is due, or the one that began is overdue (monotonic)."""
+        if self._reader.is_busy:
+            again = self._told_at + max(self._context.pause.retry_seconds, _SOONEST)
+            return max(self._reader.overdue_at(), again)
         return self._schedule.due(self._admission.due())
 
     def request_scan(self) -> None:
         """Something happened in the inbox, or may have."""
         self._schedule.request(self._context.clock())
 
-    def scan(self, now: float) -> bool:
-        """Look once; True if a new file is settling. A missing inbox pauses the queue."""
-        context = self._context
-        if self._watcher is not None:
-            self._watcher.tend()
+    def scan(self, now: float) -> None:
+        """Begin to look; where the folder does not answer, the queue pauses until it does."""
+        if self._reader.is_overdue(now):
+            self._told_at = now
+            self._context.pause.begin("inbox", why_blocked(self._context.config.paths.inbox), now)
+        if self._reader.is_busy:
+            return
+        self._begun = now
         try:
-            is_settling = self._admission.scan(now, context.unix_time())
+            self._before_look()
         except OSError as error:
-            self._schedule.failed(now, context.clock())
-            context.pause.begin("inbox", explain(error), now)
+            self._fail(error)
+            return
+        self._admission.before_look()
+        has_slept, self._has_slept = self._has_slept, False
+        self._reader.begin(partial(self._look, has_slept))
+
+    def _look(self, has_slept: bool) -> Look:
+        """In the reader's thread, which alone tends the watcher."""
+        if self._watcher is not None:
+            if has_slept:  # file events may have been lost: a new watcher
+                self._watcher.stop()
+            self._watcher.tend()
+        self._secure()
+        return self._admission.look()
+
+    def take_in(self) -> bool:
+        """End a scan whose look has ended; True if a new file is settling.
+
+        A missing inbox pauses the queue.
+        """
+        context, begun = self._context, self._begun
+        if not self._reader.has_ended:
             return False
-        self._schedule.scanned(now, context.clock(), self._admission.anything_missing)
+        try:
+            is_settling = self._admission.take_in(self._reader.take(), begun, context.unix_time())
+        except OSError as error:
+            self._fail(error)
+            return False
+        self._schedule.scanned(begun, context.clock(), self._admission.anything_missing)
         context.pause.end("inbox")
         return is_settling
 
+    def _fail(self, error: OSError) -> None:
+        now = self._context.clock()
+        self._schedule.failed(self._begun, now)
+        self._context.pause.begin("inbox", explain(error), now)
+
     def after_sleep(self) -> None:
         """File events may have been lost: look again, with a new watcher."""
+        self._has_slept = True
         self.request_scan()
-        self.stop()
 
     def stop(self) -> None:
-        if self._watcher is not None:
+        """A watcher that is being tended at this moment ends with the program."""
+        if self._watcher is not None and not self._reader.is_busy:
             self._watcher.stop()
 
     def is_at_rest(self) -> bool:
         """Whether every file in the inbox is a job by now, or no recording."""
+        if self._reader.is_busy:
+            return False
         return not self._admission.settling and not self._admission.anything_missing
 
     def waiting(self) -> list[Json]:
@@ -83,7 +146,10 @@ class NoInbox:
     def request_scan(self) -> None:
         """There is nothing to look through."""
 
-    def scan(self, now: float) -> bool:
+    def scan(self, now: float) -> None:
+        """There is nothing to look through."""
+
+    def take_in(self) -> bool:
         return False
 
     def after_sleep(self) -> None:

@@ -21,7 +21,14 @@ from daemon.processes.attempts import Ended
 from daemon.processes.worker import WorkerExited, WorkerMessage
 from daemon.reporting.status_file import StatusFile
 from daemon.supervisor.context import Context
-from daemon.supervisor.events import Event, EventQueue, InboxChanged, StopNow, StopRequested
+from daemon.supervisor.events import (
+    Event,
+    EventQueue,
+    InboxChanged,
+    InboxRead,
+    StopNow,
+    StopRequested,
+)
 from daemon.supervisor.inbox_watch import InboxWatch, NoInbox
 from daemon.supervisor.power import SleepInhibitor, stay_awake_command
 from daemon.supervisor.scheduler import Scheduler
@@ -46,6 +53,7 @@ class Supervisor:
         drain: bool = False,
         on_turn: Callable[[], None] = lambda: None,
         settings: SettingsWatch | None = None,
+        status: StatusFile | None = None,
     ) -> None:
         config = context.config
         self._context = context
@@ -56,7 +64,7 @@ class Supervisor:
         self._drain = drain
         self._on_turn = on_turn
         self._settings = settings or NoSettingsWatch()
-        self._status = StatusFile(config.paths.state)
+        self._status = status or StatusFile(config.paths.state)
         self._inhibitor = SleepInhibitor(stay_awake_command() if config.limits.keep_awake else ())
         self._check_at = self._turned = context.clock()
         self._drift = context.unix_time() - self._turned
@@ -94,9 +102,8 @@ class Supervisor:
             self._notice_sleep(now)
             self._settings.take_up(now)
             if now >= self._inbox.due():
-                if self._inbox.scan(now):
-                    self._scheduler.prewarm(now)  # imports pass while the file settles
                 self._status.beat(now)
+                self._inbox.scan(now)
             if not context.pause.holds(now):
                 self._scheduler.start_due(now)
                 if not self._scheduler.anything_left():
@@ -121,6 +128,11 @@ class Supervisor:
                 self._stopping = True
             case InboxChanged():
                 self._inbox.request_scan()
+            case InboxRead():
+                now = self._context.clock()
+                with self._pausing(now):
+                    if self._inbox.take_in():
+                        self._scheduler.prewarm(now)  # imports pass while the file settles
             case WorkerMessage() | WorkerExited():
                 now = self._context.clock()
                 with self._pausing(now):

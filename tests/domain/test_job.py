@@ -59,3 +59,13 @@ def test_starts_whose_end_nobody_saw_are_interruptions() -> None:
 
 def test_nothing_follows_a_terminal_stage() -> None:
     assert {Stage.DONE, Stage.FAILED, Stage.GONE} == TERMINAL
+
+
+def test_numbers_that_need_64_bits_without_a_sign_fit_the_ledger() -> None:
+    """As inodes of some network volumes do, and times of the 25th century."""
+
+    class Status:
+        st_size, st_mtime_ns, st_ctime_ns, st_ino = 1, 2**63 + 5, -5, 2**64 - 1
+
+    found = Identity.of(Status)  # type: ignore[arg-type]
+    assert found == Identity(1, 5 - 2**63, -5, -1)

@@ -37,3 +37,10 @@ def test_an_inbox_that_cannot_be_read_is_tried_again_in_a_while() -> None:
     clock = ScanSchedule(100.0, 60.0, 15.0)
     clock.failed(100.0, 100.0)
     assert 105.0 < clock.due(None) < 160.0
+
+
+def test_after_a_look_that_hung_for_hours_the_next_one_is_soon() -> None:
+    clock = ScanSchedule(100.0, 60.0, 15.0)
+    clock.scanned(100.0, 10_100.0, again_soon=False)
+    clock.request(10_100.0)
+    assert clock.due(None) <= 10_160.0

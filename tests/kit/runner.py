@@ -29,6 +29,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--fault", default="", help="see shim.py")
     parser.add_argument("--volume", default="", help="see odd_volume.py")
     parser.add_argument("--retry-seconds", type=float, default=0.2)
+    parser.add_argument("--inbox-seconds", type=float, help="after which a look is overdue")
     parser.add_argument("--wall-offset", type=Path, help="a file with seconds to add to the clock")
     parser.add_argument("--real", action="append", default=[], metavar="STAGE")
     parser.add_argument("--all-real", action="store_true")
@@ -46,8 +47,11 @@ def _main() -> int:
     if arguments.wall_offset:
         _shift_wall_clock(arguments.wall_offset)
     from daemon.__main__ import main
+    from daemon.inbox import reader
     from tests.kit.command_line import fake_stages, short_pauses
 
+    if arguments.inbox_seconds is not None:
+        reader.LIMIT_SECONDS = arguments.inbox_seconds
     with contextlib.ExitStack() as changed:
         changed.enter_context(short_pauses(arguments.retry_seconds))
         if not arguments.all_real:

@@ -5,7 +5,8 @@ A specification is `CALL:WHEN:WHAT:FOLDER[:LOG]`.
             with `-late` behind it, the call happens and then reports its error
     WHEN    the number of the call to strike, from 1; `3+` strikes the third and all later ones;
             `0` none (to count them)
-    WHAT    KILL, or the name of an errno
+    WHAT    KILL, the name of an errno, or BLOCK: the call waits in the kernel, as in front of a
+            privacy prompt or a dead server, until somebody writes to the FIFO `FOLDER.fifo`
     FOLDER  only calls on paths below it count, and every `sync`
     LOG     a file that gets one line a counted call
 """
@@ -31,6 +32,7 @@ _CALLS: dict[str, list[tuple[Any, str]]] = {
     "list": [(os, "scandir"), (os, "listdir")],
     "stat": [(os, "stat"), (os, "lstat")],
 }
+_real_open, _real_close = os.open, os.close
 _DURABLE = ("open", "rename", "link", "unlink", "mkdir", "sync")
 
 
@@ -73,6 +75,9 @@ class _Fault:
     def _act(self, target: object) -> None:
         if self._what == "KILL":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self._what == "BLOCK":
+            _real_close(_real_open(f"{self._folder}.fifo", os.O_RDONLY))
+            return
         number = getattr(errno, self._what)
         name = None if isinstance(target, int) else os.fspath(target)  # type: ignore[call-overload]
         raise OSError(number, os.strerror(number), name)
