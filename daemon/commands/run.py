@@ -80,7 +80,7 @@ def run(config_path: Path, once: bool, verbose: bool, which: str | None) -> int:
                     _commands,
                     listeners.use,
                 )
-                application.watch(once, settings)
+                listeners.hurried = not application.watch(once, settings)
             else:
                 application.drain(only=number)
         own = time.process_time()

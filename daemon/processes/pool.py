@@ -55,7 +55,10 @@ class WorkerPool:
         """Have a process of `stage` ready."""
         self._used = now
         worker = self._ready.get(stage)
-        if worker is None or worker.exit_code() is not None:
+        if worker is not None and worker.exit_code() is not None:
+            worker.end(0.0)  # its end is not heard of yet: nobody else closes its pipes
+            worker = None
+        if worker is None:
             worker = self._spawn(stage, self._folder / f"{stage}.log")
             self._ready[stage] = worker
         return worker
@@ -67,6 +70,8 @@ class WorkerPool:
         spare = self._ready.pop(stage, None)
         if spare is not None and spare.exit_code() is None:
             return spare
+        if spare is not None:
+            spare.end(0.0)
         return self._spawn(stage, log)
 
     def is_resident(self, worker: Worker) -> bool:

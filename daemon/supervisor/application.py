@@ -121,8 +121,8 @@ class Application:
                 )
                 yield cls(context, events, lock)
 
-    def watch(self, drain: bool, settings: SettingsWatch | None = None) -> None:
-        """Watch the inbox and work, until stopped or (`drain`) until all is done."""
+    def watch(self, drain: bool, settings: SettingsWatch | None = None) -> bool:
+        """Watch the inbox and work, until stopped or (`drain`) until all is done: then True."""
         context, config = self.context, self.context.config
         status = StatusFile(config.paths.state)
         status.beat(context.clock())  # a sign of life, before anything that may have to wait
@@ -170,9 +170,10 @@ class Application:
                 settings=settings,
                 status=status,
             )
-            loop.run()
+            is_done = loop.run()
             if drain:
                 context.publisher.remove_emptied(after_seconds=0.0)
+            return is_done
 
     def drain(self, on_turn: Callable[[], None] = lambda: None, only: int | None = None) -> None:
         """Finish the jobs that are in the ledger, or `only` that one; no inbox is watched."""

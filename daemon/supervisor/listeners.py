@@ -10,9 +10,10 @@ from daemon.config.settings import Config
 from daemon.reporting.event_log import EventLog
 from daemon.reporting.notifier import Notifier, channels
 
-# Seconds for what each still has to do when the daemon stops; launchd waits for twenty.
+# Seconds for what each still has to do when the daemon is told to stop, and when it ends by itself.
 _LAST_WORDS = 2.0
-_LAST_INDEX = 8.0
+_HURRIED = 1.0
+_UNHURRIED = 60.0
 
 
 class Listeners:
@@ -26,6 +27,7 @@ class Listeners:
         )
         self._index = CatalogueUpdater(_index_command(config), _complain("index_failed"))
         self.event_log = EventLog(self._on_event)
+        self.hurried = True  # whether somebody waits for the daemon's end
 
     @classmethod
     @contextmanager
@@ -36,7 +38,7 @@ class Listeners:
             yield listeners
         finally:
             listeners._notifier.close(_LAST_WORDS)
-            listeners._index.close(_LAST_INDEX)
+            listeners._index.close(_HURRIED if listeners.hurried else _UNHURRIED)
 
     def use(self, config: Config) -> None:
         """Take up a configuration that was changed while the daemon runs."""

@@ -71,23 +71,27 @@ class Supervisor:
         self._stopping = False
         self._unstored: deque[Ended] = deque()  # ends that the ledger could not take yet
 
-    def run(self) -> None:
-        """The loop. Raises TemporaryError if a drain cannot finish because the queue is paused."""
+    def run(self) -> bool:
+        """The loop. Returns whether all was done; False: it was told to stop.
+
+        Raises TemporaryError if a drain cannot finish because the queue is paused.
+        """
         try:
             while not self._stopping:
                 self._turn()
                 if self._drain and self._is_drained():
-                    return
+                    return True
                 if (event := self._next_event()) is not None:
                     self._react(event)
         except StopNow:
-            return
+            pass
         finally:
             for attempt in self._context.attempts.stop_all():
                 with contextlib.suppress(sqlite3.OperationalError):
                     self._transitions.uncount_start(attempt)
             self._inbox.stop()
             self._inhibitor.hold(False)
+        return False
 
     def _turn(self) -> None:
         """Everything that time or the last event has made due. Faults of the machine pause."""

@@ -59,6 +59,7 @@ class Scheduler:
         self._start_transcriptions(now)
         self._start_diarizer(now)
         self._prewarm_aligners(now)
+        self._prewarm_next_aligner(now)
         self._start_preparations(now)
         # Last, because a start that is one too many decides that a file goes no further.
         paths = self._context.config.paths
@@ -154,8 +155,7 @@ class Scheduler:
             served = {one.job.id for one in aligning}
             if attempt.job.id in served or not self._is_aligned(attempt.job):
                 continue
-            if self._begin(attempt.job, Stage.ALIGN, now):
-                self._prewarm_next_aligner(now)
+            self._begin(attempt.job, Stage.ALIGN, now)
 
     def _is_aligned(self, job: Job) -> bool:
         good = self._profiles_are_good(job, Stage.TRANSCRIBE)
@@ -177,7 +177,6 @@ class Scheduler:
                 return
             if self._begin(job, Stage.ALIGN, now):
                 self._context.attempts.send_more_input(job.id, complete=True, now=now)
-                self._prewarm_next_aligner(now)
 
     def _start_diarizer(self, now: float) -> None:
         """Beside whatever else is done to a file that is prepared; one file at a time."""
@@ -195,6 +194,8 @@ class Scheduler:
         """If another file will need one: its imports pass while these work."""
         attempts, ledger = self._context.attempts, self._context.ledger
         served = {attempt.job.id for attempt in attempts.of(Stage.ALIGN)}
+        if not served:
+            return
         coming = chain(ledger.waiting(Stage.ALIGN), ledger.waiting(Stage.TRANSCRIBE))
         if any(job.id not in served and self._wanted(job) for job in islice(coming, _AHEAD)):
             attempts.prewarm((Stage.ALIGN,), now)

@@ -172,6 +172,7 @@ def test_a_defect_shows_where_it_is_and_no_variables(
         raise RuntimeError(f"{len(secret)}")
 
     monkeypatch.setattr("daemon.config.file.load", broken)
+    monkeypatch.setattr("daemon.reporting.event_log._open", False)  # as in a process of its own
     assert main(["jobs"]) == 3
     said = capsys.readouterr().err
     assert "RuntimeError: 19" in said

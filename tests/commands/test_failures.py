@@ -66,6 +66,7 @@ def test_the_inbox_tells_what_is_left_alone_and_why(
     (inbox / "notes.pdf").touch()
     (inbox / "half.wav.part").touch()
     (inbox / "holiday").mkdir()
+    (inbox / "holiday" / "photo.jpg").touch()
     (inbox / "link.wav").symlink_to("/nowhere")
     assert _call(queue, "inbox", "--json") == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -75,4 +76,4 @@ def test_the_inbox_tells_what_is_left_alone_and_why(
     assert told["notes.pdf"] == ("left alone", "a text or document")
     assert told["half.wav.part"] == ("left alone", "another program is not done with it")
     assert told["link.wav"][0] == "refused"
-    assert "holiday" in told
+    assert told["holiday/photo.jpg"][0] == "left alone"

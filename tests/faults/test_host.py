@@ -75,10 +75,7 @@ def test_a_polite_stop_counts_for_nothing_and_ends_at_once_f106(
     daemon = make()
     daemon.give("one.wav", "one", f"{stage} hang 1")
     process = daemon.start()
-    wait_until(
-        lambda: list((daemon.config.paths.state / "jobs").glob(f"*/fake-{stage}-starts")),
-        "the stage was at work",
-    )
+    daemon.wait_for_start(stage)
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
     assert not daemon.stages()
@@ -90,7 +87,7 @@ def test_a_polite_stop_counts_for_nothing_and_ends_at_once_f106(
 def test_a_kill_in_the_middle_of_a_polite_stop_loses_nothing_f107(daemon: FaultDaemon) -> None:
     daemon.give("one.wav", "one", "prepare hang 1")
     process = daemon.start()
-    wait_until(daemon.stages, "a stage was at work")
+    daemon.wait_for_start("prepare")
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGKILL)
     process.wait(30)

@@ -113,7 +113,7 @@ def test_audio_decoded_ahead_does_not_lock_the_queue_l7(make: MakeDaemon) -> Non
     daemon = make()
     daemon.give("a.wav", "decoded already", "transcribe hang 1")
     process = daemon.start()
-    daemon.wait_for("prepared")
+    daemon.wait_for_start("transcribe")
     process.kill()
     process.wait()
     _raise_the_floor(daemon.root / "config.toml")

@@ -15,7 +15,7 @@ from tests.faults.conftest import MakeDaemon
 from tests.kit.daemon_process import wait_until
 from tests.kit.fake_recording import recording
 from tests.kit.fault_daemon import FaultDaemon
-from tests.kit.invariant import output_sets
+from tests.kit.invariant import SUFFIXES, output_sets
 from tests.kit.tracing import needs_strace
 
 _NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
@@ -147,7 +147,7 @@ def test_whoever_sees_the_json_sees_the_whole_set_f100(make: MakeDaemon) -> None
     def read() -> None:
         while not stop.is_set():
             for stem in daemon.delivered() if daemon.config.paths.outbox.is_dir() else []:
-                if len(output_sets(daemon)[stem]) != 6:
+                if len(output_sets(daemon)[stem]) != len(SUFFIXES):
                     incomplete.append(stem)
 
     reader = threading.Thread(target=read)

@@ -53,6 +53,11 @@ class FaultDaemon(DaemonProcess):
         assert finished.returncode == 0, finished.stderr
         return self
 
+    def wait_for_start(self, stage: str) -> None:
+        """Until a fake of that stage has begun a job, and has counted that it did."""
+        jobs = self.config.paths.state / "jobs"
+        self.wait_until(lambda: any(jobs.glob(f"*/fake-{stage}-starts")), f"{stage} was at work")
+
     def violations(self, lost: int = 0) -> list[str]:
         return invariant.violations(self, self.dropped, lost)
 

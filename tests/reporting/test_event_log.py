@@ -94,7 +94,9 @@ def test_a_traceback_shows_no_variables(tmp_path: Path) -> None:
 def test_every_event_is_documented() -> None:
     root = Path(__file__).parents[2]
     sources = [path.read_text(encoding="utf-8") for path in (root / "daemon").rglob("*.py")]
-    told = {name for text in sources for name in re.findall(r"(?:tell|warn)\(\s*\"(\w+)\"", text)}
+    told = {
+        name for text in sources for name in re.findall(r"(?:info|warning)\(\s*\"(\w+)\"", text)
+    }
     assert {"queued", "done", "failed"} <= told
     readme = (root / "daemon" / "reporting" / "README.md").read_text(encoding="utf-8")
     assert {name for name in told if f"`{name}`" not in readme} == set()
