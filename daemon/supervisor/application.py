@@ -128,7 +128,7 @@ class Application:
         status.beat(context.clock())  # a sign of life, before anything that may have to wait
         inbox_lock = open_inbox(context, self._events, status, drain)
         if inbox_lock is None:
-            return
+            return False
         inbox = inbox_lock.folder
         held = HeldJobs(inbox_is_watched=True)
         unfinished = UnfinishedFiles(config.watch.patience_seconds)
