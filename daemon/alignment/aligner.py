@@ -12,7 +12,7 @@ from daemon.alignment.device import place
 from daemon.alignment.model import AlignModel, load_align_model
 from daemon.alignment.viterbi import Path, best_paths
 from daemon.alignment.words import Script, place_words, read_scripts, spell
-from daemon.audio import SAMPLE_RATE, FloatArray
+from daemon.audio import SAMPLE_RATE, FloatArray, Waveform
 from daemon.domain.transcript import Segment, Word
 
 
@@ -56,7 +56,7 @@ class Aligner:
 
     def align(
         self,
-        audio: FloatArray,
+        audio: Waveform,
         segments: Sequence[Segment],
         on_segment: Callable[[AlignedSegment], None] = lambda aligned: None,
     ) -> list[AlignedSegment]:
@@ -73,14 +73,14 @@ class Aligner:
         return results
 
     def _align_batch(
-        self, audio: FloatArray, segments: Sequence[Segment]
+        self, audio: Waveform, segments: Sequence[Segment]
     ) -> Iterator[AlignedSegment]:
         prepared = [self._prepare(audio, segment) for segment in segments]
         words = iter(self._find_words([task for task in prepared if isinstance(task, _Task)]))
         for segment, task in zip(segments, prepared, strict=True):
             yield next(words) if isinstance(task, _Task) else AlignedSegment(segment.id, (), task)
 
-    def _prepare(self, audio: FloatArray, segment: Segment) -> _Task | str:
+    def _prepare(self, audio: Waveform, segment: Segment) -> _Task | str:
         """What to listen for and where, or the reason why that cannot be."""
         inside = replace(
             segment, start=max(segment.start, 0.0), end=min(segment.end, len(audio) / SAMPLE_RATE)

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from daemon.audio import SAMPLE_RATE, FloatArray, Span
+from daemon.audio import SAMPLE_RATE, FloatArray, Span, Waveform
 
 WINDOW = 30.0  # seconds of audio that Whisper's encoder takes
 # Seconds of sound around a chunk's speech. With the margin of the detection itself 400 ms: with
@@ -47,7 +47,7 @@ class Chunk:
         """Whether it is long enough to be decoded in two halves."""
         return self.speech_seconds >= 2 * _LEAST_HALF + 1.0
 
-    def samples(self, audio: FloatArray) -> FloatArray:
+    def samples(self, audio: Waveform) -> FloatArray:
         return audio[round(self.start * SAMPLE_RATE) : round(self.end * SAMPLE_RATE)]
 
     def speech_until(self, moment: float) -> float:
@@ -61,7 +61,7 @@ class Chunk:
             return None
         return Chunk(max(start, speech[0][0] - PADDING), self.end, speech, tuple(context))
 
-    def halves(self, audio: FloatArray) -> tuple[Chunk, Chunk] | None:
+    def halves(self, audio: Waveform) -> tuple[Chunk, Chunk] | None:
         """Two parts, cut in a pause or at a quiet moment; None where it is too short for that."""
         if not self.divisible:
             return None
@@ -86,7 +86,7 @@ class Chunk:
         return found
 
 
-def cut_chunks(audio: FloatArray, speech: Sequence[Span]) -> list[Chunk]:
+def cut_chunks(audio: Waveform, speech: Sequence[Span]) -> list[Chunk]:
     """Chunks that cover all of `speech` (seconds, in order) within `audio` (16 kHz, mono)."""
     duration = len(audio) / SAMPLE_RATE
     inside = ((max(0.0, start), min(end, duration)) for start, end in speech)
@@ -120,7 +120,7 @@ def _is_apart(group: Sequence[Span], span: Span) -> bool:
     return span[0] - group[-1][1] > _LONG_PAUSE and _seconds(group) > _ALONE
 
 
-def _shorten(audio: FloatArray, span: Span) -> Iterator[Span]:
+def _shorten(audio: Waveform, span: Span) -> Iterator[Span]:
     """Cut a span that no window holds at the quietest moments of its windows' second halves."""
     start, end = span
     while end - start > WINDOW:
@@ -130,7 +130,7 @@ def _shorten(audio: FloatArray, span: Span) -> Iterator[Span]:
     yield start, end
 
 
-def _quietest(audio: FloatArray, start: float, end: float) -> float:
+def _quietest(audio: Waveform, start: float, end: float) -> float:
     first = round(start * SAMPLE_RATE)
     window = audio[first : round(end * SAMPLE_RATE)]
     frames = window[: len(window) // _FRAME * _FRAME].reshape(-1, _FRAME)

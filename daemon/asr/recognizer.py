@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from daemon.audio import FloatArray, Span
+from daemon.audio import FloatArray, Span, Waveform
 from daemon.domain.transcript import Recognition, Segment
 
 
@@ -29,7 +29,7 @@ class FileRequest:
     `on_segment` with each finished segment, in order of time; `on_done` once, last.
     """
 
-    audio: FloatArray
+    audio: Waveform
     speech: Sequence[Span]
     options: RecognitionOptions
     on_language: Callable[[str], None]

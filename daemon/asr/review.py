@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from daemon.audio import FloatArray, Span
+from daemon.audio import Span, Waveform
 from daemon.domain.transcript import Doubt, Recognition, Segment
 
 _POOR = -0.8  # mean log probability of a segment's tokens below which many words are wrong
@@ -15,10 +15,11 @@ _MISSED = 1.0  # seconds of speech without text in one place that are worth a lo
 _MANY = 3.0  # and altogether, worth a warning
 _SILENT = -65.0  # dBFS
 _FRAME = 480  # samples, 30 ms
+_BLOCK = 20_000 * _FRAME  # samples looked at in one go: bounds memory
 
 
 def review(
-    recognition: Recognition, speech: Sequence[Span], audio: FloatArray
+    recognition: Recognition, speech: Sequence[Span], audio: Waveform
 ) -> tuple[tuple[str, ...], tuple[Doubt, ...]]:
     """Warnings for a person, and the spots worth a listen, the worst first.
 
@@ -33,7 +34,7 @@ def _warnings(
     recognition: Recognition,
     missed: Sequence[Span],
     poor: Sequence[Segment],
-    audio: FloatArray,
+    audio: Waveform,
 ) -> Iterator[str]:
     if not recognition.segments and not _is_silent(audio):
         yield "there is sound, but no speech that could be made out"
@@ -74,9 +75,12 @@ def _missed(segments: Sequence[Segment], speech: Sequence[Span]) -> Iterator[Spa
             yield at, end
 
 
-def _is_silent(audio: FloatArray) -> bool:
-    frames = audio[: len(audio) // _FRAME * _FRAME].reshape(-1, _FRAME)
-    if not len(frames):
+def _is_silent(audio: Waveform) -> bool:
+    powers = []
+    for start in range(0, len(audio) // _FRAME * _FRAME, _BLOCK):
+        block = audio[start : start + _BLOCK]
+        frames = block[: len(block) // _FRAME * _FRAME].reshape(-1, _FRAME)
+        powers.append(np.einsum("ij,ij->i", frames, frames) / _FRAME)
+    if not powers:
         return True
-    power = np.einsum("ij,ij->i", frames, frames) / _FRAME
-    return bool(10 * np.log10(np.percentile(power, 95) + 1e-12) < _SILENT)
+    return bool(10 * np.log10(np.percentile(np.concatenate(powers), 95) + 1e-12) < _SILENT)

@@ -14,7 +14,7 @@ from typing import Protocol
 from daemon.asr.chunks import Chunk
 from daemon.asr.quality import IMPOSSIBLE, SPARSE, Decoded, letters
 from daemon.asr.utterances import Reading, Utterance, read_utterances
-from daemon.audio import FloatArray
+from daemon.audio import Waveform
 from daemon.domain.transcript import Segment
 
 _WORTH_LISTENING = 0.5  # seconds of speech left over in a chunk that are decoded again
@@ -52,7 +52,7 @@ class Timeline:
 
     def __init__(
         self,
-        audio: FloatArray,
+        audio: Waveform,
         chunks: Iterable[Chunk],
         tokens: TextDecoder,
         on_segment: Callable[[Segment], None],

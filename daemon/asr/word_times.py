@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from daemon.asr.chunks import WINDOW
 from daemon.asr.recognizer import Listener, Piece
-from daemon.audio import SAMPLE_RATE, FloatArray
+from daemon.audio import SAMPLE_RATE, FloatArray, Waveform
 from daemon.domain.transcript import Segment, Word, WordSource
 
 IntArray = NDArray[np.int64]
@@ -29,7 +29,7 @@ _UNSPACED = frozenset({"ja", "lo", "my", "th", "yue", "zh"})  # as in Whisper's 
 
 
 def add_words(
-    audio: FloatArray, language: str, segments: Sequence[Segment], listener: Listener
+    audio: Waveform, language: str, segments: Sequence[Segment], listener: Listener
 ) -> Iterator[Segment]:
     """The segments, each with its words as soon as they are known.
 
@@ -56,7 +56,7 @@ def _groups(segments: Sequence[Segment], listener: Listener) -> Iterator[list[Se
 
 
 def _listen(
-    audio: FloatArray, language: str, group: list[Segment], listener: Listener
+    audio: Waveform, language: str, group: list[Segment], listener: Listener
 ) -> Iterator[Segment]:
     start = group[0].start
     samples = audio[round(start * SAMPLE_RATE) : round(group[-1].end * SAMPLE_RATE)]

@@ -2,7 +2,7 @@
 
     request.json      supervisor  → all stages    what the file is and what is wanted
     options.json      supervisor  → PUBLISH       what was wanted when it was transcribed
-    audio.npy         PREPARE     → TRANSCRIBE, ALIGN   16 kHz mono float32, for memory-mapping
+    audio.npy         PREPARE     → TRANSCRIBE, ALIGN   16 kHz mono int16, for memory-mapping
     prepared.json     PREPARE     → TRANSCRIBE, PUBLISH what was decoded; the speech found in it
     segments.jsonl    TRANSCRIBE  → ALIGN         a header, then each segment as it is decoded
     transcript.json   TRANSCRIBE  → ALIGN, PUBLISH

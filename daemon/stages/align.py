@@ -25,7 +25,7 @@ from daemon.stages.serve import Channel, Handler, serve
 if TYPE_CHECKING:
     from daemon.alignment.aligner import Aligner
     from daemon.alignment.threads import Threads
-    from daemon.audio import FloatArray
+    from daemon.audio import Waveform
 
 _KILLER = "it crashes the aligner"
 _TRANSLATION = Alignment(
@@ -34,12 +34,11 @@ _TRANSLATION = Alignment(
 
 
 def _handler() -> Handler:
-    import numpy as np  # noqa: PLC0415 - heavy, and stdout must be guarded first
-
-    from daemon.alignment.aligner import Aligner  # noqa: PLC0415
+    from daemon.alignment.aligner import Aligner  # noqa: PLC0415 - stdout must be guarded first
     from daemon.alignment.catalogue import NoAlignModelError  # noqa: PLC0415
     from daemon.alignment.checkpoint import AlignModelMissingError  # noqa: PLC0415
     from daemon.alignment.threads import Threads  # noqa: PLC0415
+    from daemon.audio import Recording  # noqa: PLC0415
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", default="")
@@ -63,7 +62,7 @@ def _handler() -> Handler:
         except (NoAlignModelError, AlignModelMissingError) as error:
             tried, without, model = AlignmentHistory(), str(error), arguments.model
         else:
-            audio = np.load(request.folder / artefacts.AUDIO, mmap_mode="r")
+            audio = Recording(request.folder / artefacts.AUDIO)
             tried = _align(aligner, threads, audio, stream, channel)
             without, model = "", arguments.model or aligner.model
         _wait_for_all(channel)  # a result for half a transcript would be none
@@ -118,7 +117,7 @@ class _SegmentStream:
 
 
 def _align(
-    aligner: Aligner, threads: Threads, audio: FloatArray, stream: _SegmentStream, channel: Channel
+    aligner: Aligner, threads: Threads, audio: Waveform, stream: _SegmentStream, channel: Channel
 ) -> AlignmentHistory:
     """Align what no earlier child has: in batches, and the suspects last, one by one."""
     from daemon.audio import SAMPLE_RATE  # noqa: PLC0415

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
-from daemon.audio import SAMPLE_RATE
+from daemon.audio import SAMPLE_RATE, to_int16
 from daemon.stages import channels, elementary
 from daemon.stages.container import Opened, UnreadableError, is_protected, opened
 from daemon.stages.kept_channels import write_channels
@@ -58,7 +58,7 @@ def decode(
     choice: TrackChoice = "mix",
     channels_target: Path | None = None,
 ) -> Decoded:
-    """Decode what is heard in `file` to `target`, an .npy of shape (samples,), float32.
+    """Decode what is heard in `file` to `target`, an .npy of shape (samples,), int16.
 
     `progress` gets (seconds decoded, seconds declared); `on_bytes` how much was written to disk, as
     it is written. `channels_target`, if given, gets the channels that are heard, each by itself:
@@ -160,12 +160,13 @@ def _write(
     factor = channels.gain(loud, steady, max(levels.peak for _, levels in parts))
     total = round(max(one.track.end for one in heard) * SAMPLE_RATE)
     with target.open("wb") as file:
-        header = {"descr": "<f4", "fortran_order": False, "shape": (total,)}
+        header = {"descr": "<i2", "fortran_order": False, "shape": (total,)}
         npy.write_array_header_1_0(file, header)
         for start, block in channels.mixed(weighted, total):
             progress(start / SAMPLE_RATE, total / SAMPLE_RATE)
-            file.write(np.clip(block * np.float32(factor), -1.0, 1.0).astype("<f4").tobytes())
-            on_bytes(block.nbytes)
+            samples = to_int16(block * np.float32(factor))
+            file.write(samples.tobytes())
+            on_bytes(samples.nbytes)
     return total / SAMPLE_RATE
 
 

@@ -27,10 +27,10 @@ _NICE = 10  # below the transcriber and the aligner
 
 
 def _handler() -> Handler:
-    from daemon.diarization import heard_file  # noqa: PLC0415 - heavy; stdout must be guarded
+    from daemon.audio import Recording  # noqa: PLC0415 - heavy; stdout must be guarded
+    from daemon.diarization import heard_file  # noqa: PLC0415
     from daemon.diarization.clustering import Count  # noqa: PLC0415
     from daemon.diarization.diarizer import arrange  # noqa: PLC0415
-    from daemon.diarization.recording import Recording  # noqa: PLC0415
     from daemon.diarization.windows import listen  # noqa: PLC0415
 
     os.nice(_NICE)
@@ -48,7 +48,7 @@ def _handler() -> Handler:
             found = Diarization(DiarizationStatus.FAILED, str(error))
         else:
             recording = Recording(folder / artefacts.AUDIO)
-            heard = listen(recording.read, recording.length, networks, channel.progress)
+            heard = listen(recording.read, len(recording), networks, channel.progress)
             heard_file.save(folder / artefacts.VOICES, heard)
             turns, voices = arrange(heard, Count(job.min_speakers, job.max_speakers))
             found = Diarization(
@@ -61,15 +61,15 @@ def _handler() -> Handler:
 
 def _by_channels(folder: Path) -> Diarization:
     """A speaker for each channel; the reason why not, where the channels cannot tell."""
+    from daemon.audio import Recording  # noqa: PLC0415
     from daemon.diarization import channels  # noqa: PLC0415
-    from daemon.diarization.recording import Recording  # noqa: PLC0415
 
     if not (folder / artefacts.CHANNELS).exists():
         reason = "its channels were not kept: speakers.mode was not channels when it was decoded"
         return Diarization(DiarizationStatus.FAILED, reason, "channels")
     recording = Recording(folder / artefacts.CHANNELS)
     try:
-        turns, voices = channels.speakers(channels.levels(recording.read, recording.length), ())
+        turns, voices = channels.speakers(channels.levels(recording.read, len(recording)), ())
     except channels.SameSoundError as error:
         return Diarization(DiarizationStatus.FAILED, str(error), "channels")
     return Diarization(

@@ -9,13 +9,11 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from daemon.audio import FloatArray
-from daemon.stages.channels import BLOCK, Levels, weights
+from daemon.audio import to_int16
+from daemon.stages.channels import BLOCK, Levels, Samples, weights
 from daemon.stages.selection import MeasuredTrack
 
-_FULL_SCALE = 32_767
-
-_Column = list[tuple[FloatArray, NDArray[np.float64]]]  # parts of one track, and what each adds
+_Column = list[tuple[Samples, NDArray[np.float64]]]  # parts of one track, and what each adds
 
 
 def write_channels(target: Path, heard: Sequence[MeasuredTrack], total: int) -> tuple[str, ...]:
@@ -32,10 +30,9 @@ def write_channels(target: Path, heard: Sequence[MeasuredTrack], total: int) -> 
             block = np.zeros((min(BLOCK, total - start), len(named)), np.float32)
             for index, (_, column) in enumerate(named):
                 for samples, factors in column:
-                    piece = samples[start : start + len(block)]
+                    piece = samples[start : start + len(block)].astype(np.float32)
                     block[: len(piece), index] += piece @ factors.astype(np.float32)
-            clipped = np.clip(block, -1.0, 1.0) * _FULL_SCALE
-            file.write(np.rint(clipped).astype("<i2").tobytes())
+            file.write(to_int16(block).tobytes())
     return tuple(name for name, _ in named)
 
 

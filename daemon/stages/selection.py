@@ -13,9 +13,8 @@ from typing import Literal
 
 from av.stream import Disposition
 
-from daemon.audio import FloatArray
 from daemon.stages import channels
-from daemon.stages.channels import Levels
+from daemon.stages.channels import Levels, Samples
 from daemon.stages.tracks import Track
 
 TrackChoice = Literal["mix", "first"]
@@ -39,7 +38,7 @@ class MeasuredTrack:
 
     track: Track
     number: int  # from 1, in the file's order
-    parts: Sequence[tuple[FloatArray, Levels]]
+    parts: Sequence[tuple[Samples, Levels]]
     left_out: str = ""
     audible: bool = True  # there is something in it that the others do not have
 

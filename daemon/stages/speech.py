@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 from faster_whisper.vad import VadOptions, get_speech_timestamps
-from numpy.typing import NDArray
 
-SAMPLE_RATE = 16_000  # Hz
+from daemon.audio import SAMPLE_RATE, FloatArray, Recording
+
 BLOCK = 600 * SAMPLE_RATE  # samples looked at in one go: bounds memory and paces the heartbeat
 
 # Pauses of 300 ms part the speech; 100 ms of margin keep soft consonants.
@@ -24,23 +24,22 @@ _SILENT = -65.0  # dBFS
 _STEADY = 8.0  # dB between the loud and the soft moments of a stretch
 _FRAME = 480  # samples, 30 ms: how finely loudness is measured
 
-Samples = NDArray[np.float32]
 _Span = tuple[int, int]  # samples
 
 
 def find(path: Path, progress: Callable[[float, float], None]) -> tuple[tuple[float, float], ...]:
     """Spans of speech in the .npy at `path` (16 kHz mono): (start, end) in seconds, in order."""
-    audio: Samples = np.load(path, mmap_mode="r")
+    audio = Recording(path)
     total = len(audio) / SAMPLE_RATE
     spans: list[_Span] = []
     for start in range(0, len(audio), BLOCK):
-        for first, last in _look_twice(np.array(audio[start : start + BLOCK])):
+        for first, last in _look_twice(audio[start : start + BLOCK]):
             _append(spans, start + first, start + last)
         progress(min(start + BLOCK, len(audio)) / SAMPLE_RATE, total)
     return tuple((round(a / SAMPLE_RATE, 3), round(b / SAMPLE_RATE, 3)) for a, b in spans)
 
 
-def _look_twice(audio: Samples) -> list[_Span]:
+def _look_twice(audio: FloatArray) -> list[_Span]:
     spans = _look(audio)
     for start, end in list(_long_gaps(spans, len(audio))):
         gain = _missing_gain(audio[start:end])
@@ -50,7 +49,7 @@ def _look_twice(audio: Samples) -> list[_Span]:
     return sorted(spans)
 
 
-def _look(audio: Samples) -> list[_Span]:
+def _look(audio: FloatArray) -> list[_Span]:
     return [(span["start"], span["end"]) for span in get_speech_timestamps(audio, _OPTIONS)]
 
 
@@ -59,7 +58,7 @@ def _long_gaps(spans: Sequence[_Span], length: int) -> Iterator[_Span]:
     return ((a, b) for a, b in list(pairwise(edges))[::2] if b - a >= _LONG)
 
 
-def _missing_gain(audio: Samples) -> float:
+def _missing_gain(audio: FloatArray) -> float:
     """By how much a quiet stretch must be raised; 1 where nobody can be speaking in it."""
     frames = audio[: len(audio) // _FRAME * _FRAME].reshape(-1, _FRAME).astype(np.float64)
     levels = 10 * np.log10(np.mean(frames**2, axis=1) + 1e-12)

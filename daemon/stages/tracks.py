@@ -18,11 +18,13 @@ import av.packet
 import numpy as np
 
 from daemon.audio import SAMPLE_RATE, FloatArray
+from daemon.stages.channels import Samples
 from daemon.stages.clock import FrameClock
 from daemon.stages.elementary import LostTime
 
 MAX_CHANNELS = 64  # more than any recorder has; a damaged header may say anything
 
+_SAMPLE_BYTES = 2
 _BATCH = SAMPLE_RATE  # samples resampled before they are written
 _SHORTEST_GAP = 0.02  # seconds
 _LONG_GAP = 1.0  # seconds: shorter ones are left by codecs that do not send silence
@@ -41,18 +43,18 @@ class Hole:
 
 @dataclass(slots=True)
 class Part:
-    """What a track holds in one number of channels: float32 of shape (samples, channels)."""
+    """What a track holds in one number of channels: float16 of shape (samples, channels)."""
 
     path: Path
     channels: int
     file: BinaryIO
 
-    def samples(self) -> FloatArray:
+    def samples(self) -> Samples:
         """All of it, memory-mapped, once the file is closed; silence where nothing was written."""
-        size = self.path.stat().st_size // (4 * self.channels)
+        size = self.path.stat().st_size // (_SAMPLE_BYTES * self.channels)
         if size == 0:
-            return np.zeros((0, self.channels), np.float32)
-        return np.memmap(self.path, np.float32, "r", shape=(size, self.channels))
+            return np.zeros((0, self.channels), np.float16)
+        return np.memmap(self.path, np.float16, "r", shape=(size, self.channels))
 
 
 class TrackWriter:
@@ -120,9 +122,9 @@ class TrackWriter:
     def _store(self, position: int, samples: FloatArray) -> None:
         # A damaged float stream may hold NaN, infinity, or absurd levels.
         clean = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
-        clean = np.clip(clean, -_LOUDEST, _LOUDEST).astype("<f4", copy=False)
+        clean = np.clip(clean, -_LOUDEST, _LOUDEST).astype("<f2")
         part = self._part(samples.shape[1])
-        part.file.seek(position * 4 * part.channels)
+        part.file.seek(position * _SAMPLE_BYTES * part.channels)
         part.file.write(clean.tobytes())
         self.end = position + len(samples)
         self._on_bytes(clean.nbytes)

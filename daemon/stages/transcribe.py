@@ -27,7 +27,7 @@ from daemon.stages.serve import Channel, Handler, StageError, serve
 
 if TYPE_CHECKING:
     from daemon.asr.recognizer import FileRequest, Recognizer
-    from daemon.audio import FloatArray
+    from daemon.audio import Waveform
 
 
 def _arguments() -> argparse.Namespace:
@@ -120,16 +120,14 @@ class _File:
 
     def request(self) -> FileRequest:
         """Raises StageError for a folder that cannot be read."""
-        import numpy as np  # noqa: PLC0415 - stdout must be guarded before it is imported
-
         from daemon.asr.recognizer import (  # noqa: PLC0415
             FileRequest,
             RecognitionOptions,
         )
-        from daemon.audio import SAMPLE_RATE  # noqa: PLC0415
+        from daemon.audio import SAMPLE_RATE, Recording  # noqa: PLC0415
 
         self._job = job = JobRequest.read(self._folder)
-        self._audio: FloatArray = np.load(self._folder / artefacts.AUDIO, mmap_mode="r")
+        self._audio: Waveform = Recording(self._folder / artefacts.AUDIO)
         self._speech = artefacts.read_prepared(self._folder).speech
         self._seconds = len(self._audio) / SAMPLE_RATE
         self._segments = (self._folder / artefacts.SEGMENTS).open("w", encoding="utf-8")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from daemon.audio import Recording
 from daemon.stages.decode import Decoded, UnreadableError, decode
 from daemon.stages.headers import examine
 from daemon.stages.selection import TrackChoice
@@ -24,7 +25,7 @@ def _decoded(path: Path, choice: TrackChoice = "mix") -> tuple[Decoded, Array]:
     with path.open("rb") as file:
         decoded = decode(file, folder / "audio.npy", 1e6, lambda *_: None, choice=choice)
     assert [entry.name for entry in folder.iterdir()] == ["audio.npy"], "nothing is left behind"
-    audio: Array = np.load(folder / "audio.npy")
+    audio = Recording(folder / "audio.npy")[:]
     assert decoded.seconds == pytest.approx(len(audio) / 16_000, abs=0.001)
     return decoded, audio
 

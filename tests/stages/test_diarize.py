@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from daemon.audio import SAMPLE_RATE
+from daemon.audio import SAMPLE_RATE, to_int16
 from daemon.diarization import heard_file
 from daemon.diarization.clustering import Count
 from daemon.diarization.diarizer import arrange
@@ -25,7 +25,7 @@ def test_a_call_between_two_people(tmp_path: Path) -> None:
     source = speakers.FOLDER / "sample.flac"
     request = request_for(source, tmp_path / "job")
     audio = speakers.samples(source)[: 20 * SAMPLE_RATE]
-    np.save(request.folder / artefacts.AUDIO, audio)
+    np.save(request.folder / artefacts.AUDIO, to_int16(audio))
     with stage(COMMAND, tmp_path / "log") as process:
         process.hear()
         process.ask(request)

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from daemon.audio import FloatArray
+from daemon.audio import SAMPLE_RATE, FloatArray, to_int16
 from daemon.stages import speech
 from tests.kit.recognition import audio_of
 
 _SECONDS = 12
-_LENGTH = _SECONDS * speech.SAMPLE_RATE
-_TIME = np.arange(_LENGTH) / speech.SAMPLE_RATE
+_LENGTH = _SECONDS * SAMPLE_RATE
+_TIME = np.arange(_LENGTH) / SAMPLE_RATE
 
 
 def _noise() -> FloatArray:
@@ -28,7 +28,7 @@ def _hum() -> FloatArray:
 
 def _applause() -> FloatArray:
     """Hundreds of claps a second."""
-    claps = np.random.default_rng(2).random(_LENGTH) < 300 / speech.SAMPLE_RATE
+    claps = np.random.default_rng(2).random(_LENGTH) < 300 / SAMPLE_RATE
     decay = np.exp(-np.arange(800) / 120)
     return (_noise() * np.convolve(claps, decay)[:_LENGTH]).astype(np.float32)
 
@@ -45,7 +45,7 @@ def _music() -> FloatArray:
 def _find(folder: Path, audio: FloatArray) -> float:
     """How many seconds of speech are found."""
     path = folder / "audio.npy"
-    np.save(path, audio)
+    np.save(path, to_int16(audio))
     return sum(end - start for start, end in speech.find(path, lambda *_: None))
 
 

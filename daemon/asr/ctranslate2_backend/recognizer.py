@@ -16,7 +16,7 @@ from daemon.asr.ctranslate2_backend.encoder import CTranslate2Listener
 from daemon.asr.language import ENGLISH, FileLanguages, Language
 from daemon.asr.recognizer import FileRequest, RecognitionOptions
 from daemon.asr.timeline import Timeline
-from daemon.audio import FloatArray, Span
+from daemon.audio import FloatArray, Span, Waveform
 from daemon.domain.transcript import Recognition, Segment
 
 _BATCH = 8  # chunks decoded together: more gains nothing on a CPU
@@ -54,7 +54,7 @@ class CTranslate2Recognizer:
 
     def recognize(
         self,
-        audio: FloatArray,
+        audio: Waveform,
         speech: Sequence[Span],
         options: RecognitionOptions,
         on_language: Callable[[str], None],
@@ -74,7 +74,7 @@ class CTranslate2Recognizer:
             chunks = [chunk for open_ in more for chunk in open_] + chunks[size:]
         return self._recognition(languages.file, timeline.segments)
 
-    def _encode(self, audio: FloatArray, chunks: Sequence[Chunk]) -> Batch:
+    def _encode(self, audio: Waveform, chunks: Sequence[Chunk]) -> Batch:
         features = np.stack([self._features(chunk.samples(audio)) for chunk in chunks])
         return Batch(tuple(chunks), np.asarray(self._whisper.encode(features)))
 

@@ -20,7 +20,7 @@ from daemon.asr.mlx_backend.file_queue import FileTask, Queue
 from daemon.asr.mlx_backend.weights import load_model
 from daemon.asr.recognizer import FileRequest, RecognitionOptions
 from daemon.asr.vocabulary import Vocabulary
-from daemon.audio import SAMPLE_RATE, FloatArray, Span
+from daemon.audio import SAMPLE_RATE, Span, Waveform
 from daemon.domain.transcript import Recognition, Segment
 
 CACHE_BYTES = 1 << 30  # freed buffers that MLX keeps for the next step of the same file
@@ -50,7 +50,7 @@ class MlxRecognizer:
 
     def recognize(
         self,
-        audio: FloatArray,
+        audio: Waveform,
         speech: Sequence[Span],
         options: RecognitionOptions,
         on_language: Callable[[str], None],
