@@ -110,23 +110,37 @@ class Attempts:
                 return self._end(worker, None) if worker in known else []
             case WorkerMessage(_, Progress() as progress):
                 if attempt := self._running.get(progress.nonce):
-                    attempt.on_progress(progress, now)
-                    if attempt.stage is Stage.TRANSCRIBE:
-                        self.send_more_input(attempt.job.id, complete=False, now=now)
+                    self._on_progress(attempt, progress, now)
             case WorkerMessage(_, Receipt() as receipt):
                 if attempt := self._running.pop(receipt.nonce, None):
-                    attempt.usage = receipt.usage
-                    self._workers.touch(now)
-                    ended = attempt, self._outcome_of(attempt, receipt)
-                    if not self._workers.is_resident(attempt.worker):
-                        attempt.worker.end(self._grace)  # it was there for this file alone
-                    for other in self.of(attempt.stage):
-                        if other.worker is attempt.worker:  # which is free for it now
-                            other.begin_work(now)
-                    return [ended]
+                    return [self._on_receipt(attempt, receipt, now)]
             case _:
                 pass
         return []
+
+    def _on_progress(self, attempt: Attempt, progress: Progress, now: float) -> None:
+        attempt.on_progress(progress, now)
+        for other in self._beside(attempt):
+            other.heard = now  # the process is well; it may be their turn next
+        if attempt.stage is Stage.TRANSCRIBE:
+            self.send_more_input(attempt.job.id, complete=False, now=now)
+
+    def _on_receipt(self, attempt: Attempt, receipt: Receipt, now: float) -> Ended:
+        attempt.usage = receipt.usage
+        self._workers.touch(now)
+        ended = attempt, self._outcome_of(attempt, receipt)
+        if not self._workers.is_resident(attempt.worker):
+            attempt.worker.end(self._grace)  # it was there for this file alone
+        others = self._beside(attempt)
+        if all(other.is_waiting for other in others):
+            for other in others:  # it takes one of them up now
+                other.begin_work(now)
+        return ended
+
+    def _beside(self, attempt: Attempt) -> list[Attempt]:
+        """The other attempts of the same process."""
+        same = (other for other in self.running if other.worker is attempt.worker)
+        return [other for other in same if other is not attempt]
 
     def check(self, now: float) -> list[Ended]:
         """Look at every process; end those that broke a limit, and return their attempts."""

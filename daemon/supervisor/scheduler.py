@@ -6,12 +6,8 @@ a little earlier, and the book comes first once it has waited for as long as its
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
-
-import psutil
 
 from daemon.config.profile import ProfileError
 from daemon.domain.job import TERMINAL, FailureKind, Job, Stage
@@ -22,17 +18,11 @@ from daemon.processes.attempt import AttemptLimits, AttemptState
 from daemon.supervisor.context import Context
 from daemon.supervisor.job_folders import JobFolders
 from daemon.supervisor.last_steps import LastSteps
+from daemon.supervisor.places import AHEAD, Places, estimated, is_short
 from daemon.supervisor.power import in_hours, on_battery
 from daemon.supervisor.transitions import Transitions
 from daemon.supervisor.turns import Turns
 
-_AHEAD_BYTES = 4_000_000_000  # of decoded audio that waits; it is 18 hours
-_DECODED_A_SECOND = 2_000_000  # bytes of a recording that PREPARE gets through: an estimate
-_SHORT = 30.0  # seconds of estimated work: one place is kept for files that take less
-_AHEAD = 8  # files decoded ahead of the transcriber, and files that it may hold at a time
-_PREPARE_BYTES = 2_000_000_000  # of the machine's memory, for each file that is decoded
-_MOST_PREPARATIONS = 6
-_ALIGNERS = 2  # one finishing the last file, one warming up for the next
 _SORTED = 100  # waiting files that are put in order; a longer queue follows as it came
 
 
@@ -51,6 +41,7 @@ class Scheduler:
         self._only = only  # work on this job alone
         self._last_steps = last_steps
         self._folders = JobFolders(context)
+        self._places = Places(context)
         self.turns = Turns(context, transitions)
 
     def start_due(self, now: float) -> None:
@@ -94,28 +85,15 @@ class Scheduler:
 
     def _start_preparations(self, now: float) -> None:
         """Several at a time, but no more decoded audio than the transcriber needs ahead."""
-        attempts, places = self._context.attempts, _preparations()
-        if not self._has_room_ahead(len(attempts.of(Stage.PREPARE))):
+        short_fits, long_fits = self._places.for_preparing()
+        if not short_fits:
             return
-        for job in self._waiting(Stage.PREPARE, now, _due):
-            running = len(attempts.of(Stage.PREPARE))
-            if running >= places or not self._has_room_ahead(running):
-                return
-            if running == places - 1 and _estimated(job) >= _SHORT:
-                continue  # the last place is kept for a short one
+        for job in islice(self._waiting(Stage.PREPARE, now, _due), _SORTED):
+            if not (short_fits if is_short(job) else long_fits):
+                continue
             if self._profiles_are_good(job, Stage.PREPARE) and self._begin(job, Stage.PREPARE, now):
                 self.prewarm(now)
-
-    def _has_room_ahead(self, running: int) -> bool:
-        """Whether more audio may be decoded before what is there has been transcribed."""
-        waiting = list(islice(self._context.ledger.waiting(Stage.TRANSCRIBE), _AHEAD))
-        if len(waiting) + running >= _AHEAD:
-            return False
-        sizes = 0
-        for job in waiting:
-            with contextlib.suppress(OSError):
-                sizes += (self._context.folder(job.id) / artefacts.AUDIO).stat().st_size
-        return sizes < _AHEAD_BYTES
+                short_fits, long_fits = self._places.for_preparing()
 
     def _start_transcriptions(self, now: float) -> None:
         """Hand the worker several files, which it may decode in one batch.
@@ -128,8 +106,10 @@ class Scheduler:
             return
         for job in self._waiting(Stage.TRANSCRIBE, now, _due):
             busy = attempts.of(Stage.TRANSCRIBE)
-            if len(busy) >= _AHEAD or any(self._is_suspect(attempt.job) for attempt in busy):
+            if any(self._is_suspect(attempt.job) for attempt in busy):
                 return
+            if not self._places.has_place(Stage.TRANSCRIBE, job):
+                continue
             if busy and self._is_suspect(job):
                 return
             if not self._profiles_are_good(job, Stage.TRANSCRIBE):
@@ -149,13 +129,11 @@ class Scheduler:
         """Their imports and the model's load pass while the files are transcribed."""
         attempts = self._context.attempts
         for attempt in attempts.of(Stage.TRANSCRIBE):
-            aligning = attempts.of(Stage.ALIGN)
-            if len(aligning) >= _ALIGNERS:
-                return
-            served = {one.job.id for one in aligning}
+            served = {one.job.id for one in attempts.of(Stage.ALIGN)}
             if attempt.job.id in served or not self._is_aligned(attempt.job):
                 continue
-            self._begin(attempt.job, Stage.ALIGN, now)
+            if self._places.has_place(Stage.ALIGN, attempt.job):
+                self._begin(attempt.job, Stage.ALIGN, now)
 
     def _is_aligned(self, job: Job) -> bool:
         good = self._profiles_are_good(job, Stage.TRANSCRIBE)
@@ -173,19 +151,20 @@ class Scheduler:
 
     def _start_aligners(self, now: float) -> None:
         for job in self._waiting(Stage.ALIGN, now):
-            if len(self._context.attempts.of(Stage.ALIGN)) >= _ALIGNERS:
-                return
+            if not self._places.has_place(Stage.ALIGN, job):
+                continue
             if self._begin(job, Stage.ALIGN, now):
                 self._context.attempts.send_more_input(job.id, complete=True, now=now)
 
     def _start_diarizer(self, now: float) -> None:
-        """Beside whatever else is done to a file that is prepared; one file at a time."""
+        """Beside whatever else is done to a file that is prepared."""
         context = self._context
-        if context.attempts.of(Stage.DIARIZE):
-            return
         stages = (Stage.DIARIZE, Stage.ALIGN, Stage.TRANSCRIBE)
         waiting = chain.from_iterable(context.ledger.waiting(stage) for stage in stages)
-        for job in islice(waiting, _AHEAD):
+        busy = {attempt.job.id for attempt in context.attempts.of(Stage.DIARIZE)}
+        for job in islice(waiting, AHEAD):
+            if job.id in busy or not self._places.has_place(Stage.DIARIZE, job):
+                continue
             if self._transitions.wants_speakers(job) and self._may_start(job, now):
                 self._begin(job, Stage.DIARIZE, now)
                 return
@@ -197,7 +176,7 @@ class Scheduler:
         if not served:
             return
         coming = chain(ledger.waiting(Stage.ALIGN), ledger.waiting(Stage.TRANSCRIBE))
-        if any(job.id not in served and self._wanted(job) for job in islice(coming, _AHEAD)):
+        if any(job.id not in served and self._wanted(job) for job in islice(coming, AHEAD)):
             attempts.prewarm((Stage.ALIGN,), now)
 
     def _waiting(
@@ -280,17 +259,6 @@ class Scheduler:
         return scarce_disk((self._context.jobs,), limits.min_free_mb)
 
 
-def _estimated(job: Job) -> float:
-    """Seconds of work, by the size of the recording: a rough guess that only orders files."""
-    return job.identity.size / _DECODED_A_SECOND
-
-
 def _due(job: Job) -> float:
     """When its work could be done if it had begun at once: what has the earliest time is first."""
-    return job.admitted_at + _estimated(job)
-
-
-def _preparations() -> int:
-    """How many recordings are decoded at a time: one a core but one, as memory allows."""
-    by_memory = psutil.virtual_memory().total // _PREPARE_BYTES
-    return max(2, min((os.cpu_count() or 2) - 1, int(by_memory), _MOST_PREPARATIONS))
+    return job.admitted_at + estimated(job)

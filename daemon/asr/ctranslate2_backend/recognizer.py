@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import ctranslate2
@@ -13,6 +14,7 @@ from faster_whisper.tokenizer import Tokenizer
 from daemon.asr.chunks import Chunk, cut_chunks
 from daemon.asr.ctranslate2_backend.batch_decoder import Batch, FileDecoder
 from daemon.asr.ctranslate2_backend.encoder import CTranslate2Listener
+from daemon.asr.fair_turns import FairTurns, Turn
 from daemon.asr.language import ENGLISH, FileLanguages, Language
 from daemon.asr.recognizer import FileRequest, RecognitionOptions
 from daemon.asr.timeline import Timeline
@@ -22,6 +24,21 @@ from daemon.domain.transcript import Recognition, Segment
 _BATCH = 8  # chunks decoded together: more gains nothing on a CPU
 _LAST_BATCH = 2
 _FRAMES = 3000  # frames of log-mel in a window of 30 s
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenFile:
+    """A file on its way through CTranslate2, which decodes batches of one file."""
+
+    request: FileRequest
+    languages: FileLanguages
+    timeline: Timeline
+    decoder: FileDecoder
+
+    def decode(self, batch: Batch) -> list[Chunk]:
+        """Decode a batch; return what of it is to be decoded next, in order of time."""
+        more = [self.timeline.add(*result) for result in self.decoder.decode(batch)]
+        return [chunk for open_ in more for chunk in open_]
 
 
 class CTranslate2Recognizer:
@@ -42,12 +59,20 @@ class CTranslate2Recognizer:
         self._revision = revision
 
     def recognize_all(self, next_file: Callable[[], FileRequest | None]) -> None:
-        """One file after the other: CTranslate2 batches within a file."""
-        while (file := next_file()) is not None:
-            recognition = self.recognize(
-                file.audio, file.speech, file.options, file.on_language, file.on_segment
-            )
-            file.on_done(recognition)
+        """Batch by batch, each of one file: a short file is not kept waiting by a long one."""
+        turns = FairTurns[_OpenFile, Chunk]()
+        while True:
+            while (request := next_file()) is not None:
+                chunks = cut_chunks(request.audio, request.speech)
+                turn = turns.open(self._opened(request, chunks), chunks)
+                self._close_if_complete(turns, turn)
+            following = turns.first()
+            if following is None:
+                return
+            file = following.file
+            batch = turns.take(following, _batch_size(len(following.waiting)))
+            following.put_back(file.decode(self._encode(file.request.audio, batch)))
+            self._close_if_complete(turns, following)
 
     def listener(self) -> CTranslate2Listener:
         return CTranslate2Listener(self._whisper, self._features)
@@ -60,19 +85,30 @@ class CTranslate2Recognizer:
         on_language: Callable[[str], None],
         on_segment: Callable[[Segment], None],
     ) -> Recognition:
-        chunks = cut_chunks(audio, speech)
+        """One file; for the arguments see `FileRequest`."""
+        done: list[Recognition] = []
+        file = FileRequest(audio, speech, options, on_language, on_segment, done.append)
+        files = iter([file])
+        self.recognize_all(lambda: next(files, None))
+        return done[0]
+
+    def _opened(self, request: FileRequest, chunks: Sequence[Chunk]) -> _OpenFile:
         tokens = Tokenizer(
             self._whisper.hf_tokenizer, self._whisper.model.is_multilingual, "transcribe", ENGLISH
         )
-        languages = FileLanguages(options, self._whisper.supported_languages, on_language)
-        timeline = Timeline(audio, chunks, tokens, on_segment, languages.foreign)
-        decoder = FileDecoder(self._whisper, tokens, options, languages, timeline)
-        while chunks:
-            size = _batch_size(chunks)
-            batch = self._encode(audio, chunks[:size])
-            more = [timeline.add(*result) for result in decoder.decode(batch)]
-            chunks = [chunk for open_ in more for chunk in open_] + chunks[size:]
-        return self._recognition(languages.file, timeline.segments)
+        known = self._whisper.supported_languages
+        languages = FileLanguages(request.options, known, request.on_language)
+        timeline = Timeline(request.audio, chunks, tokens, request.on_segment, languages.foreign)
+        decoder = FileDecoder(self._whisper, tokens, request.options, languages, timeline)
+        return _OpenFile(request, languages, timeline, decoder)
+
+    def _close_if_complete(
+        self, turns: FairTurns[_OpenFile, Chunk], turn: Turn[_OpenFile, Chunk]
+    ) -> None:
+        file = turn.file
+        if file.timeline.complete:
+            turns.close(turn)
+            file.request.on_done(self._recognition(file.languages.file, file.timeline.segments))
 
     def _encode(self, audio: Waveform, chunks: Sequence[Chunk]) -> Batch:
         features = np.stack([self._features(chunk.samples(audio)) for chunk in chunks])
@@ -99,10 +135,10 @@ class CTranslate2Recognizer:
         )
 
 
-def _batch_size(waiting: Sequence[Chunk]) -> int:
-    """How many of the chunks that wait are decoded next.
+def _batch_size(waiting: int) -> int:
+    """How many of a file's chunks that wait are decoded next.
 
     Ever fewer towards the end: the aligner follows a batch behind, and the last batch is what a
     person waits for.
     """
-    return min(_BATCH, max(_LAST_BATCH, -(-len(waiting) // 2)))
+    return min(_BATCH, max(_LAST_BATCH, -(-waiting // 2)))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from daemon.asr.chunks import Chunk, cut_chunks
+from daemon.asr.fair_turns import FairTurns, Turn
 from daemon.asr.language import ENGLISH, FileLanguages, Language
 from daemon.asr.quality import Decoded
 from daemon.asr.recognizer import FileRequest
@@ -32,9 +32,8 @@ class OpenFile:
         )
         self._describe = describe
 
-    def close_if_complete(self) -> None:
-        if self.timeline.complete:
-            self.request.on_done(self._describe(self.languages.file, self.timeline.segments))
+    def close(self) -> None:
+        self.request.on_done(self._describe(self.languages.file, self.timeline.segments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class FileTask:
 
 
 class Queue:
-    """Feeds a batch decoder from files, the next one opened as soon as rows are free."""
+    """Feeds a batch decoder from files; a short file's chunks overtake those of a long one."""
 
     def __init__(
         self,
@@ -80,23 +79,29 @@ class Queue:
         self._vocabulary = vocabulary
         self._next_file = next_file
         self._describe = describe
-        self._waiting: deque[FileTask] = deque()
+        self._turns = FairTurns[OpenFile, FileTask]()
+        self._open: dict[OpenFile, Turn[OpenFile, FileTask]] = {}
 
     def take(self, most: int) -> list[FileTask]:
         """At most `most` chunks that are ready now."""
-        while len(self._waiting) < most:
-            request = self._next_file()
-            if request is None:
-                break
+        while (request := self._next_file()) is not None:
             file = OpenFile(request, self._vocabulary, self._describe)
-            self._waiting.extend(FileTask(file, chunk, self._vocabulary) for chunk in file.chunks)
-            file.close_if_complete()
-        return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+            tasks = [FileTask(file, chunk, self._vocabulary) for chunk in file.chunks]
+            self._open[file] = self._turns.open(file, tasks)
+            self._close_if_complete(file)
+        tasks = []
+        while len(tasks) < most and (turn := self._turns.first()) is not None:
+            tasks += self._turns.take(turn, most - len(tasks))
+        return tasks
 
     def give(self, task: FileTask, decoded: Decoded) -> None:
         """Take a chunk's result; what it left open is decoded next."""
-        more = task.file.timeline.add(task.chunk, decoded)
-        self._waiting.extendleft(
-            FileTask(task.file, chunk, self._vocabulary) for chunk in reversed(more)
-        )
-        task.file.close_if_complete()
+        file = task.file
+        more = file.timeline.add(task.chunk, decoded)
+        self._open[file].put_back(FileTask(file, chunk, self._vocabulary) for chunk in more)
+        self._close_if_complete(file)
+
+    def _close_if_complete(self, file: OpenFile) -> None:
+        if file.timeline.complete:
+            self._turns.close(self._open.pop(file))
+            file.close()

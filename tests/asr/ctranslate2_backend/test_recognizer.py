@@ -11,7 +11,7 @@ import pytest
 
 from daemon.asr.ctranslate2_backend.conversion import converted
 from daemon.asr.ctranslate2_backend.recognizer import CTranslate2Recognizer
-from daemon.asr.recognizer import RecognitionOptions
+from daemon.asr.recognizer import FileRequest, RecognitionOptions
 from daemon.domain.transcript import Recognition, Segment
 from daemon.errors import UsageError
 from tests.kit.recognition import DEMO, SILENCE, audio_of, speech_in, word_errors
@@ -85,3 +85,29 @@ def test_the_same_recording_has_the_same_words_again(recognizer: CTranslate2Reco
         for _ in range(2)
     )
     assert once == again
+
+
+def test_a_memo_that_comes_amid_a_long_file_is_done_first(
+    recognizer: CTranslate2Recognizer,
+) -> None:
+    done: list[str] = []
+    arrived: list[str] = []  # the memo comes when the first batch of the meeting is decoded
+
+    def request(name: str) -> FileRequest:
+        return FileRequest(
+            audio_of(name),
+            speech_in(name),
+            RecognitionOptions(),
+            on_language=lambda _: arrived.append("memo-10s") if name != "memo-10s" else None,
+            on_segment=lambda _: None,
+            on_done=lambda said: done.append(f"{name}: {word_errors(said.segments, name)}"),
+        )
+
+    given = iter([request("meeting-60s")])
+
+    def next_file() -> FileRequest | None:
+        return request(arrived.pop()) if arrived else next(given, None)
+
+    recognizer.recognize_all(next_file)
+    assert [name.partition(":")[0] for name in done] == ["memo-10s", "meeting-60s"]
+    assert done[0] == "memo-10s: 0"

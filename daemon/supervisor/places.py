@@ -1,0 +1,81 @@
+"""How many files each stage works on at a time; a short one never waits for long ones alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from itertools import islice
+
+import psutil
+
+from daemon.domain.job import Job, Stage
+from daemon.handoff import artefacts
+from daemon.supervisor.context import Context
+
+AHEAD = 8  # files decoded ahead of the transcriber, and files that it may hold at a time
+
+_AHEAD_BYTES = 2_000_000_000  # of decoded audio that waits; it is 17 hours
+_DECODED_A_SECOND = 2_000_000  # bytes of a recording that PREPARE gets through: an estimate
+_SHORT = 30.0  # seconds of estimated work: one place is kept for files that take less
+_SHORT_BYTES = 20_000_000  # of decoded audio: ten minutes
+_PREPARE_BYTES = 2_000_000_000  # of the machine's memory, for each file that is decoded
+_MOST_PREPARATIONS = 6
+_PLACES = {
+    Stage.TRANSCRIBE: AHEAD,
+    Stage.ALIGN: 2,  # one finishing the last file, one warming up for the next
+    Stage.DIARIZE: 1,
+}
+
+
+class Places:
+    """Counts what runs. Every method is called from the supervisor's loop only."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def for_preparing(self) -> tuple[bool, bool]:
+        """Whether a short file may be decoded now, and whether a long one may.
+
+        No more is decoded ahead than the transcriber needs, and the last place is kept for a short
+        file.
+        """
+        running = len(self._context.attempts.of(Stage.PREPARE))
+        waiting = list(islice(self._context.ledger.waiting(Stage.TRANSCRIBE), AHEAD))
+        places = min(_preparations() - running, AHEAD - running - len(waiting))
+        fits = places > 1 and sum(map(self._audio_bytes, waiting)) < _AHEAD_BYTES
+        return places > 0, fits
+
+    def has_place(self, stage: Stage, job: Job) -> bool:
+        """Whether one more file may be at that stage.
+
+        Where only long ones are, there is a place more for a short one.
+        """
+        running = self._context.attempts.of(stage)
+        if len(running) != _PLACES[stage]:
+            return len(running) < _PLACES[stage]
+        return self._is_short(job) and not any(self._is_short(one.job) for one in running)
+
+    def _is_short(self, job: Job) -> bool:
+        return self._audio_bytes(job) < _SHORT_BYTES
+
+    def _audio_bytes(self, job: Job) -> int:
+        """Of its decoded audio; 0 if that is not there."""
+        with contextlib.suppress(OSError):
+            return (self._context.folder(job.id) / artefacts.AUDIO).stat().st_size
+        return 0
+
+
+def is_short(job: Job) -> bool:
+    """Whether PREPARE is done with it soon, as far as its size tells."""
+    return estimated(job) < _SHORT
+
+
+def estimated(job: Job) -> float:
+    """Seconds of work, by the size of the recording: a rough guess that only orders files."""
+    return job.identity.size / _DECODED_A_SECOND
+
+
+def _preparations() -> int:
+    """How many recordings are decoded at a time: one a core but one, as memory allows."""
+    by_memory = psutil.virtual_memory().total // _PREPARE_BYTES
+    return max(2, min((os.cpu_count() or 2) - 1, int(by_memory), _MOST_PREPARATIONS))
