@@ -12,6 +12,7 @@ import pytest
 from daemon.asr.ctranslate2_backend.conversion import converted
 from daemon.asr.ctranslate2_backend.recognizer import CTranslate2Recognizer
 from daemon.asr.recognizer import FileRequest, RecognitionOptions
+from daemon.audio import SAMPLE_RATE
 from daemon.domain.transcript import Recognition, Segment
 from daemon.errors import UsageError
 from tests.kit.recognition import DEMO, SILENCE, audio_of, speech_in, word_errors
@@ -91,23 +92,30 @@ def test_a_memo_that_comes_amid_a_long_file_is_done_first(
     recognizer: CTranslate2Recognizer,
 ) -> None:
     done: list[str] = []
-    arrived: list[str] = []  # the memo comes when the first batch of the meeting is decoded
+    begun: list[str] = []  # the memo comes when the first batch of the meetings is decoded
+    memo, meeting = audio_of("memo-10s"), audio_of("meeting-60s")
+    speech = [
+        (start + 60 * number, end + 60 * number)
+        for number in range(3)
+        for start, end in speech_in("meeting-60s")
+    ]
 
-    def request(name: str) -> FileRequest:
-        return FileRequest(
-            audio_of(name),
-            speech_in(name),
-            RecognitionOptions(),
-            on_language=lambda _: arrived.append("memo-10s") if name != "memo-10s" else None,
-            on_segment=lambda _: None,
-            on_done=lambda said: done.append(f"{name}: {word_errors(said.segments, name)}"),
-        )
+    def ignore(_: object) -> None: ...
 
-    given = iter([request("meeting-60s")])
+    def finished(said: Recognition) -> None:
+        done.append("memo")
+        assert word_errors(said.segments, "memo-10s") == 0
+
+    meetings = np.concatenate([meeting[: 60 * SAMPLE_RATE]] * 3)
+    options = RecognitionOptions()
+    long = FileRequest(
+        meetings, speech, options, begun.append, ignore, lambda _: done.append("meetings")
+    )
+    short = FileRequest(memo, speech_in("memo-10s"), options, ignore, ignore, finished)
+    waiting = [short, long]
 
     def next_file() -> FileRequest | None:
-        return request(arrived.pop()) if arrived else next(given, None)
+        return waiting.pop() if len(waiting) == 2 or (waiting and begun) else None
 
     recognizer.recognize_all(next_file)
-    assert [name.partition(":")[0] for name in done] == ["memo-10s", "meeting-60s"]
-    assert done[0] == "memo-10s: 0"
+    assert done == ["memo", "meetings"]
