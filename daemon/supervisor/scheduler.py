@@ -151,10 +151,7 @@ class Scheduler:
 
     def _start_aligners(self, now: float) -> None:
         for job in self._waiting(Stage.ALIGN, now):
-            if not self._places.has_place(Stage.ALIGN, job):
-                self._prewarm_next_aligner(now)
-                continue
-            if self._begin(job, Stage.ALIGN, now):
+            if self._places.has_place(Stage.ALIGN, job) and self._begin(job, Stage.ALIGN, now):
                 self._context.attempts.send_more_input(job.id, complete=True, now=now)
 
     def _start_diarizer(self, now: float) -> None:
