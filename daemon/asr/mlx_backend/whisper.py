@@ -16,6 +16,7 @@ import mlx.core as mx
 from mlx import nn
 
 from daemon.asr.checkpoint import Dimensions
+from daemon.asr.mlx_backend import cpu_attention
 
 KeysValues = tuple[mx.array, mx.array]  # each (b, h, positions, e)
 CacheUpdate = Callable[[int, mx.array], mx.array]
@@ -179,8 +180,11 @@ def split_heads(x: mx.array, heads: int) -> mx.array:
 
 def attend(q: mx.array, k: mx.array, v: mx.array, mask: mx.array | str | None) -> mx.array:
     """Queries (b, h, t, e) over keys and values → (b, t, d)."""
-    scale = 1 / math.sqrt(q.shape[-1])
-    out = mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=mask)
+    if cpu_attention.pays(q, mask):
+        out = cpu_attention.attend(q, k, v)
+    else:
+        scale = 1 / math.sqrt(q.shape[-1])
+        out = mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=mask)
     if q.shape[2] > 1:
         out = out.transpose(0, 2, 1, 3)
     return out.reshape(q.shape[0], q.shape[2], -1)
