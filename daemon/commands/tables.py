@@ -49,7 +49,8 @@ def summary(name: str, outbox: Path, stem: str, why: str = "") -> str:
         "backend": provenance["backend"] + (f" ({why})" if why else ""),
         "device": provenance["device"],
         "model": provenance["model"],
-        "language": f"{document['language']} ({document['language_probability']:.0%} sure)",
+        "language": f"{document['language']} ({document['language_probability']:.0%} sure)"
+        + (", translated into English" if provenance["options"].get("task") else ""),
         "transcription": f"{stages['transcribe']['seconds']:.1f} s,"
         f" {len(document['segments'])} segments",
         "alignment": f"{child['seconds']:.1f} s, child process {child['exit']}{_memory(child)},"

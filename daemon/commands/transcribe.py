@@ -54,6 +54,7 @@ def _mention(context: click.Context, parameter: click.Parameter, value: str | No
         ("dropscribe transcribe talk.mp4 -o .", "text, subtitles and JSON, into this folder"),
         ("dropscribe transcribe recordings -f srt -o out", "a folder, its sub-folders included"),
         ("dropscribe transcribe talk.m4a --language German --stdout", "print the text alone"),
+        ("dropscribe transcribe interview.mp3 --task translate", "into English"),
         ("dropscribe transcribe - --stdout --model small", "what comes through a pipe"),
     ]
 )
@@ -77,7 +78,11 @@ def _mention(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option("--speaker-count", type=click.IntRange(1, 100), help="How many, if it is known.")
 @click.option("--no-align", "--no_align", is_flag=True, help="Segments only, no word times.")
 @click.option("--word-timestamps", "--word_timestamps", type=bool, help="False is --no-align.")
-@click.option("--task", type=click.Choice(["transcribe", "translate"]), hidden=True)
+@click.option(
+    "--task",
+    type=click.Choice(["transcribe", "translate"]),
+    help="translate: into English, without word times.",
+)
 @click.option("--diarize", is_flag=True, help="Who speaks: labels on segments and words.")
 @click.option("--min-speakers", "--min_speakers", type=click.IntRange(min=1))
 @click.option("--max-speakers", "--max_speakers", type=click.IntRange(min=1))
@@ -179,13 +184,12 @@ def _settings(config: Config, wanted: Json) -> Json:
         "model": _ALIASES.get(model, model),
         "backend": wanted["backend"],
         "language": wanted["language"],
+        "task": wanted["task"],
         "initial_prompt": _prompt(wanted["initial_prompt"], wanted["hotwords"]),
     }
     asked["transcribe"] |= {key: value for key, value in transcribing.items() if value is not None}
     if model is not None:
         asked["transcribe"]["stand_in"] = False  # that model was asked for, and no other
-    if wanted["task"] == "translate":
-        raise UsageError("dropscribe transcribes; it does not translate: leave --task out")
     speakers = {"min_count": wanted["min_speakers"], "max_count": wanted["max_speakers"]}
     asked["speakers"] |= {key: count for key, count in speakers.items() if count is not None}
     if wanted["diarize"] or any(speakers.values()):

@@ -32,7 +32,8 @@ class Spot:
 class Transcript:
     """What was said in a recording. `name` is the outputs' stem, `source` the recording's name.
 
-    `languages` are all that are spoken, where there are several; `language` is the first.
+    `languages` are all that are spoken, the commonest first; `language` is that of the text: the
+    first of them, or English where the text is a translation.
     """
 
     name: str
@@ -60,7 +61,7 @@ class Transcript:
         return cls(
             name=cleaned(name),
             source=cleaned(provenance.get("source") or name),
-            language=cleaned(document.get("language") or ""),
+            language=_text_language(document),
             duration=_seconds(document.get("duration", max(ends, default=0.0))),
             segments=segments,
             recorded_at=cleaned(provenance.get("recorded_at") or ""),
@@ -82,6 +83,11 @@ class Transcript:
     @property
     def text(self) -> str:
         return " ".join(segment.text for segment in self.segments)
+
+
+def _text_language(document: Mapping[str, Any]) -> str:
+    options = _table(_table(document, "provenance"), "options")
+    return "en" if options.get("task") == "translate" else cleaned(document.get("language") or "")
 
 
 def cleaned(value: object) -> str:

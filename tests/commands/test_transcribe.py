@@ -15,6 +15,8 @@ from daemon.__main__ import main
 from daemon.commands.sources import recordings
 from daemon.commands.transcribe import _settings
 from daemon.config.settings import Config
+from daemon.models import registry
+from tests.kit import schemas
 from tests.kit.accuracy import AUDIO
 from tests.kit.queue_on_disk import QueueOnDisk
 
@@ -114,7 +116,6 @@ def test_nothing_at_all_is_a_usage_error(
         (["--model", "nonsense"], "nonsense is no preset (base, "),
         (["--align-model", "/none"], "the alignment model /none is not on this machine"),
         (["-f", "pdf"], "pdf: no such format"),
-        (["--task", "translate"], "it does not translate"),
     ],
 )
 def test_a_wish_that_cannot_be_met_ends_at_once_and_for_good(
@@ -145,7 +146,7 @@ NOTHING: Mapping[str, object] = dict.fromkeys(
         ({"formats": "srt,json"}, "output", "formats", ("srt",)),
         ({"diarize": True}, "speakers", "mode", "voices"),
         ({"max_speakers": 3}, "speakers", "max_count", 3),
-        ({"task": "transcribe"}, "speakers", "mode", "off"),
+        ({"task": "translate"}, "transcribe", "task", "translate"),
     ],
 )  # fmt: skip
 def test_options_of_other_programs_become_settings(
@@ -180,3 +181,23 @@ def test_one_missing_file_of_several_is_told_and_the_rest_is_done(
         "memo-10s.timing.json",
     ]
     assert all(Path(path).is_absolute() and Path(path).exists() for path in told["outputs"])
+
+
+@pytest.mark.computes
+def test_a_translation_is_english_and_claims_no_word_times(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue = QueueOnDisk(tmp_path / "q")
+    options = ["--task", "translate", "--model", "base", "--backend", "ctranslate2", "-o", "out"]
+    recording = registry.BUNDLED / "audio" / "simplicissimus.mp3"
+    assert main(["transcribe", str(recording), *options, "--config", str(queue.config_path)]) == 0
+    document = json.loads(Path("out/simplicissimus.json").read_bytes())
+    schemas.check(document, "transcript")
+    assert document["language"] == "de"  # which was spoken
+    assert document["provenance"]["options"]["task"] == "translate"
+    assert {"the", "and"} < set(document["text"].lower().split())
+    assert document["alignment"]["status"] == "skipped"
+    assert "nobody said these words" in document["alignment"]["reason"]
+    assert document["word_segments"] == []
+    assert "translated into English" in capsys.readouterr().out
+    assert '<html lang="en">' in Path("out/simplicissimus.html").read_text()
