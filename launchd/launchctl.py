@@ -27,7 +27,7 @@ _MEANINGS = {
     NO_SUCH_PROCESS: "The service is not loaded. Load it with: dropscribe start",
     IO_ERROR: "launchd gives no reason. Most often the service was still stopping: try again in a "
     "minute. Otherwise see System Settings > General > Login Items & Extensions, where dropscribe "
-    "(shown as python3) may be switched off, and: "
+    "(shown as python, or by the name of who signed it) may be switched off, and: "
     "log show --last 5m --predicate 'process == \"launchd\"'",
     IN_PROGRESS: "The service is still stopping. Try again in a minute.",
     ALREADY: "launchd is still busy with an earlier request. Try again in a minute.",
@@ -43,8 +43,8 @@ _MEANINGS = {
     "sudo), then try again.",
     134: "This session cannot run agents. Log in at the Mac's own screen (not over ssh, not with "
     "sudo), then try again.",
-    161: "macOS does not allow it in the background. Allow dropscribe (shown as python3) in System "
-    "Settings > General > Login Items & Extensions.",
+    161: "macOS does not allow it in the background. Allow dropscribe (shown as python, or by the "
+    "name of who signed it) in System Settings > General > Login Items & Extensions.",
     TIMED_OUT: "launchd does not answer. Try again; restarting the Mac helps if this goes on.",
 }
 

@@ -13,6 +13,8 @@ from daemon.errors import DropscribeError
 ALIGNMENT_HEADS = "alignment_heads"  # the weights that name them: (heads, 2), layer and number
 Head = tuple[int, int]  # an attention head: its layer, and its number there
 
+# By the converters of mlx-examples: the newest writes the second name.
+_WEIGHTS = ("weights.safetensors", "model.safetensors", "weights.npz")
 MULTILINGUAL_VOCABULARY = 51865  # tokens of the smallest multilingual model; large-v3 has one more
 
 
@@ -95,7 +97,7 @@ def _read_config(path: Path) -> Mapping[str, Any]:
 
 
 def _find_weights(folder: Path) -> Path:
-    for name in ("weights.safetensors", "weights.npz"):
+    for name in _WEIGHTS:
         if (folder / name).is_file():
             return folder / name
-    raise DropscribeError(f"{folder} holds neither weights.safetensors nor weights.npz.")
+    raise DropscribeError(f"{folder} holds none of {', '.join(_WEIGHTS)}.")

@@ -14,6 +14,7 @@ from daemon.config import file as config_file
 from daemon.config.settings import Config
 from daemon.domain.names import printable
 from daemon.errors import OK, DropscribeError
+from daemon.files.real_path import real_path
 from daemon.inbox.scan import look_into
 from daemon.ledger.ledger import Ledger
 
@@ -38,7 +39,7 @@ def inbox(config_path: Path, as_json: bool) -> int:
 
 def _contents(config: Config, ledger: Ledger | None) -> Iterator[tuple[str, str, str]]:
     """Name, state and reason of everything that a person sees in the folder."""
-    folder = config.paths.inbox.resolve()
+    folder = real_path(config.paths.inbox)
     look = look_into(folder, config.watch.extensions, config.watch.recursive)
     active = {job.source: job for job in (ledger.active() if ledger else [])}
     for found in look.candidates:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -15,6 +15,7 @@ from daemon.config import file as config_file
 from daemon.config.settings import Config
 from daemon.errors import OK, DropscribeError, TemporaryError
 from daemon.files import lock
+from daemon.service.guards import refuse_guarded
 from daemon.service.manager import (
     Host,
     Service,
@@ -35,6 +36,7 @@ class Setting:
     config: Config
     host: Host
     service: Service
+    guarded: bool = False  # folders that macOS guards are granted, says the user
 
 
 def setting(config_path: Path, host: Host) -> Setting:
@@ -47,6 +49,8 @@ def setting(config_path: Path, host: Host) -> Setting:
 def install(now: Setting) -> None:
     """Start the daemon now and at every login, or bring a running one up to date."""
     paths = now.config.paths
+    if not now.guarded:
+        refuse_guarded(now.config, now.host)
     refuse_a_second_daemon(paths.state, now.service)
     now.service.install(new_life(paths.state))
     print("dropscribe is running, and will start whenever you log in.")
@@ -55,7 +59,8 @@ def install(now: Setting) -> None:
     print(f"  log                   {paths.logs}  (dropscribe logs -f)")
     print(f"  service file          {now.service.file.path}")
     if now.host.platform == "darwin":
-        print("macOS may say that python3 can run in the background: that is dropscribe.")
+        print("macOS may say that python, or whoever signed it, can run in the background:")
+        print("that is dropscribe.")
 
 
 def uninstall(now: Setting) -> None:
@@ -116,7 +121,15 @@ def _in_our_words() -> Iterator[None]:
         raise DropscribeError(str(error)) from error
 
 
-install_command = _command(install)
+@command("install")
+@click.option("--guarded", is_flag=True, help="Folders that macOS guards are granted already.")
+def install_command(config_path: Path, guarded: bool) -> int:
+    """Start the daemon now and at every login, or bring a running one up to date."""
+    with _in_our_words():
+        install(replace(setting(config_path, Host()), guarded=guarded))
+    return OK
+
+
 uninstall_command = _command(uninstall)
 start_command = _command(start)
 stop_command = _command(stop)

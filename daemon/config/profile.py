@@ -19,6 +19,7 @@ from typing import Any
 from daemon.config import file as config_file
 from daemon.config.settings import Config
 from daemon.errors import UsageError
+from daemon.files.real_path import real_path
 
 FOLDER_PROFILE = "dropscribe.toml"
 _MAX_BYTES = 65_536
@@ -58,7 +59,7 @@ class Profiles:
 
     def config_for(self, source: Path) -> Config:
         """The settings that hold for this recording. Raises ProfileError."""
-        found = profiles(source, self._config.paths.inbox.resolve())
+        found = profiles(source, real_path(self._config.paths.inbox))
         if not found:
             return self._config
         key = tuple(_signature(path) for path in found)

@@ -41,7 +41,9 @@ _INHERITED = (
     "XDG_CACHE_HOME",
     "SSL_CERT_FILE",
 )
-_INHERITED_PREFIXES = ("OMP_", "OPENBLAS_", "MKL_")
+# The last three: settings of Apple's GPU driver, MLX and torch, by which their faults are worked
+# around (github.com/ml-explore/mlx/issues/3267).
+PREFIXES = ("OMP_", "OPENBLAS_", "MKL_", "AGX_", "MLX_", "PYTORCH_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +112,7 @@ def _installed(distribution: str) -> bool:
 def stage_environment(ours: Mapping[str, str]) -> dict[str, str]:
     """A minimal environment for a stage process: offline, and without anybody's secrets."""
     inherited = {
-        key: value
-        for key, value in ours.items()
-        if key in _INHERITED or key.startswith(_INHERITED_PREFIXES)
+        key: value for key, value in ours.items() if key in _INHERITED or key.startswith(PREFIXES)
     }
     return inherited | {
         "HF_HUB_OFFLINE": "1",

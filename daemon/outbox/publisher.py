@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import psutil
@@ -19,6 +20,7 @@ from daemon.domain.names import is_text, named, plain, plain_name, stem_of
 from daemon.domain.speakers import Diarization, DiarizationStatus
 from daemon.domain.transcript import Alignment, AlignmentStatus, Json, Segment
 from daemon.files.atomic import json_bytes, write_json, write_temporary
+from daemon.files.real_path import real_path
 from daemon.files.recording import still_holds
 from daemon.files.renaming import UNSPEAKABLE
 from daemon.files.state_folder import TIMING_SUFFIX
@@ -50,8 +52,12 @@ class Publisher:
         self._may_break_off = may_break_off  # around what takes long
         self._stems = placing.StemIndex(config.paths.outbox)
         self._stems_of = PurePosixPath()  # the folder inside the outbox that `_stems` is about
-        self._inbox = config.paths.inbox.resolve()
         self._emptied: dict[Path, float] = {}  # folders in the inbox that a recording has left
+
+    @cached_property
+    def _inbox(self) -> Path:
+        """Known when it is needed: to ask for it may be to wait for its server."""
+        return real_path(self._config.paths.inbox)
 
     def use(self, config: Config) -> None:
         """From now on, these settings hold."""

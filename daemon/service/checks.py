@@ -16,11 +16,15 @@ from daemon import __version__
 from daemon.config.settings import Config
 from daemon.errors import DropscribeError, TemporaryError, UsageError
 from daemon.files import lock
+from daemon.files.answering import answer_within
 from daemon.files.faults import explain
+from daemon.files.guarded import why_blocked
 from daemon.files.state_folder import TEMP_PREFIX
 from daemon.models import hardware, registry
 from daemon.models.requirements import unmet
+from daemon.service.guards import guarded
 from daemon.service.manager import Host, agent_spec, service_for
+from daemon.service.program import grant_is_lost, program_to_grant, running_program
 from launchd import oneshot
 from launchd.agent_spec import MARKER, AgentSpec
 from launchd.errors import ServiceError
@@ -29,7 +33,9 @@ from launchd.program import last_lines
 from launchd.systemd_unit import unit_text
 
 TEST_LABEL = "local.dropscribe.doctor"
-_TEST_SECONDS = 30.0
+_OLDEST_MACOS = 14
+_TEST_SECONDS = 60.0  # six folders may be blocked, each for five
+_FOLDER_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ def examine(config: Config, path: Path) -> list[Finding]:
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         lambda: check_environment(path),
         lambda: check_settings(config),
+        lambda: check_guarded(config, host),
         lambda: check_disk(config),
         lambda: check_daemon(config),
         lambda: check_service(path, config, host),
@@ -65,6 +72,22 @@ def check_environment(path: Path) -> Iterator[Finding]:
     yield Finding("version", f"dropscribe {__version__}, {python}, {system}")
     where = str(path) if path.exists() else f"{path} (not there: every default is in force)"
     yield Finding("config", where)
+    yield from check_system(sys.platform, platform.mac_ver()[0])
+
+
+def check_system(system: str, release: str) -> Iterator[Finding]:
+    """`release` is the version of macOS; MLX's wheels say from which one on they run."""
+    oldest = f"macOS {release} is too old for MLX, whose wheels need 14"
+    with contextlib.suppress(ValueError):
+        if system == "darwin" and int(release.split(".", maxsplit=1)[0]) < _OLDEST_MACOS:
+            yield Finding("system", oldest, "update macOS to 14 or later")
+
+
+def check_guarded(config: Config, host: Host) -> Iterator[Finding]:
+    """What lies where macOS guards it, when a service is to use it."""
+    for what, path, place, remedy in guarded(config, host):
+        text = f"{what}: {path} lies in {place}, which macOS guards from services"
+        yield Finding("guarded", text, f"{remedy}; or grant the program Full Disk Access")
 
 
 def check_models(config: Config) -> Iterator[Finding]:
@@ -94,14 +117,24 @@ def check_folders(config: Config) -> Iterator[Finding]:
         if not os.path.lexists(folder):
             yield _check_missing_folder(key, folder)
             continue
-        try:
-            with tempfile.TemporaryFile(dir=folder, prefix=TEMP_PREFIX):
-                pass
-            next(iter(folder.iterdir()), None)
-        except OSError as error:
-            yield Finding(key, str(folder), explain(error))
-        else:
-            yield Finding(key, f"{folder} is writable")
+        yield _check_folder(key, folder)
+
+
+def _check_folder(key: str, folder: Path) -> Finding:
+    """Denied and blocked are two things: the first answers, the second waits for somebody."""
+
+    def use() -> None:
+        with tempfile.TemporaryFile(dir=folder, prefix=TEMP_PREFIX):
+            pass
+        next(iter(folder.iterdir()), None)
+
+    try:
+        answer_within(_FOLDER_SECONDS, use)
+    except TimeoutError:
+        return Finding(key, f"{folder} is blocked", why_blocked(folder))
+    except OSError as error:
+        return Finding(key, f"{folder} is denied", explain(error))
+    return Finding(key, f"{folder} is writable")
 
 
 def _check_missing_folder(key: str, folder: Path) -> Finding:
@@ -144,13 +177,16 @@ def check_disk(config: Config) -> Iterator[Finding]:
 def check_daemon(config: Config) -> Iterator[Finding]:
     running = lock.is_held(config.paths.state)
     yield Finding("daemon", "running" if running else "not running")
-    if not running and config.paths.inbox.is_dir():
-        with contextlib.closing(lock.FolderLock(config.paths.inbox)) as inbox:
-            try:
-                inbox.hold()
-            except (TemporaryError, OSError) as error:
-                remedy = "give each daemon an inbox of its own, or stop the other one"
-                yield Finding("inbox", str(error), remedy)
+    if running:
+        return
+    with contextlib.closing(lock.FolderLock(config.paths.inbox)) as inbox:
+        try:
+            answer_within(_FOLDER_SECONDS, inbox.hold)
+        except TemporaryError as error:
+            remedy = "give each daemon an inbox of its own, or stop the other one"
+            yield Finding("inbox", str(error), remedy)
+        except OSError:
+            return  # what hinders the folder was found already
 
 
 def inside_the_service(environment: Mapping[str, str] = os.environ) -> bool:
@@ -217,5 +253,9 @@ def _who_to_grant(remedy: str) -> str:
     """Privacy settings ask for a program, and a virtual environment's python is only a link."""
     if "privacy" not in remedy.lower():
         return remedy
-    program = Path(sys.executable).resolve()
-    return f"{remedy}, Full Disk Access, + {program}; or choose a folder elsewhere in your home"
+    program = running_program()
+    later = grant_is_lost(program)
+    return (
+        f"{remedy}, Full Disk Access, + {program_to_grant(program)}"
+        f"{f' ({later})' if later else ''}; or choose a folder elsewhere in your home"
+    )

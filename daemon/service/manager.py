@@ -50,6 +50,7 @@ class Host:
 
 # Where a shell says that models are kept; a service knows nothing of the shell's settings.
 _MODEL_PLACES = ("HF_HOME", "HF_HUB_CACHE", "TORCH_HOME", "XDG_CACHE_HOME")
+_GPU_SETTINGS = ("AGX_", "MLX_", "PYTORCH_")  # workarounds for faults of the GPU's driver
 
 
 def agent_spec(
@@ -66,7 +67,11 @@ def agent_spec(
         ),
         working_directory=config.paths.state,
         log=config.paths.logs / "launchd.log",
-        environment={name: environment[name] for name in _MODEL_PLACES if name in environment},
+        environment={
+            name: value
+            for name, value in sorted(environment.items())
+            if name in _MODEL_PLACES or name.startswith(_GPU_SETTINGS)
+        },
     )
 
 

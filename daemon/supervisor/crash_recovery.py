@@ -16,6 +16,7 @@ from daemon.domain.job import TERMINAL
 from daemon.errors import TemporaryError
 from daemon.files.atomic import sweep_temporaries
 from daemon.files.faults import explain
+from daemon.files.real_path import real_path
 from daemon.files.state_folder import JOBS, LEDGER
 from daemon.handoff import artefacts
 from daemon.ledger.ledger import CorruptLedgerError, Ledger
@@ -60,7 +61,7 @@ def _set_aside(state: Path) -> None:
 
 def _delivered(paths: Paths) -> Iterator[Delivered]:
     """Each delivery in the outbox, as its JSON tells."""
-    inbox = paths.inbox.resolve()
+    inbox = real_path(paths.inbox)
     for path in sorted(paths.outbox.rglob("*.json")):
         if (origin := provenance.read(path)) is not None:
             inside = path.parent.relative_to(paths.outbox)

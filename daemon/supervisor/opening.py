@@ -16,6 +16,7 @@ from daemon.errors import TemporaryError
 from daemon.files.guarded import why_blocked
 from daemon.files.lock import FolderLock
 from daemon.files.moving import restore_claims
+from daemon.files.real_path import real_path
 from daemon.files.volumes import Mounts
 from daemon.inbox.reader import Reader
 from daemon.reporting.status_file import StatusFile
@@ -46,7 +47,7 @@ def open_inbox(
 
     def read() -> FolderLock:
         make_folders(paths, context.mounts)
-        lock = FolderLock(paths.inbox.resolve())
+        lock = FolderLock(real_path(paths.inbox))
         with contextlib.suppress(OSError):  # the inbox may be missing: the scans wait for it
             lock.hold()
             _restore_claims(paths, lock.folder)
