@@ -63,7 +63,10 @@ def load_model(folder: Path) -> Whisper:
     _check(model, weights, folder)
     model.update(tree_unflatten(list(weights.items())))
     weights.clear()  # what was fused is freed as soon as it is no longer needed
-    mx.eval(model.parameters())
+    for _, parameter in tree_flatten(model.parameters()):
+        mx.eval(
+            parameter
+        )  # one after the other: all at once, every part would lie beside its whole
     mx.clear_cache()
     return model
 
