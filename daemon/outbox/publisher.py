@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import psutil
@@ -53,11 +52,6 @@ class Publisher:
         self._stems = placing.StemIndex(config.paths.outbox)
         self._stems_of = PurePosixPath()  # the folder inside the outbox that `_stems` is about
         self._emptied: dict[Path, float] = {}  # folders in the inbox that a recording has left
-
-    @cached_property
-    def _inbox(self) -> Path:
-        """Known when it is needed: to ask for it may be to wait for its server."""
-        return real_path(self._config.paths.inbox)
 
     def use(self, config: Config) -> None:
         """From now on, these settings hold."""
@@ -119,9 +113,10 @@ class Publisher:
 
     def _inside(self, job: Job) -> PurePosixPath:
         """The folder below the inbox that the recording lies in; outbox and done/ mirror it."""
-        if not job.source.is_relative_to(self._inbox):
+        inbox = real_path(self._config.paths.inbox)
+        if not job.source.is_relative_to(inbox):
             return PurePosixPath()
-        parts = job.source.parent.relative_to(self._inbox).parts
+        parts = job.source.parent.relative_to(inbox).parts
         return PurePosixPath(*(part if is_text(part) else plain_name(part) for part in parts))
 
     def _index(self, inside: PurePosixPath) -> None:
@@ -201,7 +196,7 @@ class Publisher:
         for folder in sorted(due, key=lambda folder: len(folder.parts), reverse=True):
             del self._emptied[folder]
             for emptied in (folder, *folder.parents):
-                if emptied == self._inbox or not _is_removed(emptied):
+                if emptied == real_path(self._config.paths.inbox) or not _is_removed(emptied):
                     break
 
     def _write_report(self, file: Path, content: Json) -> Path:
