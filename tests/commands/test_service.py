@@ -118,7 +118,7 @@ def test_install_says_where_everything_is(now: Setting, capsys: pytest.CaptureFi
     assert asked(now) == ["install False"]
     for place in (now.config.paths.inbox, now.config.paths.outbox, now.config.paths.logs, "/plist"):
         assert str(place) in said
-    assert "python3 can run in the background" in said
+    assert "can run in the background" in said
 
 
 def test_uninstall_says_what_stays(now: Setting, capsys: pytest.CaptureFixture[str]) -> None:
