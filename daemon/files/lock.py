@@ -8,8 +8,6 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from filelock import FileLock, Timeout
-
 from daemon.errors import TemporaryError
 from daemon.files.state_folder import LOCK
 
@@ -21,11 +19,15 @@ class Lock:
     """Held from `with` to its end. Raises TemporaryError if somebody else holds it."""
 
     def __init__(self, folder: Path) -> None:
+        from filelock import FileLock  # noqa: PLC0415 - for the daemon only: `status` is to be quick
+
         self._path = folder / LOCK
         self._lock = FileLock(self._path, timeout=_SECONDS, mode=0o600)
         self._inode: tuple[int, int] | None = None
 
     def __enter__(self) -> Lock:
+        from filelock import Timeout  # noqa: PLC0415
+
         try:
             self._lock.acquire()
         except Timeout as error:
@@ -95,15 +97,19 @@ class FolderLock:
 
 def is_held(folder: Path) -> bool:
     """Whether a daemon runs with this state folder."""
-    if not os.path.lexists(folder / LOCK):
+    try:
+        fd = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
         return False  # no daemon has ever run here
     try:
-        with FileLock(folder / LOCK, timeout=0, mode=0o600):
-            return False
-    except Timeout:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as filelock does
+    except BlockingIOError:
         return True
     except OSError:
         return False
+    finally:
+        os.close(fd)
+    return False
 
 
 def _inode(path: Path) -> tuple[int, int] | None:
