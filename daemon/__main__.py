@@ -40,7 +40,7 @@ SECTIONS = {
         "start": "start the installed service",
         "stop": "stop the service until the next login",
         "restart": "stop and start the service",
-        "logs": "show the end of the log",
+        "logs": "show the end of the log, or what it says of a file",
     },
     "This machine": {
         "doctor": "look for problems, each with its remedy",
@@ -57,7 +57,7 @@ SECTIONS = {
     },
 }
 _SERVICE = ("install", "uninstall", "start", "stop", "restart")
-_PLACES = {name: f"service:{name}_command" for name in _SERVICE} | {"logs": "service:logs"}
+_PLACES = {name: f"service:{name}_command" for name in _SERVICE}
 _PLACES |= {name: f"about:{name}" for name in SECTIONS["About"]} | {"help": "about:help_"}
 
 ROOT = LazyGroup(

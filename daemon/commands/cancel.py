@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from daemon.commands.command_line import command
+from daemon.commands.completion import JOB
 from daemon.commands.find_job import find_job, opened_ledger
 from daemon.config import file as config_file
 from daemon.domain.job import TERMINAL
@@ -24,7 +25,7 @@ from daemon.ledger.cancellations import Cancellations
         ("dropscribe cancel talk.mp4", "by its name"),
     ]
 )
-@click.argument("which", nargs=-1, required=True, metavar="JOB|NAME|PATH...")
+@click.argument("which", nargs=-1, required=True, type=JOB, metavar="JOB|NAME|PATH...")
 def cancel(config_path: Path, which: tuple[str, ...]) -> int:
     """Give up files that wait or are being worked on. The recordings go to the failed folder."""
     paths = config_file.load(config_path).paths

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from daemon.commands.command_line import command
+from daemon.commands.completion import JOB
 from daemon.commands.retry import failed_reports
 from daemon.config import file as config_file
 from daemon.domain.names import printable
@@ -20,7 +21,7 @@ from daemon.errors import FAILED, OK, UsageError
         ("dropscribe clear --all", "all of them"),
     ]
 )
-@click.argument("which", nargs=-1, metavar="JOB|NAME|PATH...")
+@click.argument("which", nargs=-1, type=JOB, metavar="JOB|NAME|PATH...")
 @click.option("--all", "everything", is_flag=True, help="All that failed.")
 def clear(config_path: Path, which: tuple[str, ...], everything: bool) -> int:
     """Forget failures: their reports go, and `status` counts them no more. Recordings stay."""

@@ -9,6 +9,7 @@ import click
 
 from daemon.commands.cancel import ring
 from daemon.commands.command_line import Group
+from daemon.commands.json_output import print_object
 from daemon.config import edit
 from daemon.config import file as config_file
 from daemon.config.location import usual_path
@@ -40,7 +41,7 @@ def init(config_path: Path) -> int:
 
 
 @config.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--origin", is_flag=True, help="Say of each key whether the file sets it.")
 def show(config_path: Path, as_json: bool, origin: bool) -> int:
     """Print the configuration in force."""
@@ -51,7 +52,7 @@ def show(config_path: Path, as_json: bool, origin: bool) -> int:
             print(f"{key} = {value}  # {where}")
         return OK
     if as_json:
-        print(json.dumps(loaded.model_dump(mode="json"), indent=1))
+        print_object(loaded.model_dump(mode="json"))
         return OK
     source = config_path if config_path.exists() else "all defaults: there is no file"
     print(f"# {source}\n{config_file.to_toml(loaded)}", end="")

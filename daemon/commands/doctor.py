@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 
 from daemon.commands import tables
 from daemon.commands.command_line import command
+from daemon.commands.json_output import print_object
 from daemon.config import file as config_file
 from daemon.errors import FAILED, OK
 from daemon.service.checks import Finding, examine
@@ -17,12 +17,12 @@ from daemon.stages import sandbox
 
 
 @command(examples=[("dropscribe doctor", "before the first recording, or when something is wrong")])
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def doctor(config_path: Path, as_json: bool) -> int:
     """Look for problems, each with its remedy. Ends with 1 if there are any."""
     findings = [*examine(config_file.load(config_path), config_path), _sandbox()]
     if as_json:
-        print(json.dumps([asdict(finding) for finding in findings], indent=1))
+        print_object({"findings": [asdict(finding) for finding in findings]})
     else:
         tables.print_findings(findings)
     return OK if all(finding.well for finding in findings) else FAILED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 
 from daemon.commands.command_line import command
 from daemon.commands.find_job import opened_ledger
+from daemon.commands.json_output import print_line
 from daemon.config import file as config_file
 from daemon.config.settings import Config
 from daemon.domain.names import printable
@@ -31,7 +31,7 @@ def inbox(config_path: Path, as_json: bool) -> int:
     with opened_ledger(config.paths) as ledger:
         for name, state, reason in sorted(_contents(config, ledger)):
             if as_json:
-                print(json.dumps({"name": name, "state": state, "reason": reason}))
+                print_line({"name": name, "state": state, "reason": reason})
             else:
                 print(f"{name}: {state}" + (f" ({reason})" if reason else ""))
     return OK
@@ -54,9 +54,11 @@ def _contents(config: Config, ledger: Ledger | None) -> Iterator[tuple[str, str,
                 "settling, or the daemon has not looked yet",
                 "",
             )
+    for name, meant in look.profiles.items():
+        yield printable(name), "settings", meant
     for name, reason in look.reasons.items():
         yield printable(name), "left alone", reason
-    known = {*look.recordings, *look.ignored}
+    known = {*look.recordings, *look.ignored, *look.profiles}
     for path in folder.iterdir():
         if not path.name.startswith(".") and path.name not in known and not path.is_dir():
             yield printable(path.name), "left alone", "another program is not done with it"

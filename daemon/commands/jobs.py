@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from daemon.commands.command_line import command
 from daemon.commands.find_job import opened_ledger
+from daemon.commands.json_output import print_line
 from daemon.commands.status import line, told_of
 from daemon.config import file as config_file
 from daemon.domain.job import Stage
@@ -32,5 +32,8 @@ def jobs(config_path: Path, number: int | None, stage: str | None, as_json: bool
         latest = ledger.recent(number if number and not stage else _ALL) if ledger else []
     wanted = [told_of(job) for job in latest if stage in (None, job.next)]
     for told in wanted[:number]:
-        print(json.dumps(told) if as_json else line(told))
+        if as_json:
+            print_line(told)
+        else:
+            print(line(told))
     return OK

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
+from pathlib import Path
 
 import click
 
 from daemon.alignment.catalogue import read_catalogue
+from daemon.commands.command_line import command
+from daemon.commands.json_output import print_line
 from daemon.domain.languages import ENGLISH_NAMES
 from daemon.errors import OK
 
 
-@click.command()
+@command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def languages(as_json: bool) -> int:
+def languages(config_path: Path, as_json: bool) -> int:
     """The languages that Whisper knows; a * marks those that have a model for word times."""
     aligned = read_catalogue().models
     for code, name in sorted(ENGLISH_NAMES.items(), key=lambda entry: entry[1]):
         if as_json:
-            line = {"code": code, "name": name.title(), "word_times": code in aligned}
-            print(json.dumps(line))
+            print_line({"code": code, "name": name.title(), "word_times": code in aligned})
         else:
             print(f"{code:<4} {'*' if code in aligned else ' '} {name.title()}")
     return OK

@@ -11,6 +11,7 @@ import click
 from daemon.alignment.catalogue import NoAlignModelError, read_catalogue
 from daemon.commands.command_line import Group
 from daemon.commands.download import download
+from daemon.commands.json_output import print_line
 from daemon.config import file as config_file
 from daemon.config.settings import Config
 from daemon.domain.languages import code_of
@@ -92,7 +93,8 @@ def _aligner(language: str) -> registry.Source:
 
 
 @models.command(name="list")
-def list_(config_path: Path) -> int:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_(config_path: Path, as_json: bool) -> int:
     """The presets, and what is on this machine."""
     config = config_file.load(config_path)
     backend = hardware.choose(config.transcribe.backend)
@@ -100,8 +102,14 @@ def list_(config_path: Path) -> int:
     if config.transcribe.model not in names:
         names.append(config.transcribe.model)
     for name in names:
-        chosen = "*" if name == config.transcribe.model else " "
-        print(f"{chosen} {name:<16} {_size(name):<7} {_where(name, backend)}")
+        chosen, folder = name == config.transcribe.model, _folder(name, backend)
+        if as_json:
+            size = registry.BYTES.get(name)
+            print_line({"name": name, "chosen": chosen, "bytes": size, "folder": folder})
+        else:
+            where = folder or "not on this machine"
+            shown = "" if name == where else f"  {where}"
+            print(f"{'*' if chosen else ' '} {name:<16} {_size(name):<7}{shown}")
     return OK if registry.is_here(config.transcribe.model, backend.name, os.environ) else FAILED
 
 
@@ -132,8 +140,9 @@ def _size(name: str) -> str:
     return f"{size / 1e9:.1f} GB" if size else ""
 
 
-def _where(name: str, backend: Backend) -> str:
+def _folder(name: str, backend: Backend) -> str | None:
+    """Where the model lies on this machine, if it does."""
     try:
         return str(registry.find(name, backend.name, os.environ).folder)
     except registry.ModelMissingError:
-        return "not on this machine"
+        return None

@@ -12,6 +12,7 @@ import click
 
 from daemon.commands import tables
 from daemon.commands.command_line import command
+from daemon.commands.completion import JOB
 from daemon.commands.find_job import find_job, opened_ledger
 from daemon.commands.options import FOLDER
 from daemon.commands.transcribe import Shown, one_shot, work
@@ -37,7 +38,7 @@ from daemon.supervisor.application import Application, stage_commands
         ("dropscribe realign talk.mp4 --force", "in place of those in the outbox"),
     ]
 )
-@click.argument("which", metavar="JOB|NAME|PATH")
+@click.argument("which", type=JOB, metavar="JOB|NAME|PATH")
 @click.option("-o", "--output-dir", "--output_dir", type=FOLDER, help="Default: the outbox.")
 @click.option("--model", help="Another alignment model: a folder or a repository.")
 @click.option("--force", is_flag=True, help="Replace the delivered files.")

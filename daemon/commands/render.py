@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from daemon.commands.command_line import command
+from daemon.commands.completion import JOB
 from daemon.commands.find_job import find_job, opened_ledger, path_of
 from daemon.commands.options import FOLDER, chosen_formats
 from daemon.config import file as config_file
@@ -32,7 +33,7 @@ _ENDING = f".{placing.JSON}"
         ("dropscribe render ./talk.json -f srt -o .", "from that very file"),
     ]
 )
-@click.argument("which", metavar="JOB|NAME|PATH")
+@click.argument("which", type=JOB, metavar="JOB|NAME|PATH")
 @click.option("-f", "--formats", help=f"Of {', '.join(FORMATS)}. Default: as configured.")
 @click.option("-o", "--output-dir", type=FOLDER, help="Default: beside the JSON.")
 @click.option("--force", is_flag=True, help="Replace what is there already.")

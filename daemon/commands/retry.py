@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from daemon.commands.command_line import command
+from daemon.commands.completion import JOB
 from daemon.commands.find_job import number_of
 from daemon.commands.stand_in import retry_stand_ins
 from daemon.config import file as config_file
@@ -28,7 +29,7 @@ from daemon.files.state_folder import REPORT_SUFFIX
         ("dropscribe retry --stand-in", "what base transcribed before the model was here"),
     ]
 )
-@click.argument("which", nargs=-1, metavar="JOB|NAME|PATH...")
+@click.argument("which", nargs=-1, type=JOB, metavar="JOB|NAME|PATH...")
 @click.option("--all", "everything", is_flag=True, help="All that failed, and was not cancelled.")
 @click.option("--stand-in", is_flag=True, help="Finished ones that a stand-in transcribed.")
 def retry(config_path: Path, which: tuple[str, ...], everything: bool, stand_in: bool) -> int:

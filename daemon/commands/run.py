@@ -16,6 +16,7 @@ import click
 from daemon import __version__
 from daemon.commands import tables
 from daemon.commands.command_line import command
+from daemon.commands.completion import JOB
 from daemon.commands.find_job import find_job
 from daemon.config import file as config_file
 from daemon.config.settings import Config
@@ -41,7 +42,9 @@ _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 )
 @click.option("--once", is_flag=True, help="Drain the inbox, then exit.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the log on stderr, too.")
-@click.option("-j", "--job", "which", metavar="JOB|NAME", help="Work on this job, then exit.")
+@click.option(
+    "-j", "--job", "which", type=JOB, metavar="JOB|NAME", help="Work on this job, then exit."
+)
 def run(config_path: Path, once: bool, verbose: bool, which: str | None) -> int:
     """Watch the inbox and transcribe what is dropped there, in the foreground."""
     config = config_file.load(config_path)

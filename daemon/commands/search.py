@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import sys
@@ -17,6 +16,7 @@ import click
 from daemon.catalogue.database import Database, Hit
 from daemon.catalogue.sync import sync
 from daemon.commands.command_line import command
+from daemon.commands.json_output import print_line
 from daemon.config import file as config_file
 from daemon.config.settings import Paths
 from daemon.domain.names import printable
@@ -54,7 +54,10 @@ def search(
         raise UsageError(f"{printable(sought)}: there is no word in this")
     hits = _found(paths, sought, number, rebuild)
     for hit in hits:
-        print(json.dumps(_facts(hit, paths.outbox, sought)) if as_json else _line(hit))
+        if as_json:
+            print_line(_facts(hit, paths.outbox, sought))
+        else:
+            print(_line(hit))
     if not hits and not as_json:
         print(f"{printable(sought)}: nobody said this in {_many(paths)}")
     if hits and open_page:

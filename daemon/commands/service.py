@@ -1,9 +1,8 @@
-"""install, uninstall, start, stop, restart, logs: the daemon as a service of this user."""
+"""install, uninstall, start, stop, restart: the daemon as a service of this user."""
 
 from __future__ import annotations
 
 import contextlib
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -134,17 +133,3 @@ uninstall_command = _command(uninstall)
 start_command = _command(start)
 stop_command = _command(stop)
 restart_command = _command(restart)
-
-
-@command(examples=[("dropscribe logs -f", "go on until Ctrl-C")])
-@click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C, over rotations too.")
-@click.option("-n", "--lines", type=click.IntRange(min=1), default=40, show_default=True)
-def logs(config_path: Path, follow: bool, lines: int) -> int:
-    """Show the end of the log."""
-    folder = config_file.load(config_path).paths.logs
-    files = [folder / name for name in ("launchd.log", "daemon.log")]
-    written = [str(file) for file in files if file.is_file() and file.stat().st_size]
-    if not written:
-        raise DropscribeError(f"there is no log in {folder} yet: start it with dropscribe install")
-    options = ["-n", str(lines), *(["-F"] if follow else [])]
-    return subprocess.run(["tail", *options, *written], check=False).returncode

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime
-import json
 from pathlib import Path
 
 import click
 
 from daemon.commands import tables
 from daemon.commands.command_line import command
+from daemon.commands.completion import JOB
 from daemon.commands.find_job import find_job, opened_ledger
+from daemon.commands.json_output import print_object
 from daemon.config import file as config_file
 from daemon.config.settings import Paths
 from daemon.domain.job import Job, Stage, StageRecord
@@ -29,7 +30,7 @@ _STAGES = (Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN, Stage.PUBLISH)
         ("dropscribe show talk.mp4 --json", "for programs"),
     ]
 )
-@click.argument("which", metavar="JOB|NAME|PATH")
+@click.argument("which", type=JOB, metavar="JOB|NAME|PATH")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def show(config_path: Path, which: str, as_json: bool) -> int:
     """Everything that is known about one file: where it is, what was tried, what came of it."""
@@ -40,10 +41,10 @@ def show(config_path: Path, which: str, as_json: bool) -> int:
         job = find_job(ledger, paths, which)
         told = _told(job, ledger, paths)
     if as_json:
-        print(json.dumps(told, indent=1))
+        print_object(told)
         return OK
     for key, value in told.items():
-        if value not in (None, "", [], {}) and key not in ("schema_version", "stages"):
+        if value not in (None, "", [], {}) and key != "stages":
             print(f"{key:<12} {_text(value)}")
     for stage, record in told["stages"].items():
         times = "" if record["starts"] == 1 else f", started {record['starts']} times"
@@ -58,7 +59,6 @@ def _told(job: Job, ledger: Ledger, paths: Paths) -> Json:
     records = [ledger.record(job.id, stage) for stage in _STAGES]
     log = paths.state / JOBS / str(job.id) / artefacts.LOG
     return {
-        "schema_version": 1,
         "job": job.id,
         "name": job.name,
         "next": str(job.next),
@@ -69,16 +69,20 @@ def _told(job: Job, ledger: Ledger, paths: Paths) -> Json:
         "reason": job.failure.message if job.failure else "",
         "outputs": [str(path) for path in outputs],
         "log": str(log) if log.exists() else None,
-        "stages": {str(record.stage): _stage(record) for record in records if record.starts},
+        "stages": {
+            str(record.stage): _stage(record, job.next) for record in records if record.starts
+        },
     }
 
 
-def _stage(record: StageRecord) -> Json:
+def _stage(record: StageRecord, following: Stage) -> Json:
+    """`following` is what the job's next step is: delivery, a step of the daemon, has no exit."""
     started, ended = record.started_at, record.ended_at
+    delivered = record.stage is Stage.PUBLISH and following is Stage.DONE
     return {
         "starts": record.starts,
         "failures": record.failures,
-        "exit": record.exit,
+        "exit": "ok" if delivered else record.exit,
         "reason": record.reason,
         "seconds": round(ended - started, 3) if started and ended else None,
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from daemon.commands.command_line import command
+from daemon.commands.completion import JOB
 from daemon.commands.find_job import find_job, opened_ledger
 from daemon.config import file as config_file
 from daemon.config.settings import Config
@@ -34,7 +35,7 @@ from daemon.rendering.formats import FORMATS
         ("dropscribe speakers talk.m4a --count 3", "there are three of them: tell them apart anew"),
     ]
 )
-@click.argument("which", metavar="JOB|NAME|PATH")
+@click.argument("which", type=JOB, metavar="JOB|NAME|PATH")
 @click.option("--count", type=click.IntRange(1, 100), help="How many speakers there are.")
 @click.option("--name", "names", multiple=True, metavar="N=NAME", help="What speaker N is called.")
 @click.option("--force", is_flag=True, help="Replace files that were changed by hand, too.")

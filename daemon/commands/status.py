@@ -15,6 +15,7 @@ import click
 from daemon.commands.command_line import command
 from daemon.commands.estimate import Estimate, duration_of, learn
 from daemon.commands.find_job import opened_ledger
+from daemon.commands.json_output import print_line, print_object
 from daemon.config import file as config_file
 from daemon.config.settings import Config
 from daemon.domain.job import TERMINAL, Job, Stage
@@ -26,7 +27,6 @@ from daemon.inbox.scan import look_into
 from daemon.ledger.ledger import Ledger
 from daemon.models import hardware, registry
 
-SCHEMA_VERSION = 1
 _RECENT = 10
 _WIDEST = 120  # columns: in a wider table, the eye loses the row
 _WATCH_SECONDS = 1.0
@@ -52,8 +52,10 @@ def status(config_path: Path, as_json: bool, watch: bool, tell: bool) -> int:
         data = look(config)
         if not as_json:
             _print(data)
+        elif watch:
+            print_line(data)
         else:
-            print(json.dumps(data, indent=None if watch else 1), flush=True)
+            print_object(data)
         if not watch:
             return _EXIT_CODES.get(data["state"], OK) if tell else OK
         time.sleep(_WATCH_SECONDS)
@@ -65,7 +67,6 @@ def look(config: Config) -> Json:
     running = lock.is_held(state)
     daemon = _daemon(state / STATUS) if running else {}
     data: Json = {
-        "schema_version": SCHEMA_VERSION,
         "running": running,
         "state": daemon.get("state", "starting") if running else "stopped",
         "reason": daemon.get("reason", ""),
@@ -119,7 +120,8 @@ def _eta(working: list[Json], waiting: list[Job], estimate: Estimate, state: Pat
 def _left_alone(config: Config) -> int:
     """How many files and folders in the inbox are no recordings by their names."""
     with contextlib.suppress(OSError):
-        return len(look_into(config.paths.inbox, config.watch.extensions).ignored)
+        watch = config.watch
+        return len(look_into(config.paths.inbox, watch.extensions, watch.recursive).ignored)
     return 0
 
 

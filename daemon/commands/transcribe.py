@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -16,6 +15,8 @@ import click
 
 from daemon.commands import tables
 from daemon.commands.command_line import command
+from daemon.commands.completion import FILE
+from daemon.commands.json_output import print_line
 from daemon.commands.options import FOLDER, chosen_formats
 from daemon.commands.sources import recordings
 from daemon.config import file as config_file
@@ -58,7 +59,7 @@ def _mention(context: click.Context, parameter: click.Parameter, value: str | No
         ("dropscribe transcribe - --stdout --model small", "what comes through a pipe"),
     ]
 )
-@click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER|-|URL...")
+@click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE|FOLDER|-|URL...")
 @click.option("-o", "--output-dir", "--output_dir", type=FOLDER, help="Default: this folder.")
 @click.option(
     "-f",
@@ -136,10 +137,10 @@ class Shown:
         if self.as_json:
             outputs = tables.outputs(self.outbox, job.stem or "")
             fields = ("language", "duration", "alignment")
-            told = {"schema_version": 1, "file": str(job.source), "status": "done"}
+            told: Json = {"file": str(job.source), "status": "done"}
             told |= {"outputs": [str(path) for path in outputs], "reason": ""}
             told |= {key: document[key] for key in fields} | {"speed": timing["speed"]}
-            print(json.dumps(told | ({"text": document["text"]} if self.text else {})))
+            print_line(told | ({"text": document["text"]} if self.text else {}))
         elif self.text:
             print("\n".join(segment["text"].strip() for segment in document["segments"]))
         elif not self.quiet:
@@ -148,8 +149,8 @@ class Shown:
     def failed(self, job: Job) -> None:
         reason = job.failure.message if job.failure else "it was stopped"
         if self.as_json:
-            told = {"schema_version": 1, "file": str(job.source), "status": "failed"}
-            print(json.dumps(told | {"outputs": [], "reason": reason}))
+            told = {"file": str(job.source), "status": "failed"}
+            print_line(told | {"outputs": [], "reason": reason})
         click.echo(f"dropscribe: {job.name}: {reason}", err=True)
 
 

@@ -8,7 +8,10 @@ from pathlib import Path
 import click
 
 from daemon.commands.command_line import command
+from daemon.commands.completion import JOB
 from daemon.commands.find_job import find_job, opened_ledger
+from daemon.commands.json_output import print_line
+from daemon.commands.status import told_of
 from daemon.config import file as config_file
 from daemon.domain.job import TERMINAL, Job, Stage
 from daemon.errors import FAILED, OK, DropscribeError, TemporaryError
@@ -23,9 +26,10 @@ _LOOK_SECONDS = 0.5
         ("dropscribe wait", "until nothing is left to do"),
     ]
 )
-@click.argument("which", nargs=-1, metavar="[JOB|NAME|PATH]...")
+@click.argument("which", nargs=-1, type=JOB, metavar="[JOB|NAME|PATH]...")
 @click.option("--timeout", type=click.FloatRange(min=0), help="Seconds; then it ends with 75.")
-def wait(config_path: Path, which: tuple[str, ...], timeout: float | None) -> int:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as of jobs.")
+def wait(config_path: Path, which: tuple[str, ...], timeout: float | None, as_json: bool) -> int:
     """Wait until files are done, or until nothing is left to do. Ends with 1 if any failed."""
     paths = config_file.load(config_path).paths
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -42,6 +46,9 @@ def wait(config_path: Path, which: tuple[str, ...], timeout: float | None) -> in
             time.sleep(_LOOK_SECONDS)
     ended = [job for job in jobs if job is not None]
     for job in ended:
+        if as_json:
+            print_line(told_of(job))
+            continue
         reason = f": {job.failure.message}" if job.failure else ""
         print(f"#{job.id} {job.name}: {job.next}{reason}")
     return OK if all(job.next is Stage.DONE for job in ended) else FAILED

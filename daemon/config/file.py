@@ -39,6 +39,8 @@ _MESSAGES = {
     "string_type": "must be a text in quotes",
     "tuple_type": 'must be a list, such as ["one", "two"]',
 }
+_HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")  # of a table
+_KEY = re.compile(r"\s*([\w.\"-]+)\s*=\s*")
 
 
 def load(path: Path) -> Config:
@@ -78,7 +80,7 @@ def parsed(text: str, path: Path) -> Config:
 def validated(data: Mapping[str, Any], origin: str = "the configuration", text: str = "") -> Config:
     """Raises UsageError with one line for each problem in `data`, found in `origin`.
 
-    With `text`, the file's content, each problem has the line that it stands in.
+    With `text`, the file's content, each problem has the line and the column that it stands in.
     """
     try:
         return Config.model_validate(data)
@@ -116,9 +118,9 @@ def _problem(problem: Mapping[str, Any] | Any, text: str) -> str:  # noqa: ANN40
     """One problem in a sentence, with its key and its line."""
     location = [part for part in problem["loc"] if isinstance(part, str)]
     key = ".".join(location)
-    line = line_of(text, location)
-    where = f"line {line}: " if line else ""
-    if problem["type"] == "extra_forbidden":
+    unknown = problem["type"] == "extra_forbidden"
+    where = _place(text, location, of_key=unknown)
+    if unknown:
         return f"{where}{key}: no such key{suggestion(location)}"
     known = _MESSAGES.get(problem["type"])
     message = str(problem["msg"]).removeprefix("Value error, ")
@@ -131,12 +133,29 @@ def _problem(problem: Mapping[str, Any] | Any, text: str) -> str:  # noqa: ANN40
 
 def line_of(text: str, location: list[str]) -> int:
     """The line in which `text` sets the key at that place, as a person wrote it; 0 if none does."""
+    found = _written(text, location)
+    return found[0] if found else 0
+
+
+def _place(text: str, location: list[str], of_key: bool) -> str:
+    """Line and column of the key at that place, or of its value, as an error begins with them."""
+    found = _written(text, location)
+    if found is None:
+        return ""
+    line, written = found
+    column = written.end() if written.re is _KEY and not of_key else written.start(1)
+    return f"line {line}, column {column + 1}: "
+
+
+def _written(text: str, location: list[str]) -> tuple[int, re.Match[str]] | None:
+    """The line that sets the key at that place, and where it holds the key or the table's name."""
     table = ""
     for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line):
+        if header := _HEADER.match(line):
             table = header[1].replace('"', "").replace(" ", "")
-        key = re.match(r"\s*([\w.\"-]+)\s*=", line)
+        key = _KEY.match(line)
         written = [*table.split("."), *key[1].replace('"', "").split(".")] if key else [table]
         if [part for part in written if part][: len(location)] == location:
-            return number
-    return 0
+            found = key or header
+            return (number, found) if found else None
+    return None

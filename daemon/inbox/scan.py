@@ -9,9 +9,10 @@ import re
 import stat
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from daemon.config.profile import FOLDER_PROFILE
 from daemon.domain.job import Candidate, Identity
 
 # Names that other programs use while a file is incomplete, or for their own bookkeeping.
@@ -50,6 +51,7 @@ _PACKAGES = (
 )
 _SEEN = struct.Struct("=Iqqqq")  # mode, and the numbers of an Identity
 _GONE = bytes(_SEEN.size)  # it left since it was listed
+_PROFILE = ".toml"
 _DEEPEST = 12  # folders inside one another
 _MOST = 200_000  # names in all folders
 
@@ -59,13 +61,15 @@ class Look:
     """One look into the inbox: names that could be recordings, and names that we passed over.
 
     Names are relative to the inbox. `reasons` says why each of `ignored` is left alone. `seen` is
-    what lstat said of each of `recordings`, packed, since there may be very many.
+    what lstat said of each of `recordings`, packed, since there may be very many. `profiles` says
+    what the settings are for that lie beside recordings (config/profile.py).
     """
 
     inbox: Path
     recordings: tuple[str, ...]
     reasons: Mapping[str, str]
     seen: bytes
+    profiles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ignored(self) -> tuple[str, ...]:
@@ -90,6 +94,7 @@ def look_into(inbox: Path, extensions: Iterable[str], recursive: bool = False) -
     wanted = {f".{extension.lower().lstrip('.')}" for extension in extensions}
     recordings: list[str] = []
     reasons: dict[str, str] = {}
+    profiles: dict[str, str] = {}
     folders = [""]
     names_seen = 0
     while folders:
@@ -109,13 +114,22 @@ def look_into(inbox: Path, extensions: Iterable[str], recursive: bool = False) -
                     reasons[path] = reason
                 else:
                     folders.append(f"{path}/")
+            elif name.endswith(_PROFILE) and name not in subfolders:
+                profiles[path] = _meant(name)
             elif (suffix := os.path.splitext(name)[1].lower()) not in wanted:  # noqa: PTH122
                 named = _REASONS.get(suffix, "no audio or video file by its name")
                 reasons[path] = "a folder" if name in subfolders else named
             elif not any(name + ending in entries for ending in _PARTIAL_SIBLINGS):
                 recordings.append(path)
     recordings.sort()
-    return Look(inbox, tuple(recordings), reasons, b"".join(_seen(inbox, recordings)))
+    return Look(inbox, tuple(recordings), reasons, b"".join(_seen(inbox, recordings)), profiles)
+
+
+def _meant(profile: str) -> str:
+    """What the settings in a file of that name hold for."""
+    if profile == FOLDER_PROFILE:
+        return "for every recording in this folder"
+    return f"for the recording {profile.removesuffix(_PROFILE)}"
 
 
 def _listed(folder: Path) -> tuple[set[str], set[str]]:

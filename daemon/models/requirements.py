@@ -42,8 +42,11 @@ def unmet(
 def _unmet_by_aligner(config: Config, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     named = config.align.model
     if config.align.enabled and named and not _is_here(named, environment):
-        text = f"the alignment model {named} is not on this machine"
-        yield "align.model", f"{text}: run `dropscribe models fetch {named}`"
+        if Path(named).expanduser().is_absolute():
+            yield "align.model", f"there is no folder {named} with an alignment model"
+        else:
+            text = f"the alignment model {named} is not on this machine"
+            yield "align.model", f"{text}: run `dropscribe models fetch {named}`"
 
 
 def require(config: Config, backend: BackendName, environment: Mapping[str, str]) -> None:

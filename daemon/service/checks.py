@@ -240,7 +240,8 @@ def ask_from_launchd(config_path: Path, config: Config, ctl: Launchctl) -> Itera
     except (ServiceError, OSError) as error:
         yield Finding("launchd", "it could not be asked to run a test", str(error))
         return
-    checks = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    listed = found.get("findings") if isinstance(found, dict) else None
+    checks = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     wrong = [one for one in checks if one.get("remedy")]
     for one in wrong:
         text = f"as the service sees it: {one.get('topic')}: {one.get('text')}"

@@ -15,6 +15,7 @@ import pytest
 from daemon import __version__
 from daemon.__main__ import ROOT, main
 from daemon.commands.command_line import Command, Group
+from tests.kit.queue_on_disk import QueueOnDisk
 
 HEAVY = ("rich", "loguru", "numpy", "torch", "av", "mlx", "whisperx", "daemon.supervisor")
 
@@ -144,6 +145,28 @@ def test_commands_are_completed(
     main([])
     words = [line.split(",")[-1] for line in capsys.readouterr().out.splitlines()]
     assert sorted(words) == ["realign", "render", "restart", "retry"]
+
+
+@pytest.mark.parametrize(
+    ("begun", "offered"), [("ta", ["talk.mp4"]), ("", ["2", "talk.mp4"]), ("x", []), ("./t", [])]
+)
+def test_jobs_are_completed_by_name_or_number_and_files_by_the_shell(
+    begun: str,
+    offered: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    queue = QueueOnDisk(tmp_path / "q")
+    queue.done("talk.mp4", "talk")
+    queue.done("two words, a comma.mp4", "two words, a comma")
+    monkeypatch.setenv("DROPSCRIBE_CONFIG", str(queue.config_path))
+    monkeypatch.setenv("_DROPSCRIBE_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", f"dropscribe show {begun}")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    main([])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ([f"plain,{name}" for name in offered] or [f"file,{begun}"])
 
 
 @pytest.mark.parametrize(

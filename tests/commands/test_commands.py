@@ -274,7 +274,7 @@ def test_doctor_names_each_problem_with_its_remedy(tmp_path: Path) -> None:
         },
     )
     daemon.config.paths.outbox.write_text("there is a file where the folder should be")
-    findings = json.loads(daemon.call("doctor", "--json").stdout)
+    findings = json.loads(daemon.call("doctor", "--json").stdout)["findings"]
     problems = {finding["topic"]: finding["remedy"] for finding in findings if finding["remedy"]}
     assert "dropscribe models fetch" in problems["model"]
     assert "free some space" in problems["disk"]

@@ -67,6 +67,8 @@ def test_the_inbox_tells_what_is_left_alone_and_why(
     (inbox / "half.wav.part").touch()
     (inbox / "holiday").mkdir()
     (inbox / "holiday" / "photo.jpg").touch()
+    (inbox / "holiday" / "dropscribe.toml").touch()
+    (inbox / "fresh.toml").touch()
     (inbox / "link.wav").symlink_to("/nowhere")
     assert _call(queue, "inbox", "--json") == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -77,3 +79,8 @@ def test_the_inbox_tells_what_is_left_alone_and_why(
     assert told["half.wav.part"] == ("left alone", "another program is not done with it")
     assert told["link.wav"][0] == "refused"
     assert told["holiday/photo.jpg"][0] == "left alone"
+    assert told["fresh.toml"] == ("settings", "for the recording fresh")
+    folder = told["holiday/dropscribe.toml"]
+    assert folder == ("settings", "for every recording in this folder")
+    assert _call(queue, "status", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["left_alone"] == 2  # settings are used

@@ -81,19 +81,40 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("# mine\n\n[watch]\nsettle_seconds = -1\n", "line 4: watch.settle_seconds: must be at"),
-        ("[output]\nformats = 'srt'\n", "line 2: output.formats: must be a list, such as"),
-        ("[output]\nformats = ['pdf', 'srt']\n", "line 2: output.formats: must be 'txt', 'md'"),
-        ("watch.rescan_seconds = inf\n", "line 1: watch.rescan_seconds: must be a finite number"),
-        ("[watch]\nrescan_seconds = 1e12\n", "line 2: watch.rescan_seconds: must be at most"),
+        (
+            "# mine\n\n[watch]\nsettle_seconds = -1\n",
+            "line 4, column 18: watch.settle_seconds: must be at",
+        ),
+        (
+            "[output]\nformats = 'srt'\n",
+            "line 2, column 11: output.formats: must be a list, such as",
+        ),
+        (
+            "[output]\nformats = ['pdf', 'srt']\n",
+            "line 2, column 11: output.formats: must be 'txt', 'md'",
+        ),
+        (
+            "watch.rescan_seconds = inf\n",
+            "line 1, column 24: watch.rescan_seconds: must be a finite number",
+        ),
+        (
+            "[watch]\nrescan_seconds = 1e12\n",
+            "line 2, column 18: watch.rescan_seconds: must be at most",
+        ),
         (
             "[limits]\nmax_attempts = 'many'\n",
-            "line 2: limits.max_attempts: must be a whole number",
+            "line 2, column 16: limits.max_attempts: must be a whole number",
         ),
-        ("[transcribe]\nlanguage = 'xx'\n", "line 2: transcribe.language: is no language that"),
-        ("[notify]\nwebhook = 'ftp://x'\n", "line 2: notify.webhook: must begin with http"),
-        ("[transcrib]\n", "line 1: transcrib: no such key; did you mean transcribe?"),
-        ("watch = 1\n", "line 1: watch: must be a table"),
+        (
+            "[transcribe]\nlanguage = 'xx'\n",
+            "line 2, column 12: transcribe.language: is no language that",
+        ),
+        (
+            "[notify]\nwebhook = 'ftp://x'\n",
+            "line 2, column 11: notify.webhook: must begin with http",
+        ),
+        ("[transcrib]\n", "line 1, column 2: transcrib: no such key; did you mean transcribe?"),
+        ("watch = 1\n", "line 1, column 9: watch: must be a table"),
         ("[watch]\nsettle_seconds = = 1\n", "(at line 2, column 18)"),
     ],
 )

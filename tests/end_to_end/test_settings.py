@@ -101,7 +101,9 @@ def test_a_profile_holds_for_its_recordings_and_a_wrong_one_fails_them_alone(
     assert daemon.once().returncode == 0
     assert daemon.delivered() == ["last", "one", "two"]
     began = {name: daemon.timing(name)["stages"]["prepare"]["start"] for name in daemon.delivered()}
-    assert min(began, key=lambda name: began[name]) == "last"  # the last to come, the first to begin
+    assert (
+        min(began, key=lambda name: began[name]) == "last"
+    )  # the last to come, the first to begin
     one, two = daemon.document("one"), daemon.document("two")
     assert one["provenance"]["options"]["language"] == "de"
     assert two["provenance"]["options"]["language"] is None

@@ -139,7 +139,7 @@ def test_what_doctor_finds_inside_launchd_is_passed_on(
         {"topic": "inbox", "text": "/Users/mac/Documents", "remedy": "macOS privacy settings deny"},
         {"topic": "disk", "text": "100 GB free", "remedy": ""},
     ]
-    text = f"import json; print({json.dumps(found)!r})"
+    text = f"import json; print({json.dumps({'findings': found})!r})"
     spec = program(text, tmp_path)
     monkeypatch.setattr(
         "daemon.service.checks.agent_spec",
