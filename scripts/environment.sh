@@ -14,7 +14,8 @@ make_environment() { # make_environment EXTRA
     [ -x .venv/.uv/bin/uv ] ||
         "$python" -m pip install --quiet --disable-pip-version-check --target .venv/.uv uv
     [ -x .venv/bin/python ] || .venv/.uv/bin/uv venv --quiet --allow-existing --python "$python" .venv
-    .venv/.uv/bin/uv pip install --quiet --python .venv/bin/python --editable ".[$1]"
+    # Compiled now: a stage's sandbox lets none of them be written later, at each start anew.
+    .venv/.uv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python --editable ".[$1]"
     touch "$stamp"
 }
 

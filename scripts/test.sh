@@ -7,6 +7,8 @@ cd "$(dirname "$0")/.."
 make_environment test
 # Two processes with a thread each: two teams of threads on two cores wait for one another.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+# Hundreds of daemons and stages start here: none of them should compile its modules anew.
+unset PYTHONDONTWRITEBYTECODE
 counts=$(mktemp)
 trap 'rm -f "$counts"' EXIT
 
