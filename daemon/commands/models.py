@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import click
 
 from daemon.alignment.catalogue import NoAlignModelError, read_catalogue
+from daemon.commands import memory_table
 from daemon.commands.command_line import Group
 from daemon.commands.download import download
 from daemon.commands.json_output import print_line
@@ -31,7 +33,10 @@ _ALIGNED = ("en",)  # fetched unless languages are named or configured
     ],
 )
 def models() -> None:
-    """Fetch the models that are needed, list or verify them. Nothing else uses the network."""
+    """Fetch the models that are needed, list or verify them. Nothing else uses the network.
+
+    `plan` shows what fits the memory of this machine, and of others.
+    """
 
 
 @models.command()
@@ -133,6 +138,15 @@ def verify(config_path: Path) -> int:
             damaged += 1
             print(f"BAD  {name:<16} {error}")
     return FAILED if damaged else OK
+
+
+@models.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def plan(config_path: Path, as_json: bool) -> int:
+    """How much is decoded at once, and the memory it takes: on this machine, and on Macs."""
+    table = memory_table.rows(hardware.choose(config_file.load(config_path).transcribe.backend))
+    print(json.dumps(table, indent=1) if as_json else memory_table.text(table))
+    return OK
 
 
 def _size(name: str) -> str:

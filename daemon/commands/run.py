@@ -19,6 +19,7 @@ from daemon.commands.command_line import command
 from daemon.commands.completion import JOB
 from daemon.commands.find_job import find_job
 from daemon.config import file as config_file
+from daemon.config.default_model import about_small_memory
 from daemon.config.settings import Config
 from daemon.domain.job import Stage
 from daemon.errors import FAILED, OK, DropscribeError, TemporaryError
@@ -72,7 +73,7 @@ def run(config_path: Path, once: bool, verbose: bool, which: str | None) -> int:
             why=backend.why,
             model=config.transcribe.model,
         )
-        _tell_of_stand_in(config, backend, listeners.event_log)
+        _tell_of_model(config, backend, listeners.event_log)
         with application.stopped_by(_STOPPING):
             if number is None:
                 application.context.commands = _commands
@@ -95,9 +96,11 @@ def run(config_path: Path, once: bool, verbose: bool, which: str | None) -> int:
     return OK
 
 
-def _tell_of_stand_in(config: Config, backend: Backend, event_log: EventLog) -> None:
-    """Once, at the start: that the wanted model is not here, and what brings it."""
+def _tell_of_model(config: Config, backend: Backend, event_log: EventLog) -> None:
+    """Once, at the start: why it is this model, and if it is not here, what brings it."""
     given = config.transcribe
+    if why := about_small_memory(given.model):
+        event_log.info("small_memory", why, model=given.model)
     with contextlib.suppress(registry.ModelMissingError):  # the queue will pause, and say why
         weights = registry.find_or_stand_in(given.model, backend.name, os.environ, given.stand_in)
         if weights.stands_in_for:

@@ -17,6 +17,7 @@ from daemon.commands.estimate import Estimate, duration_of, learn
 from daemon.commands.find_job import opened_ledger
 from daemon.commands.json_output import print_line, print_object
 from daemon.config import file as config_file
+from daemon.config.default_model import about_small_memory
 from daemon.config.settings import Config
 from daemon.domain.job import TERMINAL, Job, Stage
 from daemon.domain.transcript import Json
@@ -78,6 +79,8 @@ def look(config: Config) -> Json:
         "left_alone": _left_alone(config),
         "jobs": [],
         "stand_in": _stand_in(config),
+        "model": config.transcribe.model,
+        "about_model": about_small_memory(config.transcribe.model),
         "folders": {key: str(path) for key, path in config.paths.model_dump().items()},
     }
     with opened_ledger(config.paths) as ledger:
@@ -198,8 +201,7 @@ def _lines(data: Json) -> list[str]:
     ]
     if data["left_alone"]:
         lines.append(f"{data['left_alone']} left alone in the inbox (dropscribe inbox says why)")
-    if data["stand_in"]:
-        lines.append(data["stand_in"])
+    lines.extend(filter(None, (data["stand_in"], data["about_model"])))
     if data["daemon"].get("watcher") not in (None, "", "off"):
         lines.append(f"watching by rescan only: {data['daemon']['watcher']}")
     for file in data["daemon"].get("inbox", ()):

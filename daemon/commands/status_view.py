@@ -31,6 +31,8 @@ def _head(data: Json) -> Iterator[RenderableType]:
     if data["state"] == "stopped":
         yield Text("  start it with: dropscribe start (or dropscribe install, once)", style="dim")
     yield Text(f"  inbox {data['folders']['inbox']}", style="dim", overflow="ellipsis")
+    if data["about_model"]:
+        yield Text(f"  {data['about_model']}", style="dim")
     if data["failed"]:
         yield Text("  dropscribe retry NAME, or dropscribe clear NAME", style="dim")
     if data["left_alone"]:

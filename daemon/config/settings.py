@@ -11,6 +11,8 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from daemon.config import default_model
+from daemon.config.default_model import AUTOMATIC
 from daemon.config.location import DIRECTORIES
 from daemon.domain.languages import code_of
 from daemon.domain.media import EXTENSIONS
@@ -134,7 +136,8 @@ class Audio(_Table):
 
 
 class Transcribe(_Table):
-    model: Annotated[str, Field(min_length=1)] = "large-v3"
+    model: Annotated[str, Field(min_length=1), AfterValidator(default_model.named)] = AUTOMATIC
+    decoder_bits: Literal[0, 8] = 0
     stand_in: bool = True
     backend: Literal["auto", "mlx", "ctranslate2"] = "auto"
     language: OptionalLanguageCode = ""

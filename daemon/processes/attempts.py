@@ -7,9 +7,10 @@ file, started when it is prepared.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from daemon.domain.job import FailureKind, Job, Stage
@@ -24,6 +25,7 @@ from daemon.processes.worker import Worker, WorkerExited, WorkerMessage
 
 # Bytes of a job's log; beyond, it starts over: a flood must not fill the disk.
 _MAX_LOG = 16_000_000
+_LAST_WORDS = 8192  # bytes of a job's log
 
 _READERS: Mapping[Stage, Callable[[Path, str], object]] = {
     Stage.PREPARE: artefacts.read_prepared,
@@ -46,10 +48,12 @@ class Attempts:
         folder: Path,
         post: Callable[[WorkerMessage | WorkerExited], None],
         grace_seconds: float,
+        tell: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._workers = WorkerPool(commands, folder, post)
         self._folder = folder
         self._grace = grace_seconds
+        self._tell = tell  # a line about the machine, for the log
         self._running: dict[str, Attempt] = {}  # by nonce
         self._next_commands: Mapping[Stage, Command] | None = None
 
@@ -88,6 +92,8 @@ class Attempts:
         vitals = worker.vitals()
         attempt = Attempt(job, stage, secrets.token_hex(8), worker, limits, begun=now, heard=now)
         attempt.cpu_before = vitals.cpu_seconds if vitals else 0.0
+        with contextlib.suppress(OSError):  # not there yet
+            attempt.log_from = (folder / artefacts.LOG).stat().st_size
         self._running[attempt.nonce] = attempt
         worker.ask(Request(folder, attempt.nonce))
         return attempt
@@ -204,6 +210,8 @@ class Attempts:
         running = [attempt for attempt in self.running if attempt.worker is worker]
         for attempt in running:
             del self._running[attempt.nonce]
+        if self._is_over_the_gpu(running, code):
+            return [(attempt, outcome.to_be_repeated(attempt.stage)) for attempt in running]
         at_work = [attempt for attempt in running if not attempt.is_waiting]
         is_clear = len(at_work) <= 1  # which file the process died over
         return [
@@ -212,6 +220,26 @@ class Attempts:
             else (attempt, outcome.died_over_another(attempt.stage, suspected=attempt in at_work))
             for attempt in running
         ]
+
+    def _is_over_the_gpu(self, running: Sequence[Attempt], code: int | None) -> bool:
+        """Whether the GPU gave up under a batch that can be halved; it is, then."""
+        if not any(attempt.stage is Stage.TRANSCRIBE for attempt in running):
+            return False
+        if not any(outcome.gpu_gave_up(code, self._last_words(attempt)) for attempt in running):
+            return False
+        halved = self._workers.halve_the_batch()
+        if halved:
+            self._tell("the system ended work on the GPU: again, with half as much at once")
+        return halved
+
+    def _last_words(self, attempt: Attempt) -> bytes:
+        """The end of what its process wrote to the job's log since it began."""
+        path = self._folder / str(attempt.job.id) / artefacts.LOG
+        with contextlib.suppress(OSError), path.open("rb") as log:
+            size = log.seek(0, os.SEEK_END)
+            log.seek(max(min(attempt.log_from, size), size - _LAST_WORDS))
+            return log.read()
+        return b""
 
     def _how_it_died(self, attempt: Attempt, code: int | None) -> Outcome:
         if attempt.worker.flooding:

@@ -26,6 +26,8 @@ _SIGNALS: dict[int, str] = {
     signal.SIGTERM: "was told to stop by another program (SIGTERM)",
 }
 
+_GPU_SIGNS = (b"[METAL] Command buffer execution failed", b"kIOGPUCommandBufferCallbackError")
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -60,6 +62,21 @@ def died_over_another(stage: Stage, suspected: bool) -> Outcome:
     """The process died with several files; this one is not known to be the cause."""
     kind = FailureKind.SUSPECTED if suspected else FailureKind.NOT_BEGUN
     return Outcome(kind, f"{_DOING[stage]} ended over another file", str(kind))
+
+
+def gpu_gave_up(code: int | None, last_words: bytes) -> bool:
+    """Whether the system ended a process's work on the GPU: a fault of the machine, not of a file.
+
+    macOS does so to work that holds up the screen or finds no memory; MLX then aborts
+    (github.com/ml-explore/mlx/issues/3267, github.com/jundot/omlx/issues/1387).
+    """
+    return code == -signal.SIGABRT and any(sign in last_words for sign in _GPU_SIGNS)
+
+
+def to_be_repeated(stage: Stage) -> Outcome:
+    """It does not count, and the same stage begins again."""
+    message = f"the system ended the {_DOING[stage]}'s work on the GPU"
+    return Outcome(FailureKind.NOT_BEGUN, message, "gpu gave up")
 
 
 def unable_to_start(stage: Stage, code: int | None, log: Path) -> Outcome:

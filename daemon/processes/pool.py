@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.domain.job import Stage
+from daemon.models.memory import BATCH_DIVISOR
 from daemon.processes.worker import Worker, WorkerExited, WorkerMessage
+
+_LARGEST_DIVISOR = 32  # a batch on a Mac has at most so many rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class WorkerPool:
         self._post = post
         self._ready: dict[Stage, Worker] = {}
         self._used = 0.0  # monotonic
+        self._divisor = 1  # of the transcriber's batch
 
     @property
     def commands(self) -> Mapping[Stage, Command]:
@@ -77,6 +81,13 @@ class WorkerPool:
     def is_resident(self, worker: Worker) -> bool:
         return worker is self._ready.get(Stage.TRANSCRIBE)
 
+    def halve_the_batch(self) -> bool:
+        """From now on, transcribers decode half as much at once; False: that is little already."""
+        if self._divisor >= _LARGEST_DIVISOR:
+            return False
+        self._divisor *= 2
+        return True
+
     def touch(self, now: float) -> None:
         """The resident process has just been of use."""
         self._used = now
@@ -97,4 +108,7 @@ class WorkerPool:
 
     def _spawn(self, stage: Stage, log: Path) -> Worker:
         command = self._commands[stage]
-        return Worker(command.arguments, command.environment, log, self._post)
+        environment = dict(command.environment)
+        if stage is Stage.TRANSCRIBE and self._divisor > 1:
+            environment[BATCH_DIVISOR] = str(self._divisor)
+        return Worker(command.arguments, environment, log, self._post)

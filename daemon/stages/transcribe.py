@@ -37,6 +37,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--converted", type=Path, required=True)
     parser.add_argument("--aligner", default="")
     parser.add_argument("--stand-in", action="store_true")
+    parser.add_argument("--decoder-bits", type=int, default=0)
     return parser.parse_args()
 
 
@@ -101,7 +102,7 @@ class _Models:
             )
             self.stands_in_for = weights.stands_in_for
             checksums.verify(weights.folder)
-            return _load(weights, given.backend, given.converted)
+            return _load(weights, given.backend, given.converted, given.decoder_bits)
         except DropscribeError as error:  # missing, tampered with, or of a kind that cannot be used
             raise StageError(FailureKind.ENVIRONMENT, str(error)) from error
 
@@ -205,11 +206,18 @@ class _File:
         self._segments.flush()
 
 
-def _load(weights: registry.Weights, backend: str, conversions: Path) -> Recognizer:
+def _load(
+    weights: registry.Weights, backend: str, conversions: Path, decoder_bits: int
+) -> Recognizer:
     if backend == "mlx":
         from daemon.asr.mlx_backend.recognizer import MlxRecognizer  # noqa: PLC0415 - one backend only
 
-        recognizer = MlxRecognizer(weights.folder, name=weights.name, revision=weights.revision)
+        recognizer = MlxRecognizer(
+            weights.folder,
+            name=weights.name,
+            revision=weights.revision,
+            decoder_bits=decoder_bits,
+        )
         recognizer.warm_up()
         return recognizer
     from daemon.asr.ctranslate2_backend.conversion import converted  # noqa: PLC0415 - one backend only

@@ -61,6 +61,7 @@ def stage_commands(config: Config, backend: Backend) -> Commands:
             f"--model={transcribe.model}",
             f"--converted={registry.conversions(os.environ)}",
             f"--aligner={config.align.model}",
+            f"--decoder-bits={transcribe.decoder_bits}",
             *(["--stand-in"] if transcribe.stand_in else []),
         ],
         Stage.ALIGN: [
@@ -112,7 +113,13 @@ class Application:
                 context = Context(
                     config,
                     ledger,
-                    Attempts(commands, jobs, events.put, config.limits.grace_seconds),
+                    Attempts(
+                        commands,
+                        jobs,
+                        events.put,
+                        config.limits.grace_seconds,
+                        lambda line: event_log.warning("gpu", line),
+                    ),
                     Publisher(config, ledger, jobs, events.may_break_off),
                     event_log,
                     Pause(event_log, retry_seconds),

@@ -21,6 +21,7 @@ from pathlib import Path
 from daemon.domain.job import FailureKind
 from daemon.handoff.artefacts import JobRequest
 from daemon.handoff.protocol import Receipt, Usage, message_line
+from daemon.models.memory import BATCH_DIVISOR
 from daemon.stages.serve import Channel, StageError
 
 
@@ -53,6 +54,20 @@ def segv(_: Start) -> None:
 
 def abort(_: Start) -> None:
     os.abort()
+
+
+def gpu_gives_up(_: Start) -> None:
+    """As MLX dies when macOS ends its work on the GPU."""
+    sys.stderr.write("[METAL] Command buffer execution failed: Impacting Interactivity\n")
+    sys.stderr.flush()
+    os.abort()
+
+
+def gpu_gives_up_under_much(start: Start) -> None:
+    """It bears a quarter of a batch."""
+    if int(os.environ.get(BATCH_DIVISOR, "1")) < 4:
+        gpu_gives_up(start)
+    start.ok()
 
 
 def kill(_: Start) -> None:
@@ -265,7 +280,8 @@ def gate(start: Start, path: Path) -> None:
 _BEHAVIOURS: dict[str, Behaviour] = {
     one.__name__: one
     for one in (
-        segv, abort, kill, leave, fail, grandchild, unseen_grandchild, kill_daemon, abort_at_exit,
+        segv, abort, gpu_gives_up, gpu_gives_up_under_much,
+        kill, leave, fail, grandchild, unseen_grandchild, kill_daemon, abort_at_exit,
         hang, deaf, stop, spin, swell, flood_output, flood_line, flood_well_formed, flood_log,
         disk_full, no_model, bad_input, defect,
         no_result, broken_result, truncated_result, other_attempt, not_finite,

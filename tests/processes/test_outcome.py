@@ -62,3 +62,14 @@ def test_a_person_understands_how_it_ended(found: Outcome, message: str, exit_: 
 
 def test_success_needs_no_words() -> None:
     assert outcome.succeeded() == Outcome(None, "", "ok")
+
+
+def test_a_gpu_that_gave_up_is_known_by_its_signal_and_its_last_words() -> None:
+    said = (
+        b"libc++abi: terminating due to uncaught exception of type std::runtime_error: [METAL]"
+        b" Command buffer execution failed: Impacting Interactivity (0000000e:"
+        b"kIOGPUCommandBufferCallbackErrorImpactingInteractivity)\n"
+    )
+    assert outcome.gpu_gave_up(-6, said)
+    assert not outcome.gpu_gave_up(-6, b"an assertion failed")
+    assert not outcome.gpu_gave_up(1, said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from daemon.asr.mlx_backend.attempts import Attempt, BatchSize, TaskT, by_prompt_length
 from daemon.asr.mlx_backend.engine import Engine
+from daemon.asr.mlx_backend.pressure import MemoryPressure, is_out_of_memory
 from daemon.asr.mlx_backend.rows import Rows, take_cross
 from daemon.asr.mlx_backend.whisper import KeysValues
 from daemon.asr.quality import ATTEMPTS_BEFORE_HALVES, TEMPERATURES, Decoded, better
@@ -42,6 +44,7 @@ class BatchDecoder(Generic[TaskT]):
         vocabulary: Vocabulary,
         size: BatchSize,
         temperatures: Sequence[float] = TEMPERATURES,
+        pressure: MemoryPressure | None = None,
     ) -> None:
         self._engine = engine
         self._temperatures = temperatures
@@ -50,6 +53,9 @@ class BatchDecoder(Generic[TaskT]):
         self._rows: Rows | None = None
         self._slots: list[Attempt[TaskT]] = []  # who has which row
         self._blocks: deque[_Block[TaskT]] = deque()
+        self._pressure = pressure or MemoryPressure()
+        self._open: dict[int, TaskT] = {}  # tasks that were taken and have no result, by identity
+        self._again: deque[TaskT] = deque()  # those of them that lost their rows
 
     def run(
         self, take: Callable[[int], Sequence[TaskT]], give: Callable[[TaskT, Decoded], None]
@@ -57,16 +63,58 @@ class BatchDecoder(Generic[TaskT]):
         """Decode until `take` has nothing more when every row is finished.
 
         `take(n)` returns at most n tasks that are ready now; `give` gets each result, in the order
-        in which they finish, and may make `take` return more.
+        in which they finish, and may make `take` return more. Where memory runs short, the batch
+        is halved, and what lost its rows is decoded anew.
         """
+        supply, deliver = partial(self._take, take), partial(self._give, give)
         while True:
-            self._refill(take)
-            if self._rows is None:
-                return
-            self._launch(self._rows)
-            # The device works on one block while the host reads the one before.
-            while len(self._blocks) > (1 if self._live() else 0):
-                self._read(self._blocks.popleft(), give)
+            try:
+                if not self._advance(supply, deliver):
+                    return
+            except (RuntimeError, MemoryError) as error:
+                if self._size.rows == 1 or not is_out_of_memory(error):
+                    raise
+                self._start_over()
+
+    def _advance(
+        self, take: Callable[[int], Sequence[TaskT]], give: Callable[[TaskT, Decoded], None]
+    ) -> bool:
+        """Some steps of every row; False when there is nothing to decode."""
+        if self._pressure.asks_for_less():
+            self._halve()
+        self._refill(take)
+        if self._rows is None:
+            return False
+        self._launch(self._rows)
+        # The device works on one block while the host reads the one before.
+        while len(self._blocks) > (1 if self._live() else 0):
+            self._read(self._blocks.popleft(), give)
+        return True
+
+    def _take(self, take: Callable[[int], Sequence[TaskT]], most: int) -> Sequence[TaskT]:
+        tasks = [self._again.popleft() for _ in range(min(most, len(self._again)))]
+        if len(tasks) < most:
+            tasks.extend(take(most - len(tasks)))
+        self._open |= {id(task): task for task in tasks}
+        return tasks
+
+    def _give(self, give: Callable[[TaskT, Decoded], None], task: TaskT, decoded: Decoded) -> None:
+        del self._open[id(task)]
+        give(task, decoded)
+
+    def _halve(self) -> None:
+        rows = max(1, self._size.rows // 2)
+        if rows < self._size.rows:
+            sys.stderr.write(f"memory is short: {rows} rows instead of {self._size.rows}\n")
+        self._size = BatchSize(rows, min(self._size.encoded, rows))
+
+    def _start_over(self) -> None:
+        """With half the rows, and all tasks that have no result yet."""
+        self._halve()
+        self._rows, self._slots = None, []
+        self._blocks.clear()
+        self._again = deque(self._open.values())
+        mx.clear_cache()
 
     def _live(self) -> list[int]:
         return [index for index, attempt in enumerate(self._slots) if not attempt.finished]

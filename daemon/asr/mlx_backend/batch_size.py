@@ -1,19 +1,15 @@
-"""How much a device can decode at once."""
+"""How much a device can decode at once, by what it and the system say of their memory."""
 
 from __future__ import annotations
+
+import os
 
 import mlx.core as mx
 import psutil
 
 from daemon.asr.checkpoint import Dimensions
 from daemon.asr.mlx_backend.attempts import BatchSize
-
-_SHARE = 0.7  # of what the device can use well is ours: on a Mac about half of its memory
-_MOST_ROWS = {"metal": 32, "cuda": 128, "cpu": 8}  # more only costs memory
-_MOST_ENCODED = {"metal": 8, "cuda": 16, "cpu": 1}
-_ROWS_PER_ENCODED = (
-    8  # few are encoded at once where few rows fit: they need memory beside the rows
-)
+from daemon.models.memory import BATCH_DIVISOR, plan
 
 
 def device_name() -> str:
@@ -32,30 +28,30 @@ def device_memory() -> int:
     return int(psutil.virtual_memory().total)
 
 
+def free_memory(weights: int) -> int | None:
+    """Bytes that the system has for us, with the `weights` that we hold already; None on CUDA.
+
+    What other programs take is not ours: a Mac whose memory is in use gets a smaller batch.
+    """
+    if device_name() == "cuda":
+        return None
+    return int(psutil.virtual_memory().available) + weights
+
+
 def batch_size(dimensions: Dimensions, weights: int, dtype: mx.Dtype) -> BatchSize:
-    """The batch that fits `_SHARE` of the memory beside `weights` bytes, at least one row."""
-    device = device_name()
-    room = device_memory() * _SHARE - weights
-    row = _row_bytes(dimensions, dtype)
-    encoded = _MOST_ENCODED[device]
-    while True:
-        # Finished rows are replaced in place; what replaces them lies beside them until then.
-        fresh = encoded * (_encoder_bytes(dimensions, dtype) + row)
-        rows = max(1, min(int((room - fresh) // row), _MOST_ROWS[device]))
-        if encoded == 1 or rows >= encoded * _ROWS_PER_ENCODED:
-            return BatchSize(rows=rows, encoded=min(encoded, rows))
-        encoded //= 2
+    """The batch that fits beside `weights` bytes; a part of it where a GPU gave up before."""
+    fitting = plan(
+        dimensions,
+        weights,
+        dtype.size,
+        device_name(),
+        device_memory(),
+        free_memory(weights),
+    )
+    rows = max(1, fitting.rows // _divisor())
+    return BatchSize(rows=rows, encoded=min(fitting.encoded, rows))
 
 
-def _row_bytes(dimensions: Dimensions, dtype: mx.Dtype) -> int:
-    """Keys and values of the audio, and of a transcript without a long prompt."""
-    positions = dimensions.n_audio_ctx + dimensions.n_text_ctx // 2
-    keys_values = 2 * dimensions.n_text_layer * dimensions.n_text_state * positions
-    return keys_values * dtype.size
-
-
-def _encoder_bytes(dimensions: Dimensions, dtype: mx.Dtype) -> int:
-    """The widest activations of a window, and the attention scores where they are not fused."""
-    activations = 12 * dimensions.n_audio_ctx * dimensions.n_audio_state
-    scores = 2 * dimensions.n_audio_head * dimensions.n_audio_ctx**2
-    return (activations + (scores if device_name() == "cpu" else 0)) * dtype.size
+def _divisor() -> int:
+    text = os.environ.get(BATCH_DIVISOR, "")
+    return max(1, int(text)) if text.isdecimal() else 1

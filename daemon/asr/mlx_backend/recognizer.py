@@ -30,10 +30,16 @@ class MlxRecognizer:
     """Satisfies `Recognizer`. `model` is a folder in MLX format; `size` overrides the batch."""
 
     def __init__(
-        self, model: Path, *, name: str, revision: str = "", size: BatchSize | None = None
+        self,
+        model: Path,
+        *,
+        name: str,
+        revision: str = "",
+        size: BatchSize | None = None,
+        decoder_bits: int = 0,
     ) -> None:
         mx.set_cache_limit(CACHE_BYTES)
-        whisper = load_model(model)
+        whisper = load_model(model, decoder_bits)
         weights = sum(array.nbytes for _, array in tree_flatten(whisper.parameters()))
         self.size = size or batch_size(whisper.dimensions, weights, whisper.dtype)
         self._whisper = whisper

@@ -26,6 +26,7 @@ from daemon.errors import DropscribeError
 Weights = dict[str, mx.array]
 
 _EXPANDED_SHARE = 0.3  # of the device's memory, which expanded weights may take at most
+_GROUP = 64  # neighbours that share a scale, where we quantise
 _TRIALS = 5  # of each product that is measured
 
 _PARTS = ("weight", "scales", "biases", "bias")
@@ -35,13 +36,14 @@ _FUSED = {  # ours: theirs, in the order of the rows
 }
 
 
-def load_model(folder: Path) -> Whisper:
+def load_model(folder: Path, decoder_bits: int = 0) -> Whisper:
     """The model in `folder`, in memory.
 
     On a CPU weights become float32: fp16 products are slow there. Quantised ones stay as they are
     stored where the device computes with them as fast as with expanded ones (`quantised_pays`), or
     where the expanded ones are too large. Raises DropscribeError where the weights do not fit the
-    configuration.
+    configuration. `decoder_bits` 8: the decoder's products are quantised, unless they are already;
+    its embedding, which is the output layer, too, is not.
     """
     checkpoint = read_checkpoint(folder)
     weights = _read(checkpoint)
@@ -63,10 +65,16 @@ def load_model(folder: Path) -> Whisper:
     _check(model, weights, folder)
     model.update(tree_unflatten(list(weights.items())))
     weights.clear()  # what was fused is freed as soon as it is no longer needed
+    if decoder_bits and quantization is None:
+        nn.quantize(
+            model.decoder,
+            _GROUP,
+            decoder_bits,
+            class_predicate=lambda _, module: isinstance(module, nn.Linear),
+        )
+    # One after the other: all at once, every part would lie beside its whole.
     for _, parameter in tree_flatten(model.parameters()):
-        mx.eval(
-            parameter
-        )  # one after the other: all at once, every part would lie beside its whole
+        mx.eval(parameter)
     mx.clear_cache()
     return model
 

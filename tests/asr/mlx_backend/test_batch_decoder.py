@@ -15,7 +15,9 @@ from daemon.asr.mlx_backend.attempts import BatchSize
 from daemon.asr.mlx_backend.batch_decoder import BatchDecoder
 from daemon.asr.mlx_backend.batch_size import batch_size
 from daemon.asr.mlx_backend.engine import Engine
+from daemon.asr.mlx_backend.pressure import MemoryPressure
 from daemon.asr.mlx_backend.recognizer import MlxRecognizer
+from daemon.asr.mlx_backend.rows import Rows
 from daemon.asr.mlx_backend.weights import load_model
 from daemon.asr.mlx_backend.whisper import KeysValues
 from daemon.asr.quality import TEMPERATURES, Decoded
@@ -68,7 +70,11 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> CountingEngine:
 
 
 def _decode(
-    engine: CountingEngine, pieces: int, rows: int, temperatures: Sequence[float]
+    engine: CountingEngine,
+    pieces: int,
+    rows: int,
+    temperatures: Sequence[float],
+    pressure: MemoryPressure | None = None,
 ) -> dict[int, Decoded]:
     vocabulary = Vocabulary(_SIZE)
     waiting = [Piece(seed, vocabulary) for seed in range(pieces)]
@@ -84,7 +90,7 @@ def _decode(
         results[piece.seed] = decoded
 
     size = BatchSize(rows=rows, encoded=min(2, rows))
-    BatchDecoder[Piece](engine, vocabulary, size, temperatures).run(take, give)
+    BatchDecoder[Piece](engine, vocabulary, size, temperatures, pressure).run(take, give)
     return results
 
 
@@ -188,3 +194,48 @@ def test_silence_is_no_reason_to_draw_noise(engine: CountingEngine) -> None:
     quiet = np.zeros(16_000, np.float32)
     rows = engine.begin(engine.encode([quiet]), [[50258, 50259, 50359]], [0.0], [(0, 0)])
     assert 0 <= rows.scalars["no_speech"].item() <= 1
+
+
+class NarrowEngine(CountingEngine):
+    """Its device has no memory for more than two rows; the error is MLX's own, on a Mac."""
+
+    widest = 0
+
+    def step(self, rows: Rows, *, sample: bool) -> None:
+        self.widest = max(self.widest, len(rows))
+        if len(rows) > 2:
+            raise RuntimeError("[metal::malloc] Unable to allocate 99 bytes.")
+        super().step(rows, sample=sample)
+
+
+def test_a_batch_that_finds_no_memory_shrinks_and_goes_on(
+    engine: CountingEngine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    narrow = NarrowEngine(engine._model, Vocabulary(_SIZE))
+    assert _decode(narrow, 5, 5, (0.0,)) == _alone(engine, (0.0,))
+    assert narrow.widest > 2
+    assert "memory is short: 2 rows instead of 5" in capfd.readouterr().err
+
+
+def test_what_a_smaller_batch_cannot_help_is_raised(engine: CountingEngine) -> None:
+    class Broken(CountingEngine):
+        def step(self, rows: Rows, *, sample: bool) -> None:
+            raise RuntimeError("a defect")
+
+    with pytest.raises(RuntimeError, match="a defect"):
+        _decode(Broken(engine._model, Vocabulary(_SIZE)), 3, 3, (0.0,))
+
+
+def test_a_system_that_is_short_of_memory_gets_a_smaller_batch(
+    engine: CountingEngine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pressure = MemoryPressure(look=lambda: True)
+    assert _decode(engine, 5, 4, (0.0,), pressure) == _alone(engine, (0.0,))
+    assert "memory is short: 2 rows instead of 4" in capfd.readouterr().err
+
+
+def test_pressure_is_looked_at_once_a_second_and_asked_for_once_in_a_while() -> None:
+    times = iter([0.0, 0.0, 0.5, 1.0, 5.0, 11.0])
+    answers = iter([False, True, True])
+    pressure = MemoryPressure(lambda: next(answers), lambda: next(times))
+    assert [pressure.asks_for_less() for _ in range(5)] == [False, False, True, False, True]
