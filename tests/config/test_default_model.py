@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from daemon.config import default_model
-from daemon.config.settings import Config, Transcribe
+from daemon.config.settings import Transcribe
 from tests.kit.fault_daemon import FaultDaemon
 
 _GIB = 1 << 30
@@ -18,7 +18,7 @@ def test_below_16_gb_turbo_is_the_default(
     gib: int, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(default_model, "total_memory", lambda: gib * _GIB)
-    assert Config.model_validate({}).transcribe.model == model
+    assert Transcribe().model == model
     assert Transcribe(model="auto").model == model
     assert Transcribe(model="small").model == "small"
     assert default_model.default_model(int(gib * 0.95 * _GIB)) == model  # as Linux counts it
