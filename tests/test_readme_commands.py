@@ -58,7 +58,7 @@ _FOLLOWS = "dropscribe logs -f"
 _INSTALLED = "needs the network and minutes: it installs the packages"
 _MEASURED = "takes minutes to hours of a quiet machine; its parts are tested in tests/bench/"
 _NOT_RUN = {
-    "uv tool install --python 3.12 .": _INSTALLED,
+    "uv tool install --compile-bytecode --python 3.12 .": _INSTALLED,
     "python3.12 -m venv ~/.dropscribe && ~/.dropscribe/bin/pip install ."
     " && ln -s ~/.dropscribe/bin/dropscribe ~/.local/bin/": _INSTALLED,
     "pip install whispermlx openai-whisper": _INSTALLED,
