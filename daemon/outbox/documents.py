@@ -1,6 +1,6 @@
 """The two JSON documents of a delivery, built from the stages' artefacts. Pure.
 
-Their schemas are shipped in bundled/schemas/.
+Their shapes are in schema.py, from which the schemas in bundled/schemas/ are generated.
 """
 
 from __future__ import annotations
