@@ -81,11 +81,11 @@ def _deliver(made: Path, target: Path, job: Job, force: bool) -> int:
     if alignment["status"] == AlignmentStatus.FAILED:
         raise DropscribeError(f"{job.name}: no words could be aligned: {alignment['reason']}")
     target.mkdir(parents=True, exist_ok=True)
-    files = {path.name.removeprefix(f"{stem}."): path.read_bytes() for path in made.iterdir()}
+    files = {path.name.removeprefix(f"{stem}."): path for path in made.iterdir()}
     wanted = job.stem or stem
     if force:
-        for suffix, data in files.items():
-            write_atomically(target / f"{wanted}.{suffix}", data)
+        for suffix, path in files.items():
+            write_atomically(target / f"{wanted}.{suffix}", path.read_bytes())
     else:
         wanted = placing.StemIndex(target).free_stem(wanted, lambda name: False)
         placing.publish(target, wanted, files)

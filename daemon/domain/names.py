@@ -6,7 +6,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 _MAX_NAME_BYTES = 255  # of common file systems
 _ROOM = 25  # bytes for " (999999)" and ".timing.json" behind a stem
@@ -32,6 +32,17 @@ def stem_of(source: Path) -> str:
     Characters that forge lines or directions, and bytes that are no text, come out escaped.
     """
     return _safe(source.name.removesuffix(source.suffix))
+
+
+def inside_inbox(source: Path, inbox: Path) -> PurePosixPath:
+    """The folder below the inbox that a recording lies in; outbox and done/ mirror it.
+
+    Parts that are no text get plain names.
+    """
+    if not source.is_relative_to(inbox):
+        return PurePosixPath()
+    parts = source.parent.relative_to(inbox).parts
+    return PurePosixPath(*(part if is_text(part) else plain_name(part) for part in parts))
 
 
 def named(template: str, fields: Mapping[str, str]) -> str:

@@ -5,15 +5,24 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import io
 import json
 import os
 import secrets
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from daemon.files.renaming import UNSUPPORTED
 from daemon.files.state_folder import TEMP_PREFIX
+
+CHUNK = 1 << 20  # bytes copied at a time
+
+# What copying is done within, so that it may be broken off between two chunks.
+BreakOff = Callable[[], AbstractContextManager[None]]
 
 
 def sync(fd: int) -> None:
@@ -47,14 +56,22 @@ def sync_folder(folder: Path) -> None:
 
 def write_temporary(folder: Path, data: bytes) -> Path:
     """Write `data` to a new hidden file in `folder`, mode 0600, synced; return its path."""
+    return copy_to_temporary(folder, io.BytesIO(data), len(data))
+
+
+def copy_to_temporary(
+    folder: Path, source: BinaryIO, size: int, may_break_off: BreakOff = nullcontext
+) -> Path:
+    """As `write_temporary`, with the `size` bytes that `source` holds."""
     path = folder / f"{TEMP_PREFIX}{secrets.token_hex(8)}.tmp"
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(fd, "wb") as file:
-            file.write(data)
+            with may_break_off():
+                shutil.copyfileobj(source, file, CHUNK)
             file.flush()
             sync(file.fileno())
-            if os.fstat(file.fileno()).st_size != len(data):
+            if os.fstat(file.fileno()).st_size != size:
                 raise OSError(errno.EIO, "the file is not whole", str(path))
     except BaseException:
         path.unlink(missing_ok=True)

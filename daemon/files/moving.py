@@ -16,13 +16,13 @@ import secrets
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from daemon.domain.job import Identity
 from daemon.domain.names import numbered, plain_name
-from daemon.files.atomic import sync, sync_folder
+from daemon.files.atomic import CHUNK, BreakOff, sync, sync_folder
 from daemon.files.recording import is_same_file, open_recording
 from daemon.files.renaming import UNSPEAKABLE, rename_without_clobbering
 from daemon.files.state_folder import TEMP_PREFIX
@@ -30,10 +30,6 @@ from daemon.files.state_folder import TEMP_PREFIX
 _CLAIM_SUFFIX = ".claim"
 _REPLACED = "it was replaced, or is still being written"
 _COPYFILE_METADATA = 7  # copyfile.h: access lists, permissions and extended attributes
-_CHUNK = 1 << 20  # bytes copied at a time
-
-# What copying gigabytes is done within, so that it may be broken off.
-BreakOff = Callable[[], AbstractContextManager[None]]
 
 
 class ReplacedError(OSError):
@@ -116,7 +112,7 @@ def copied(
             if identity is not None and not is_same_file(before, identity):
                 raise ReplacedError(errno.EBUSY, _REPLACED, str(source))
             with may_break_off():
-                shutil.copyfileobj(original, copy, _CHUNK)
+                shutil.copyfileobj(original, copy, CHUNK)
             copy.flush()
             _copy_attributes(original.fileno(), copy.fileno())
             sync(copy.fileno())

@@ -11,7 +11,7 @@
     channels.npy      PREPARE     → DIARIZE       the channels that are heard, if asked for
     voices.npz        DIARIZE     → the next DIARIZE    what it heard: speakers can be counted anew
     speakers.json     DIARIZE     → PUBLISH
-    outputs/          PUBLISH                     what will lie in the outbox, rendered once
+    outputs.py tells of what PUBLISH reads and writes besides.
 
 Each JSON artefact carries the nonce of the attempt that wrote it: a result counts only if its
 nonce is the one we are waiting for, whatever the exit status said.
@@ -44,7 +44,11 @@ TRANSCRIPT = "transcript.json"
 ALIGNMENT = "alignment.json"
 VOICES = "voices.npz"
 SPEAKERS = "speakers.json"
+PUBLISH_ORDER = "publish.json"
+FORMATS_LOG = "formats.log"
 OUTPUTS = "outputs"
+PARTIAL_OUTPUTS = "outputs.partial"
+OUTPUT_SET = "outputs.json"
 LOG = "job.log"
 
 _MAX_BYTES = 500_000_000  # of an artefact: the words of hundreds of hours
@@ -56,8 +60,11 @@ LARGE = (
     CHANNELS,
     PARTIAL_CHANNELS,
     "tracks.partial",
+    OUTPUT_SET,  # before the files that it promises
     OUTPUTS,
-    f"{OUTPUTS}.partial",
+    PARTIAL_OUTPUTS,
+    PUBLISH_ORDER,
+    FORMATS_LOG,
 )
 
 
@@ -157,15 +164,15 @@ def write_artefact(path: Path, nonce: str, content: object) -> None:
 
 
 def read_prepared(folder: Path, nonce: str | None = None) -> Prepared:
-    return _read(folder / PREPARED, nonce, Prepared)
+    return read_artefact(folder / PREPARED, nonce, Prepared)
 
 
 def read_recognition(folder: Path, nonce: str | None = None) -> Recognition:
-    return _read(folder / TRANSCRIPT, nonce, Recognition)
+    return read_artefact(folder / TRANSCRIPT, nonce, Recognition)
 
 
 def read_alignment(folder: Path, nonce: str | None = None) -> Alignment:
-    return _read(folder / ALIGNMENT, nonce, Alignment)
+    return read_artefact(folder / ALIGNMENT, nonce, Alignment)
 
 
 def read_options(folder: Path) -> Json:
@@ -179,7 +186,7 @@ def read_options(folder: Path) -> Json:
 
 
 def read_diarization(folder: Path, nonce: str | None = None) -> Diarization:
-    return _read(folder / SPEAKERS, nonce, Diarization)
+    return read_artefact(folder / SPEAKERS, nonce, Diarization)
 
 
 def drop_large(folder: Path) -> None:
@@ -208,8 +215,11 @@ class _Envelope:
     nonce: Line
 
 
-def _read(path: Path, nonce: str | None, kind: type[T]) -> T:
-    """The artefact at `path`; with a nonce, only if that attempt wrote it."""
+def read_artefact(path: Path, nonce: str | None, kind: type[T]) -> T:
+    """The artefact at `path`; with a nonce, only if that attempt wrote it.
+
+    Raises InvalidArtefactError.
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(_MAX_BYTES + 1)

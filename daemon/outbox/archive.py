@@ -11,8 +11,8 @@ from pathlib import Path
 
 from daemon.domain.job import Identity
 from daemon.domain.names import fitting, plain_name
-from daemon.files.atomic import sync_folder
-from daemon.files.moving import BreakOff, ReplacedError, claimed, copied, rename_numbered
+from daemon.files.atomic import BreakOff, sync_folder
+from daemon.files.moving import ReplacedError, claimed, copied, rename_numbered
 from daemon.files.recording import is_same_file
 from daemon.files.renaming import UNSPEAKABLE
 from daemon.files.state_folder import REPORT_SUFFIX

@@ -6,24 +6,27 @@ import contextlib
 import errno
 import math
 import os
+import stat
 import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 from daemon.domain.names import free_number, with_number
-from daemon.files.atomic import sync_folder, write_temporary
-from daemon.files.recording import read_small
+from daemon.domain.suffixes import SUFFIXES
+from daemon.files.atomic import CHUNK, BreakOff, copy_to_temporary, sync_folder, write_temporary
+from daemon.files.recording import open_recording
 from daemon.files.renaming import UNSPEAKABLE, rename_without_clobbering
 from daemon.files.state_folder import TIMING_SUFFIX
-from daemon.rendering.formats import FORMATS
 
 JSON = "json"  # the commit mark: it appears last
 RESERVED = {"index"}  # index.html is the list of all recordings
-_SUFFIXES = {TIMING_SUFFIX, *(form.suffix for form in FORMATS.values())}
-_LONG_ENDINGS = tuple(f".{suffix}" for suffix in _SUFFIXES if "." in suffix)
-# What reading says of a name where no file of ours is: a link, a folder, a pipe, a larger file.
-_SOMEBODY_ELSES = {errno.ELOOP, errno.EISDIR, errno.EINVAL, errno.EFBIG, errno.ENXIO, errno.EACCES}
+_LONG_ENDINGS = tuple(
+    f".{suffix}" for suffix in (TIMING_SUFFIX, *SUFFIXES.values()) if "." in suffix
+)
+# What opening or reading says of a name where no file of ours is: a link, a folder, a socket.
+_SOMEBODY_ELSES = {errno.ELOOP, errno.EISDIR, errno.EINVAL, errno.ENXIO, errno.EACCES}
 
 
 class TakenError(Exception):
@@ -90,12 +93,17 @@ def _stems(name: str) -> Iterator[str]:
             yield name[: -len(ending)]
 
 
-def publish(outbox: Path, stem: str, files: Mapping[str, bytes]) -> list[Path]:
-    """Put a whole output set into the outbox, the JSON last; return the paths.
+def publish(
+    outbox: Path,
+    stem: str,
+    files: Mapping[str, Path],
+    may_break_off: BreakOff = nullcontext,
+) -> list[Path]:
+    """Put copies of a whole output set into the outbox, the JSON last; return their paths.
 
-    Repeating it after a crash is harmless: a file that is there with our bytes is ours. Raises
-    TakenError if a name belongs to somebody else, and OSError with an errno in UNSPEAKABLE if the
-    volume cannot hold one; both leave none of this set behind.
+    `files` tells by suffix where it lies. Repeating it after a crash is harmless: a file that is
+    there with our bytes is ours. Raises TakenError if a name belongs to somebody else, and OSError
+    with an errno in UNSPEAKABLE if the volume cannot hold one; both leave none of this set behind.
     """
     order = sorted(files, key=lambda suffix: suffix == JSON)
     paths = {suffix: outbox / f"{stem}.{suffix}" for suffix in order}
@@ -105,7 +113,7 @@ def publish(outbox: Path, stem: str, files: Mapping[str, bytes]) -> list[Path]:
                 continue
             if suffix == JSON:
                 sync_folder(outbox)  # the mark must not survive a power cut that its set did not
-            place(files[suffix], paths[suffix])
+            place_copy(files[suffix], paths[suffix], may_break_off)
     except FileExistsError as error:
         _withdraw(paths, files)
         raise TakenError(str(error.filename2 or error.filename)) from error
@@ -117,7 +125,7 @@ def publish(outbox: Path, stem: str, files: Mapping[str, bytes]) -> list[Path]:
     return list(paths.values())
 
 
-def _withdraw(paths: Mapping[str, Path], files: Mapping[str, bytes]) -> None:
+def _withdraw(paths: Mapping[str, Path], files: Mapping[str, Path]) -> None:
     for suffix, path in paths.items():
         with contextlib.suppress(OSError):
             if _is_ours(path, files[suffix]):
@@ -126,16 +134,34 @@ def _withdraw(paths: Mapping[str, Path], files: Mapping[str, bytes]) -> None:
 
 def place(data: bytes, path: Path) -> None:
     """Make `path` appear, whole, with these bytes. Raises FileExistsError if it is there."""
-    temporary = write_temporary(path.parent, data)
+    _name(write_temporary(path.parent, data), path)
+
+
+def place_copy(source: Path, path: Path, may_break_off: BreakOff = nullcontext) -> None:
+    """As `place`, with the bytes of the file `source`."""
+    with source.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        temporary = copy_to_temporary(path.parent, file, size, may_break_off)
+    _name(temporary, path)
+
+
+def _name(temporary: Path, path: Path) -> None:
     try:
         rename_without_clobbering(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _is_ours(path: Path, data: bytes) -> bool:
+def _is_ours(path: Path, source: Path) -> bool:
+    """Whether a file with the bytes of `source` lies at `path`."""
     try:
-        return read_small(path, len(data)) == data
+        with open_recording(path) as there, source.open("rb") as file:
+            status = os.fstat(there.fileno())
+            size = os.fstat(file.fileno()).st_size
+            if not stat.S_ISREG(status.st_mode) or status.st_size != size:
+                return False
+            chunks = iter(lambda: file.read(CHUNK), b"")
+            return all(there.read(len(chunk)) == chunk for chunk in chunks)
     except FileNotFoundError:
         return False
     except OSError as error:

@@ -1,51 +1,45 @@
-"""The last steps of a file: its results into the outbox, its recording to done/ or failed/."""
+"""The last steps of a file: its results into the outbox, its recording to done/ or failed/.
+
+What the results are made of is rendered before, by a process of its own: output_set.py.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 
-import psutil
-
-from daemon.config.profile import ProfileError, Profiles
 from daemon.config.settings import Config
-from daemon.domain.job import Job, StageRecord
-from daemon.domain.names import is_text, named, plain, plain_name, stem_of
-from daemon.domain.speakers import Diarization, DiarizationStatus
-from daemon.domain.transcript import Alignment, AlignmentStatus, Json, Segment
-from daemon.files.atomic import json_bytes, write_json, write_temporary
+from daemon.domain.job import Job
+from daemon.domain.names import inside_inbox, plain, plain_name, stem_of
+from daemon.domain.transcript import Json
+from daemon.files.atomic import BreakOff, write_json
 from daemon.files.real_path import real_path
 from daemon.files.recording import still_holds
 from daemon.files.renaming import UNSPEAKABLE
-from daemon.files.state_folder import TIMING_SUFFIX
 from daemon.handoff import artefacts
+from daemon.handoff.outputs import OutputSet
 from daemon.ledger.ledger import Ledger
 from daemon.outbox import documents, placing, provenance
 from daemon.outbox.archive import StaysError, file_away, remove, report_of
-from daemon.outbox.documents import Delivery
-from daemon.outbox.rendition import rendition
-from daemon.outbox.replacements import corrected
 
 _EMPTY_SECONDS = 10.0  # for which a folder in the inbox stays empty before it is removed
 _FINDERS = ".DS_Store"  # the Finder's own file in every folder that was looked at
 
 
 class Publisher:
-    """Renders, publishes and files away. Every step may be repeated after a crash."""
+    """Publishes and files away. Every step may be repeated after a crash."""
 
     def __init__(
         self,
         config: Config,
         ledger: Ledger,
         jobs: Path,
-        may_break_off: Callable[[], AbstractContextManager[None]] = nullcontext,
+        may_break_off: BreakOff = nullcontext,
     ) -> None:
-        self.use(config)
+        self._config = config
         self._ledger = ledger
         self._jobs = jobs
         self._may_break_off = may_break_off  # around what takes long
@@ -56,22 +50,11 @@ class Publisher:
     def use(self, config: Config) -> None:
         """From now on, these settings hold."""
         self._config = config
-        self._profiles = Profiles(config)
 
-    def _config_for(self, job: Job) -> Config:
-        """With the recording's profiles, unless one has just been broken."""
-        with contextlib.suppress(ProfileError):
-            return self._profiles.config_for(job.source)
-        return self._config
-
-    def publish(self, job: Job, wall: Callable[[], float]) -> tuple[Delivery, list[Path]]:
-        """Put the job's outputs into the outbox. Raises OSError if it cannot take them."""
-        folder = self._jobs / str(job.id)
-        records = [self._ledger.record(job.id, stage) for stage in documents.REPORTED]
-        with self._may_break_off():
-            delivery = self._delivery(job, folder)
-            files = self._rendered(delivery, records, folder / artefacts.OUTPUTS, wall)
-        stem, wanted = job.stem, named(self._config_for(job).output.name, delivery.name_fields)
+    def publish(self, job: Job, outputs: OutputSet) -> list[Path]:
+        """Put the rendered outputs into the outbox. Raises OSError if it cannot take them."""
+        files = outputs.paths(self._jobs / str(job.id))
+        stem, wanted = job.stem, outputs.name
         inside = PurePosixPath(stem).parent if stem is not None else self._inside(job)
         outbox = self._config.paths.outbox / inside
         if self._config.paths.outbox.is_dir():
@@ -83,7 +66,7 @@ class Publisher:
                 self._ledger.reserve(job.id, stem)
             name = PurePosixPath(stem).name
             try:
-                paths = placing.publish(outbox, name, files)
+                paths = placing.publish(outbox, name, files, self._may_break_off)
             except placing.TakenError:
                 pass  # somebody took the name since we chose it: choose again
             except OSError as error:
@@ -93,7 +76,7 @@ class Publisher:
             else:
                 self._stems.add(name)
                 self._share(paths)
-                return delivery, paths
+                return paths
             self._stems.add(name)
             stem = None
 
@@ -112,12 +95,7 @@ class Publisher:
                 shutil.chown(path, group=output.group)
 
     def _inside(self, job: Job) -> PurePosixPath:
-        """The folder below the inbox that the recording lies in; outbox and done/ mirror it."""
-        inbox = real_path(self._config.paths.inbox)
-        if not job.source.is_relative_to(inbox):
-            return PurePosixPath()
-        parts = job.source.parent.relative_to(inbox).parts
-        return PurePosixPath(*(part if is_text(part) else plain_name(part) for part in parts))
+        return inside_inbox(job.source, real_path(self._config.paths.inbox))
 
     def _index(self, inside: PurePosixPath) -> None:
         """Have the index of the names in that folder of the outbox."""
@@ -214,78 +192,6 @@ class Publisher:
     def clear(self, job: Job) -> None:
         """Drop what a finished job does not need any more."""
         artefacts.drop_large(self._jobs / str(job.id))
-
-    def _delivery(self, job: Job, folder: Path) -> Delivery:
-        recognition = artefacts.read_recognition(folder)
-        config = self._config_for(job)
-        alignment = self._alignment(folder, recognition.segments)
-        options = artefacts.read_options(folder)
-        options["align"] = alignment.status is not AlignmentStatus.SKIPPED
-        delivery = Delivery.of(
-            job,
-            artefacts.read_prepared(folder),
-            recognition,
-            alignment,
-            options,
-            self._diarization(folder, recognition.segments, config),
-            config.speakers.names,
-        )
-        return replace(delivery, segments=corrected(delivery.segments, config.vocabulary.replace))
-
-    def _diarization(
-        self, folder: Path, segments: Sequence[Segment], config: Config
-    ) -> Diarization | None:
-        """Who speaks when; None if nobody asked, or nothing is said."""
-        if config.speakers.mode == "off" or not segments:
-            return None
-        try:
-            return artefacts.read_diarization(folder)
-        except artefacts.InvalidArtefactError as error:
-            return Diarization(DiarizationStatus.FAILED, str(error))
-
-    def _alignment(self, folder: Path, segments: Iterable[Segment]) -> Alignment:
-        with contextlib.suppress(artefacts.InvalidArtefactError):
-            return artefacts.read_alignment(folder)
-        reason = "no speech was found" if not list(segments) else "alignment is switched off"
-        return Alignment(AlignmentStatus.SKIPPED, reason, "", {})
-
-    def _rendered(
-        self,
-        delivery: Delivery,
-        records: list[StageRecord],
-        folder: Path,
-        wall: Callable[[], float],
-    ) -> dict[str, bytes]:
-        """The output set, rendered once: a repetition after a crash must yield the same bytes."""
-        if not folder.is_dir():
-            building = folder.with_name(folder.name + ".partial")
-            shutil.rmtree(building, ignore_errors=True)
-            building.mkdir()
-            for suffix, data in self._render(delivery, records, wall).items():
-                write_temporary(building, data).rename(building / suffix)
-            building.rename(folder)
-        return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-    def _render(
-        self, delivery: Delivery, records: list[StageRecord], wall: Callable[[], float]
-    ) -> dict[str, bytes]:
-        cpu_before = time.process_time()
-        config, source = self._config_for(delivery.job), delivery.job.source
-        document = documents.transcript(delivery, config.output.compact)
-        stages = documents.stages(delivery.job, records, wall())
-        name = stem_of(source)
-        folder = config.paths.outbox / self._inside(delivery.job)
-        texts = rendition(config, config.output.formats, document, name, stages, source, folder)
-        now = wall()
-        records[-1] = replace(
-            records[-1],
-            ended_at=now,
-            exit="ok",
-            cpu_seconds=time.process_time() - cpu_before,
-            peak_rss_bytes=psutil.Process().memory_info().rss,
-        )
-        timing = json_bytes(documents.timing(delivery, records, now, config.output.compact))
-        return texts | {TIMING_SUFFIX: timing, "json": json_bytes(document)}
 
 
 def _is_removed(folder: Path) -> bool:

@@ -26,11 +26,26 @@ def rendition(
 ) -> dict[str, bytes]:
     """The files of these formats, by suffix: the longest part of a delivery. Nothing is written.
 
+    Arguments and errors are those of `material_of`.
+    """
+    return render(material_of(config, document, name, stages, source, folder), formats)
+
+
+def material_of(
+    config: Config,
+    document: Json,
+    name: str,
+    stages: Mapping[str, Json],
+    source: Path,
+    folder: Path,
+) -> Material:
+    """What every format draws on.
+
     `document` is NAME.json, `name` the title that people see, `stages` those of NAME.timing.json,
     `source` the recording, `folder` where the files will lie. Raises ValueError, TypeError or
     KeyError if `document` is no transcript.
     """
-    material = Material(
+    return Material(
         transcript=Transcript.from_document(document, name),
         subtitles=config.subtitles,
         timestamps=config.output.timestamps,
@@ -38,7 +53,6 @@ def rendition(
         recordings=recordings(config, source, folder, document.get("provenance", {}).get("bytes")),
         index=_index(config, folder),
     )
-    return render(material, formats)
 
 
 def recordings(config: Config, source: Path, folder: Path, size: object) -> tuple[str, ...]:

@@ -6,8 +6,9 @@ import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from daemon.domain.transcript import Json, coverage
-from daemon.outbox.documents import Delivery
+from daemon.domain.job import Job
+from daemon.domain.transcript import Json
+from daemon.handoff.outputs import Facts
 
 _WORK = ("prepare", "transcribe", "align", "publish")
 
@@ -31,37 +32,36 @@ def _moment(text: str) -> float:
 
 
 def facts(
-    delivery: Delivery, paths: Sequence[Path], stages: Mapping[str, Json], now: float
+    job: Job, known: Facts, paths: Sequence[Path], stages: Mapping[str, Json], now: float
 ) -> Json:
     """The fields of the "done" event. `speed` is that of the work: waiting is told apart."""
-    total = max(now - delivery.job.admitted_at, 0.001)
+    total = max(now - job.admitted_at, 0.001)
     work = work_seconds(stages)
-    recognition = delivery.recognition
     return {
-        "backend": recognition.backend,
-        "device": recognition.device,
-        "model": recognition.model,
-        "language": recognition.language,
-        "audio_seconds": delivery.prepared.duration,
+        "backend": known.backend,
+        "device": known.device,
+        "model": known.model,
+        "language": known.language,
+        "audio_seconds": known.audio_seconds,
         "seconds": round(total, 3),
         "work_seconds": round(work, 3),
-        "speed": round(delivery.prepared.duration / work, 2),
-        "segments": len(delivery.segments),
-        "words": len(delivery.words),
-        "coverage": coverage(delivery.segments),
-        "alignment": str(delivery.alignment.status),
+        "speed": round(known.audio_seconds / work, 2),
+        "segments": known.segments,
+        "words": known.words,
+        "coverage": known.coverage,
+        "alignment": str(known.alignment),
         "outputs": [path.name for path in paths],
     }
 
 
-def line(delivery: Delivery, told: Json) -> str:
+def line(told: Json) -> str:
     """For the log: what was done, by what, how fast, and what came of it."""
     waited = told["seconds"] - told["work_seconds"]
     waiting = f", after {waited:.1f} s of waiting" if waited >= 1 else ""
     return (
         f"done in {told['work_seconds']:.1f} s ({told['speed']:.1f} × real time){waiting}:"
         f" {told['backend']} on {told['device']}, {told['model']},"
-        f" {clock(delivery.prepared.duration)} of audio, {told['segments']} segments,"
+        f" {clock(told['audio_seconds'])} of audio, {told['segments']} segments,"
         f" {told['words']} words ({told['alignment']}) → {told['outputs'][-1]}"
     )
 

@@ -24,12 +24,14 @@ _BASE_SECONDS = {
     Stage.TRANSCRIBE: 900.0,
     Stage.ALIGN: 600.0,
     Stage.DIARIZE: 600.0,
+    Stage.PUBLISH: 600.0,
 }
 _AUDIO_FACTOR = {
     Stage.PREPARE: 0.0,
     Stage.TRANSCRIBE: 60.0,
     Stage.ALIGN: 10.0,
     Stage.DIARIZE: 10.0,
+    Stage.PUBLISH: 1.0,
 }
 
 

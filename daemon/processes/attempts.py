@@ -2,7 +2,7 @@
 
 One PREPARE child a file; one resident TRANSCRIBE worker; one ALIGN child a file, started when its
 transcription starts so that its imports are over when the segments arrive; one DIARIZE child a
-file, started when it is prepared.
+file, started when it is prepared; PUBLISH children that are kept from file to file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from daemon.domain.job import FailureKind, Job, Stage
 from daemon.files.faults import explain
-from daemon.handoff import artefacts
+from daemon.handoff import artefacts, outputs
 from daemon.handoff.protocol import MoreInput, Progress, Receipt, Request
 from daemon.processes import outcome
 from daemon.processes.attempt import Attempt, AttemptLimits, AttemptState
@@ -32,6 +32,7 @@ _READERS: Mapping[Stage, Callable[[Path, str], object]] = {
     Stage.TRANSCRIBE: artefacts.read_recognition,
     Stage.ALIGN: artefacts.read_alignment,
     Stage.DIARIZE: artefacts.read_diarization,
+    Stage.PUBLISH: outputs.read_outputs,
 }
 
 _OPTIONAL = (Stage.ALIGN, Stage.DIARIZE)
@@ -135,7 +136,7 @@ class Attempts:
         attempt.usage = receipt.usage
         self._workers.touch(now)
         ended = attempt, self._outcome_of(attempt, receipt)
-        if not self._workers.is_resident(attempt.worker):
+        if not self._workers.keep(attempt.worker, attempt.stage, attempt.cost()):
             attempt.worker.end(self._grace)  # it was there for this file alone
         others = self._beside(attempt)
         if all(other.is_waiting for other in others):

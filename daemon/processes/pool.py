@@ -1,7 +1,8 @@
 """The stage processes that are ready before a file needs them, and the making of new ones.
 
 One transcriber is resident: it keeps the model warm from file to file. One aligner is a spare: its
-imports take seconds, and it is spent on one file.
+imports take seconds, and it is spent on one file. One publisher is a spare, too, and comes back
+after its file: its imports take a second, rendering a short file a fiftieth of that.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.domain.job import Stage
+from daemon.handoff.protocol import Usage
 from daemon.models.memory import BATCH_DIVISOR
 from daemon.processes.worker import Worker, WorkerExited, WorkerMessage
 
+_LARGE = 300_000_000  # bytes of memory: a publisher that has grown to that is not kept
 _LARGEST_DIVISOR = 32  # a batch on a Mac has at most so many rows
 
 
@@ -76,10 +79,15 @@ class WorkerPool:
             return spare
         if spare is not None:
             spare.end(0.0)
-        return self._spawn(stage, log)
+        is_kept = stage is Stage.PUBLISH
+        return self._spawn(stage, self._folder / f"{stage}.log" if is_kept else log)
 
-    def is_resident(self, worker: Worker) -> bool:
-        return worker is self._ready.get(Stage.TRANSCRIBE)
+    def keep(self, worker: Worker, stage: Stage, cost: Usage) -> bool:
+        """Whether this process, which has done its file at that cost, is kept for others."""
+        is_fit = cost.peak_rss_bytes < _LARGE and worker.exit_code() is None
+        if stage is Stage.PUBLISH and stage not in self._ready and is_fit:
+            self._ready[stage] = worker
+        return worker is self._ready.get(stage)
 
     def halve_the_batch(self) -> bool:
         """From now on, transcribers decode half as much at once; False: that is little already."""

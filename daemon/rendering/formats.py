@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from daemon.domain.suffixes import SUFFIXES
 from daemon.rendering import subtitle_files, text_files
 from daemon.rendering.docx_file import docx
 from daemon.rendering.material import Material
@@ -20,23 +21,26 @@ class Format:
     render: Callable[[Material], bytes]
 
 
-def _text(suffix: str, render: Callable[[Material], str]) -> Format:
-    return Format(suffix, lambda material: render(material).encode())
+def _text(render: Callable[[Material], str]) -> Callable[[Material], bytes]:
+    return lambda material: render(material).encode()
 
 
+_RENDERERS: Mapping[str, Callable[[Material], bytes]] = {
+    "txt": _text(text_files.txt),
+    "md": _text(text_files.md),
+    "docx": docx,
+    "html": html,
+    "srt": _text(subtitle_files.srt),
+    "vtt": _text(subtitle_files.vtt),
+    "ass": _text(subtitle_files.ass),
+    "lrc": _text(subtitle_files.lrc),
+    "tsv": _text(text_files.tsv),
+    "csv": _text(text_files.csv_table),
+    "labels": _text(text_files.labels),
+    "verbose_json": verbose_json,
+}
 FORMATS: Mapping[str, Format] = {
-    "txt": _text("txt", text_files.txt),
-    "md": _text("md", text_files.md),
-    "docx": Format("docx", docx),
-    "html": Format("html", html),
-    "srt": _text("srt", subtitle_files.srt),
-    "vtt": _text("vtt", subtitle_files.vtt),
-    "ass": _text("ass", subtitle_files.ass),
-    "lrc": _text("lrc", subtitle_files.lrc),
-    "tsv": _text("tsv", text_files.tsv),
-    "csv": _text("csv", text_files.csv_table),
-    "labels": _text("labels.txt", text_files.labels),
-    "verbose_json": Format("verbose.json", verbose_json),
+    name: Format(suffix, _RENDERERS[name]) for name, suffix in SUFFIXES.items()
 }
 
 

@@ -70,7 +70,7 @@ def stage_commands(config: Config, backend: Backend) -> Commands:
             f"--threads={hardware.aligner_threads(backend)}",
         ],
     }
-    arguments[Stage.DIARIZE] = []
+    arguments[Stage.DIARIZE] = arguments[Stage.PUBLISH] = []
     extra = {Stage.TRANSCRIBE: hardware.blas_environment(backend)}
     return {
         stage: Command(

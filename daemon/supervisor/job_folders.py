@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from daemon.domain.job import Job, Stage
 from daemon.files.atomic import write_json
 from daemon.handoff import alignment_log, artefacts
 from daemon.handoff.artefacts import JobRequest
+from daemon.handoff.outputs import PublishOrder
+from daemon.outbox import documents
 from daemon.supervisor.context import Context
 
 _MB = 1_000_000
@@ -33,7 +37,8 @@ class JobFolders:
                 (folder / name).unlink(missing_ok=True)
             self._request(job).write(folder)
             return True
-        if not (folder / artefacts.AUDIO).exists() or not (folder / artefacts.PREPARED).exists():
+        needed = artefacts.TRANSCRIPT if stage is Stage.PUBLISH else artefacts.AUDIO
+        if not (folder / needed).exists() or not (folder / artefacts.PREPARED).exists():
             self._context.ledger.move(job.id, Stage.PREPARE)  # somebody tidied the state folder
             return False
         if stage is Stage.TRANSCRIBE:
@@ -42,7 +47,15 @@ class JobFolders:
             request = self._request(job)  # anew: the settings may have changed since PREPARE
             request.write(folder)
             write_json(folder / artefacts.OPTIONS, request.options())
+        if stage is Stage.PUBLISH:
+            self._order(job).write(folder)
         return True
+
+    def _order(self, job: Job) -> PublishOrder:
+        ledger = self._context.ledger
+        *earlier, own = (ledger.record(job.id, stage) for stage in documents.REPORTED)
+        own = replace(own, starts=own.starts + 1, started_at=self._context.unix_time())
+        return PublishOrder(job, (*earlier, own), self._context.config_where_good(job))
 
     def _request(self, job: Job) -> JobRequest:
         config = self._context.config_where_good(job)

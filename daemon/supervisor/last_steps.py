@@ -1,4 +1,4 @@
-"""The last steps of a file, which need no process: delivery, or quarantine."""
+"""The last steps of a file, which need no process: delivery once it is rendered, or quarantine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from daemon.domain.job import Job, Stage
 from daemon.domain.names import printable
 from daemon.files.recording import is_unchanged
-from daemon.handoff.artefacts import InvalidArtefactError
+from daemon.handoff.outputs import read_outputs
 from daemon.outbox import documents, summary
 from daemon.outbox.archive import StaysError
 from daemon.supervisor.context import Context
@@ -21,6 +21,21 @@ def archive(context: Context, job: Job) -> None:
         context.publisher.archive(job)
     except StaysError as error:
         context.event_log.warning("kept", f"the recording stays in the inbox: {error}", job)
+
+
+def was_delivered_before(context: Context, job: Job, sha256: str) -> bool:
+    """Whether the results are there already: it was kept, or an earlier ledger was lost."""
+    kept = context.config.output.source == "keep"
+    if kept and context.ledger.delivered(job.source, sha256) is not None:
+        return True
+    if kept and context.publisher.was_published(job, sha256):  # a later ledger was lost
+        return True
+    if context.config.output.duplicates == "skip":
+        earlier = context.ledger.delivered_content(sha256)
+        if earlier is not None and context.publisher.is_delivered(earlier.stem or ""):
+            return True
+    stem = context.ledger.recovered(job.source.with_name(job.name), sha256)
+    return stem is not None and context.publisher.is_delivered(stem)
 
 
 class LastSteps:
@@ -38,20 +53,22 @@ class LastSteps:
             return True
         return self._wait_for_search(job)
 
-    def publish(self, job: Job) -> None:
-        """Deliver the results, then file the recording away. Raises OSError: pause, then again."""
+    def deliver(self, job: Job, is_counted: bool) -> None:
+        """Deliver the rendered results, then file the recording away.
+
+        `is_counted`: the start of PUBLISH was counted in this process, when its rendering began.
+        Raises OSError: then its start is uncounted, and it is to be tried again.
+        """
         context = self._context
-        context.ledger.begin(job.id, Stage.PUBLISH, context.unix_time())
+        if not is_counted:
+            context.ledger.begin(job.id, Stage.PUBLISH, context.unix_time())
         try:
-            delivery, paths = context.publisher.publish(job, context.unix_time)
+            outputs = read_outputs(context.folder(job.id))
+            paths = context.publisher.publish(job, outputs)
             if self._wait_for_search(job):  # it left in the meantime
                 context.ledger.uncount_start(job.id, Stage.PUBLISH)
                 return
             archive(context, job)
-        except InvalidArtefactError:
-            context.ledger.uncount_start(job.id, Stage.PUBLISH)
-            context.ledger.move(job.id, Stage.PREPARE)  # somebody tidied the state folder
-            return
         except (OSError, StopNow):
             context.ledger.uncount_start(job.id, Stage.PUBLISH)
             raise
@@ -62,8 +79,8 @@ class LastSteps:
         records = [context.ledger.record(job.id, stage) for stage in documents.REPORTED]
         now = context.unix_time()
         stages = documents.stages(job, records, now)
-        facts = summary.facts(delivery, paths, stages, now)
-        context.event_log.info("done", summary.line(delivery, facts), job, **facts)
+        facts = summary.facts(job, outputs.facts, paths, stages, now)
+        context.event_log.info("done", summary.line(facts), job, **facts)
 
     def _is_stale(self, job: Job) -> bool:
         """Whether the file changed after we read it; if so, it has to settle again.

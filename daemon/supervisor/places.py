@@ -20,6 +20,8 @@ _SHORT = 30.0  # seconds of estimated work: one place is kept for files that tak
 _SHORT_BYTES = 20_000_000  # of decoded audio: ten minutes
 _PREPARE_BYTES = 2_000_000_000  # of the machine's memory, for each file that is decoded
 _MOST_PREPARATIONS = 6
+_PUBLISHERS = 2  # one for the file that takes minutes, one for the others
+_RENDERED_SOON = 2.0  # seconds: to wait for a publisher for that long is cheaper than a new one
 _PLACES = {
     Stage.TRANSCRIBE: AHEAD,
     Stage.ALIGN: 2,  # one finishing the last file, one warming up for the next
@@ -54,6 +56,12 @@ class Places:
         if len(running) != _PLACES[stage]:
             return len(running) < _PLACES[stage]
         return self._is_short(job) and not any(self._is_short(one.job) for one in running)
+
+    def has_publisher(self, now: float) -> bool:
+        """Whether another file can be rendered. Usually, the one that is will be done at once."""
+        running = self._context.attempts.of(Stage.PUBLISH)
+        is_brief = any(now - attempt.begun < _RENDERED_SOON for attempt in running)
+        return len(running) < _PUBLISHERS and not is_brief
 
     def _is_short(self, job: Job) -> bool:
         return self._audio_bytes(job) < _SHORT_BYTES

@@ -11,15 +11,15 @@ from itertools import chain, islice
 
 from daemon.config.profile import ProfileError
 from daemon.domain.job import TERMINAL, FailureKind, Job, Stage
-from daemon.files.faults import scarce_disk
 from daemon.handoff import artefacts
+from daemon.handoff.outputs import is_rendered
 from daemon.processes import outcome
 from daemon.processes.attempt import AttemptLimits, AttemptState
 from daemon.supervisor.context import Context
 from daemon.supervisor.job_folders import JobFolders
 from daemon.supervisor.last_steps import LastSteps
 from daemon.supervisor.places import AHEAD, Places, estimated, is_short
-from daemon.supervisor.power import in_hours, on_battery
+from daemon.supervisor.scarcity import frees_space, scarcity
 from daemon.supervisor.transitions import Transitions
 from daemon.supervisor.turns import Turns
 
@@ -42,6 +42,7 @@ class Scheduler:
         self._last_steps = last_steps
         self._folders = JobFolders(context)
         self._places = Places(context)
+        self._rendered: set[int] = set()  # jobs whose start of PUBLISH was counted by us
         self.turns = Turns(context, transitions)
 
     def start_due(self, now: float) -> None:
@@ -51,21 +52,30 @@ class Scheduler:
         self._start_diarizer(now)
         self._prewarm_aligners(now)
         self._prewarm_next_aligner(now)
+        self._prewarm_publisher(now)
         self._start_preparations(now)
         # Last, because a start that is one too many decides that a file goes no further.
         paths = self._context.config.paths
         self._context.mounts.check([paths.outbox, paths.done, paths.failed])
         for stage, step in (
             (Stage.QUARANTINE, self._last_steps.quarantine),
-            (Stage.PUBLISH, self._publish),
+            (Stage.PUBLISH, lambda job: self._publish(job, now)),
         ):
             self.turns.take(self._waiting(stage, now), stage, step, now)
 
-    def _publish(self, job: Job) -> None:
-        if self._last_steps.wait_for_file(job) or not self._may_be_tried(job, Stage.PUBLISH):
+    def _publish(self, job: Job, now: float) -> None:
+        is_counted = job.id in self._rendered
+        if self._last_steps.wait_for_file(job):
             return
-        if self._profiles_are_good(job, Stage.PUBLISH):
-            self._last_steps.publish(job)
+        if not (is_counted or self._may_be_tried(job, Stage.PUBLISH)):
+            return
+        if not self._profiles_are_good(job, Stage.PUBLISH):
+            return
+        if is_rendered(self._context.folder(job.id)):
+            self._rendered.discard(job.id)
+            self._last_steps.deliver(job, is_counted)
+        elif self._places.has_publisher(now) and self._begin(job, Stage.PUBLISH, now):
+            self._rendered.add(job.id)
 
     def prewarm(self, now: float) -> None:
         """A file is coming: have processes ready for it. Raises OSError."""
@@ -134,6 +144,13 @@ class Scheduler:
                 continue
             if self._places.has_place(Stage.ALIGN, attempt.job):
                 self._begin(attempt.job, Stage.ALIGN, now)
+
+    def _prewarm_publisher(self, now: float) -> None:
+        """Its imports pass while the last stage before it is at work."""
+        attempts = self._context.attempts
+        is_near = bool(attempts.of(Stage.TRANSCRIBE) or attempts.of(Stage.ALIGN))
+        if is_near and not attempts.of(Stage.PUBLISH):
+            attempts.prewarm((Stage.PUBLISH,), now)
 
     def _is_aligned(self, job: Job) -> bool:
         good = self._profiles_are_good(job, Stage.TRANSCRIBE)
@@ -205,11 +222,12 @@ class Scheduler:
         context = self._context
         if not self._may_be_tried(job, stage):
             return False
-        if reason := self._scarcity(stage):
-            if stage is not Stage.PREPARE or not self._frees_space():
-                context.pause.begin("machine", reason, now)
-            return False
-        context.pause.end("machine")
+        if stage is not Stage.PUBLISH:  # which ends what has been begun, whatever is scarce
+            if reason := scarcity(context, stage):
+                if stage is not Stage.PREPARE or not frees_space(context):
+                    context.pause.begin("machine", reason, now)
+                return False
+            context.pause.end("machine")
         if not self._folders.prepare(job, stage):
             return False
         context.ledger.begin(job.id, stage, context.unix_time())
@@ -235,26 +253,6 @@ class Scheduler:
         if stage is not Stage.PREPARE:
             audio = artefacts.read_prepared(self._context.folder(job.id)).duration
         return AttemptLimits.of(self._context.config, stage, audio)
-
-    def _frees_space(self) -> bool:
-        """Whether something goes on that ends with decoded audio being removed."""
-        ledger = self._context.ledger
-        later = (Stage.TRANSCRIBE, Stage.ALIGN, Stage.DIARIZE, Stage.PUBLISH)
-        return any(next(iter(ledger.waiting(stage)), None) is not None for stage in later)
-
-    def _scarcity(self, stage: Stage) -> str | None:
-        """What the machine has too little of to begin this. Raises OSError.
-
-        Only decoding fills the disk; the later stages are what frees it again.
-        """
-        limits = self._context.config.limits
-        if not limits.on_battery and on_battery():
-            return "running on battery (limits.on_battery is false): connect the power adapter"
-        if limits.hours and not in_hours(limits.hours, self._context.unix_time()):
-            return f"outside the hours of limits.hours ({limits.hours}): work goes on then"
-        if stage is not Stage.PREPARE:
-            return None
-        return scarce_disk((self._context.jobs,), limits.min_free_mb)
 
 
 def _due(job: Job) -> float:

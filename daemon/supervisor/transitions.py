@@ -8,7 +8,8 @@
     ALIGN          words with times               -> PUBLISH; given up: PUBLISH without words
     DIARIZE        who speaks when; it runs beside the two before, and is next (before PUBLISH)
                    only where it has not ended yet; given up: PUBLISH without speakers
-    PUBLISH        results into the outbox, the recording to done/ -> DONE    last_steps.py
+    PUBLISH        rendered, then, once that is done:
+                   results into the outbox, the recording to done/ -> DONE    last_steps.py
     QUARANTINE     the recording to failed/ with the reason -> FAILED         last_steps.py
 
     a scan misses the file before it was read     -> GONE
@@ -38,6 +39,7 @@ from daemon.domain.ladder import Aligned, climb
 from daemon.domain.speakers import Diarization, DiarizationStatus
 from daemon.domain.transcript import Alignment, AlignmentStatus
 from daemon.handoff import alignment_log, artefacts
+from daemon.handoff.outputs import read_outputs
 from daemon.inbox.unfinished import UnfinishedFiles
 from daemon.outbox import summary
 from daemon.processes import outcome
@@ -46,7 +48,9 @@ from daemon.processes.outcome import Outcome
 from daemon.supervisor.backoff import Backoff
 from daemon.supervisor.context import Context
 from daemon.supervisor.held_jobs import HeldJobs
-from daemon.supervisor.last_steps import archive
+from daemon.supervisor.last_steps import archive, was_delivered_before
+
+_RENDERINGS = 3  # attempts at rendering at least
 
 
 class Transitions:
@@ -92,6 +96,8 @@ class Transitions:
         config = self._context.config
         if stage is Stage.DIARIZE:
             return config.speakers.attempts
+        if stage is Stage.PUBLISH:  # the last one leaves out the format that kills the process
+            return max(config.limits.max_attempts, _RENDERINGS)
         if stage is not Stage.ALIGN:
             return config.limits.max_attempts
         history = alignment_log.read(self._context.folder(job.id))
@@ -138,6 +144,8 @@ class Transitions:
         match ended.kind:
             case None | FailureKind.INCOMPLETE if self._waits_for_the_rest(attempt, ended):
                 self.uncount_start(attempt)
+            case None if attempt.stage is Stage.PUBLISH:  # its start counts until it is delivered
+                self._after_rendering(job)
             case None:
                 following = self._after_success(attempt)
                 record = attempt.record(ended, context.unix_time())
@@ -216,7 +224,7 @@ class Transitions:
     def _after_prepare(self, job: Job) -> Stage:
         context, folder = self._context, self._context.folder(job.id)
         prepared = artefacts.read_prepared(folder)
-        if self._was_delivered_before(job, prepared.sha256):
+        if was_delivered_before(context, job, prepared.sha256):
             archive(context, job)
             context.event_log.info("unchanged", "the same recording was delivered before", job)
             return Stage.DONE
@@ -235,21 +243,6 @@ class Transitions:
             context.ledger.set_digest(job.id, prepared.sha256)
             return Stage.TRANSCRIBE
         return Stage.ALIGN if artefacts.is_whole(folder, Stage.TRANSCRIBE) else Stage.TRANSCRIBE
-
-    def _was_delivered_before(self, job: Job, sha256: str) -> bool:
-        """Whether the results are there already: it was kept, or an earlier ledger was lost."""
-        context = self._context
-        kept = context.config.output.source == "keep"
-        if kept and context.ledger.delivered(job.source, sha256) is not None:
-            return True
-        if kept and context.publisher.was_published(job, sha256):  # a later ledger was lost
-            return True
-        if context.config.output.duplicates == "skip":
-            earlier = context.ledger.delivered_content(sha256)
-            if earlier is not None and context.publisher.is_delivered(earlier.stem or ""):
-                return True
-        stem = context.ledger.recovered(job.source.with_name(job.name), sha256)
-        return stem is not None and context.publisher.is_delivered(stem)
 
     def _after_transcribe(self, job: Job) -> Stage:
         context = self._context
@@ -285,6 +278,11 @@ class Transitions:
         message = f"aligned: {words} words, {alignment.status}{reason}"
         log("aligned", message, job, words=words, status=alignment.status)
         return self._after_words(job)
+
+    def _after_rendering(self, job: Job) -> None:
+        """A format that could not be rendered is missing: the rest is delivered all the same."""
+        for reason in read_outputs(self._context.folder(job.id)).missing:
+            self._context.event_log.warning("unrendered", reason, job, reason=reason)
 
     def _after_diarize(self, job: Job) -> Stage | None:
         context = self._context

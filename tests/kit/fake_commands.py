@@ -15,7 +15,11 @@ FAKES = KIT / "fakes"
 
 
 def fake_commands(
-    prepare: str = "", transcribe: str = "", align: str = "", diarize: str = ""
+    prepare: str = "",
+    transcribe: str = "",
+    align: str = "",
+    diarize: str = "",
+    publish: str = "",
 ) -> dict[Stage, Command]:
     """How to start each fake stage, and how it misbehaves (misbehaviour.py).
 
@@ -26,6 +30,7 @@ def fake_commands(
         Stage.TRANSCRIBE: transcribe,
         Stage.ALIGN: align,
         Stage.DIARIZE: diarize,
+        Stage.PUBLISH: publish,
     }
     environment = stage_environment(os.environ)
     return {stage: Command(_program(stage, how), environment) for stage, how in asked.items()}

@@ -1,8 +1,8 @@
 """Fast stages that need no model: `fake_stage.py daemon.stages.STAGE [BEHAVIOUR]`.
 
 They speak the real protocol through the real `daemon.stages.serve`; PREPARE is the real one with
-another decoder. What is said, and how a stage misbehaves, stands in the recording
-(fake_recording.py); BEHAVIOUR holds for every recording that asks for nothing.
+another decoder, PUBLISH the real one. What is said, and how a stage misbehaves, stands in the
+recording (fake_recording.py); BEHAVIOUR holds for every recording that asks for nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from daemon.domain.transcript import (
 from daemon.domain.validation import to_json
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import JobRequest
-from daemon.stages import prepare, serve
+from daemon.stages import prepare, publish, serve
 from daemon.stages.serve import Channel, Handler
 from tests.kit.fake_recording import behaviour, said
 from tests.kit.misbehaviour import Start, act
@@ -140,6 +140,7 @@ _STAGES: dict[str, tuple[Callable[[], Handler], str]] = {
     "transcribe": (_transcribe, artefacts.TRANSCRIPT),
     "align": (_align, artefacts.ALIGNMENT),
     "diarize": (_diarize, artefacts.SPEAKERS),
+    "publish": (publish._handler, artefacts.OUTPUT_SET),
 }
 
 

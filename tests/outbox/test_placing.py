@@ -12,10 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.domain.names import named
+from daemon.files.atomic import BreakOff
 from daemon.outbox import placing
 from daemon.outbox.placing import UNSPEAKABLE, StemIndex, TakenError, folded_name, publish
 
-FILES = {"json": b"{}", "txt": b"text", "timing.json": b"{}"}
+_CONTENT = {"json": b"{}", "txt": b"text", "timing.json": b"{}"}
+
+
+@pytest.fixture
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A rendered set, by suffix."""
+    folder = tmp_path_factory.mktemp("rendered")
+    for suffix, data in _CONTENT.items():
+        (folder / suffix).write_bytes(data)
+    return {suffix: folder / suffix for suffix in _CONTENT}
 
 
 def _free(outbox: Path, stem: str, *reserved: str) -> str:
@@ -38,12 +48,12 @@ def test_names_that_a_mac_thinks_equal_are_equal(tmp_path: Path) -> None:
 
 
 def test_the_outbox_is_listed_again_only_if_somebody_else_changed_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
     index = StemIndex(tmp_path, lambda: now)
     assert index.free_stem("a", _nobody) == "a"
-    publish(tmp_path, "a", FILES)
+    publish(tmp_path, "a", files)
     index.add("a")
     with monkeypatch.context() as patch:
         patch.setattr(placing.os, "scandir", _must_not_be_called)
@@ -61,49 +71,53 @@ def _must_not_be_called(*_: object) -> None:
     raise AssertionError("the outbox was listed")
 
 
-def test_the_json_is_the_last_to_appear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_json_is_the_last_to_appear(
+    tmp_path: Path, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     appeared: list[str] = []
-    place = placing.place
+    place = placing.place_copy
 
-    def record(data: bytes, path: Path) -> None:
-        place(data, path)
+    def record(source: Path, path: Path, *rest: BreakOff) -> None:
+        place(source, path, *rest)
         appeared.append(path.name)
 
-    monkeypatch.setattr(placing, "place", record)
-    publish(tmp_path, "a", FILES)
-    assert sorted(appeared) == sorted(f"a.{suffix}" for suffix in FILES)
+    monkeypatch.setattr(placing, "place_copy", record)
+    publish(tmp_path, "a", files)
+    assert sorted(appeared) == sorted(f"a.{suffix}" for suffix in files)
     assert appeared[-1] == "a.json"
 
 
-def test_publishing_again_changes_nothing(tmp_path: Path) -> None:
-    paths = publish(tmp_path, "a", FILES)
+def test_publishing_again_changes_nothing(tmp_path: Path, files: dict[str, Path]) -> None:
+    paths = publish(tmp_path, "a", files)
     before = {path: path.stat() for path in tmp_path.iterdir()}
-    assert publish(tmp_path, "a", FILES) == paths
+    assert publish(tmp_path, "a", files) == paths
     assert {path: path.stat() for path in tmp_path.iterdir()} == before
 
 
-def test_publishing_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes(FILES["txt"])
-    publish(tmp_path, "a", FILES)
+def test_publishing_goes_on_where_it_was_cut_off(tmp_path: Path, files: dict[str, Path]) -> None:
+    (tmp_path / "a.txt").write_bytes(_CONTENT["txt"])
+    publish(tmp_path, "a", files)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
-        f"a.{suffix}": data for suffix, data in FILES.items()
+        f"a.{suffix}": data for suffix, data in _CONTENT.items()
     }
 
 
 @pytest.mark.parametrize("theirs", ["a.txt", "a.json", "a.timing.json"])
-def test_somebody_elses_file_is_kept_and_ours_withdrawn(tmp_path: Path, theirs: str) -> None:
+def test_somebody_elses_file_is_kept_and_ours_withdrawn(
+    tmp_path: Path, files: dict[str, Path], theirs: str
+) -> None:
     (tmp_path / theirs).write_bytes(b"theirs")
     with pytest.raises(TakenError):
-        publish(tmp_path, "a", FILES)
+        publish(tmp_path, "a", files)
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(theirs, b"theirs")]
 
 
-def test_a_link_in_the_outbox_is_somebody_elses(tmp_path: Path) -> None:
+def test_a_link_in_the_outbox_is_somebody_elses(tmp_path: Path, files: dict[str, Path]) -> None:
     target = tmp_path / "target"
-    target.write_bytes(FILES["txt"])
+    target.write_bytes(_CONTENT["txt"])
     (tmp_path / "a.txt").symlink_to(target)
     with pytest.raises(TakenError):
-        publish(tmp_path, "a", FILES)
+        publish(tmp_path, "a", files)
     assert (tmp_path / "a.txt").is_symlink()
 
 
@@ -129,26 +143,26 @@ def test_the_index_keeps_its_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", sorted(UNSPEAKABLE))
 def test_a_name_that_the_volume_cannot_hold_leaves_nothing_of_its_set(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    tmp_path: Path, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    real = placing.place
+    real = placing.place_copy
 
-    def place(data: bytes, path: Path) -> None:
+    def place(source: Path, path: Path, *rest: BreakOff) -> None:
         if path.name == "a.timing.json":
             raise OSError(number, os.strerror(number), str(path))
-        real(data, path)
+        real(source, path, *rest)
 
-    monkeypatch.setattr(placing, "place", place)
+    monkeypatch.setattr(placing, "place_copy", place)
     with pytest.raises(OSError, match=os.strerror(number)):
-        publish(tmp_path, "a", FILES)
+        publish(tmp_path, "a", files)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("plant", [os.mkfifo, os.mkdir])
 def test_what_is_planted_in_the_outbox_is_somebody_elses_and_never_waited_for(
-    tmp_path: Path, plant: Callable[[Path], None]
+    tmp_path: Path, files: dict[str, Path], plant: Callable[[Path], None]
 ) -> None:
     plant(tmp_path / "a.json")
     with pytest.raises(TakenError):
-        publish(tmp_path, "a", FILES)
+        publish(tmp_path, "a", files)
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
