@@ -17,6 +17,7 @@ import launchd
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("daemon", "launchd")
 HEAVY = ("mlx", "torch", "numpy", "av", "onnxruntime", "ctranslate2", "whisperx", "faster_whisper")
+RENDERING = ("jinja2", "markupsafe", "docx", "lxml", "daemon.rendering")
 
 # Each room may import the rooms above it in this list, and itself. A new module needs no entry.
 ROOMS = (
@@ -158,15 +159,28 @@ def test_launchd_needs_the_standard_library_only() -> None:
         assert {imported.split(".")[0] for imported in IMPORTS[name]} <= allowed, name
 
 
-def test_the_daemons_own_process_imports_no_ml_library() -> None:
+def test_the_daemons_own_process_imports_no_ml_library_and_renders_nothing() -> None:
     code = (
         "import json, sys\n"
         "from daemon import __main__\n"
+        "from daemon.commands import run\n"
         "from daemon.supervisor import application\n"
-        f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
+        f"print(json.dumps([name for name in {HEAVY + RENDERING!r} if name in sys.modules]))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert json.loads(ran.stdout) == []
+
+
+def test_nothing_that_the_supervisor_reaches_renders() -> None:
+    """Not even an import inside a function, which would cost the daemon its memory later."""
+    reached, left = set[str](), _within("daemon.supervisor")
+    while left:
+        module = left.pop()
+        reached.add(module)
+        left |= IMPORTS.get(module, set()) - reached
+    assert [
+        name for name in reached if name.startswith(("daemon.rendering", "daemon.stages"))
+    ] == []
 
 
 def test_modules_fit_on_a_few_screens() -> None:
