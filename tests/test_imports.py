@@ -42,6 +42,7 @@ ROOMS = (
     "daemon.service",
     "daemon.supervisor",
     "daemon.bench",
+    "daemon.proof",
     "daemon.commands",
     "daemon.__main__",
 )
@@ -144,12 +145,12 @@ def test_every_room_says_what_it_is_for() -> None:
 def test_the_two_sides_meet_in_the_handoff_only() -> None:
     """Stages never see the queue; the daemon never loads what runs in a stage."""
     assert not _wrong(_within(*STAGE_SIDE), _within(*SUPERVISOR_SIDE))
-    own_processes = _within(*STAGE_SIDE, "daemon.commands", "daemon.bench")
+    own_processes = _within(*STAGE_SIDE, "daemon.commands", "daemon.bench", "daemon.proof")
     assert not _wrong(set(MODULES) - own_processes, _within(*STAGE_SIDE))
 
 
 def test_launchd_is_driven_by_the_service_room_and_its_commands() -> None:
-    users = _within("launchd", "daemon.service", "daemon.commands")
+    users = _within("launchd", "daemon.service", "daemon.proof", "daemon.commands")
     assert not _wrong(set(MODULES) - users, _within("launchd"))
 
 

@@ -14,7 +14,7 @@ from daemon.files.volumes import needs_polling
 
 # Opening and reading are events too on Linux; reacting to them would make us ring ourselves.
 # A copy by the Finder ends with the file's dates, which FSEvents reports as `attrib` alone.
-_RINGING = frozenset({"created", "modified", "attrib", "moved", "closed", "deleted"})
+RINGING = frozenset({"created", "modified", "attrib", "moved", "closed", "deleted"})
 _POLL_SECONDS = 10  # between looks at a network volume
 
 
@@ -23,7 +23,7 @@ class _Bell(FileSystemEventHandler):
         self._ring = ring
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        if event.event_type in _RINGING:
+        if event.event_type in RINGING:
             self._ring()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,35 +15,38 @@ from tests.kit.fakes.launchd_session import UID, fake_mac
 SCRIPT = Path(__file__).parents[2] / "scripts" / "mac_smoke.sh"
 AS_ON_A_MAC = f"""#!{sys.executable}
 from daemon.__main__ import main
-from daemon.commands import service
-host = service.Host
-service.Host = lambda: host("darwin", {UID})
+from daemon.commands import doctor
+host = doctor.Host
+doctor.Host = lambda: host("darwin", {UID})
 raise SystemExit(main())
 """
 
 
-def run(home: Path, monkeypatch: pytest.MonkeyPatch) -> subprocess.CompletedProcess[str]:
+def run(
+    home: Path, monkeypatch: pytest.MonkeyPatch, *options: str
+) -> subprocess.CompletedProcess[str]:
     (home / "bin").mkdir()
-    for name, text in (("dropscribe", AS_ON_A_MAC), ("id", f"#!/bin/sh\necho {UID}\n")):
-        (home / "bin" / name).write_text(text)
-        (home / "bin" / name).chmod(0o755)
+    (home / "bin" / "dropscribe").write_text(AS_ON_A_MAC)
+    (home / "bin" / "dropscribe").chmod(0o755)
     with fake_mac(monkeypatch, scale=0.25):
         monkeypatch.setenv("PATH", f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}")
         monkeypatch.setenv("HOME", str(home))
         monkeypatch.setenv("DROPSCRIBE", "dropscribe")
-        return subprocess.run(["sh", str(SCRIPT)], capture_output=True, text=True, check=False)
+        command = ["sh", str(SCRIPT), *options]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.slow
-def test_the_five_steps_work_and_leave_nothing(
+def test_the_whole_cycle_works_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = run(tmp_path, monkeypatch)
+    done = run(tmp_path, monkeypatch, "--only", "smoke")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "All five steps worked" in done.stdout
-    left = [path.name for path in tmp_path.iterdir()]
-    assert sorted(left) == ["Library", "bin"]
-    assert list((tmp_path / "Library" / "LaunchAgents").iterdir()) == []
+    (item,) = json.loads(done.stdout)["items"]
+    assert item["verdict"] == "proved", item
+    assert item["found"]["words"] > 0
+    assert not list((tmp_path / "Library" / "LaunchAgents").iterdir())
+    assert not list(tmp_path.glob("dropscribe-*"))
 
 
 def test_an_installed_service_is_not_touched(
@@ -50,11 +54,11 @@ def test_an_installed_service_is_not_touched(
 ) -> None:
     plist = tmp_path / "Library" / "LaunchAgents" / "local.dropscribe.plist"
     plist.parent.mkdir(parents=True)
-    plist.write_text("somebody's")
-    refused = run(tmp_path, monkeypatch)
-    assert refused.returncode == 1
-    assert "dropscribe uninstall" in refused.stderr
-    assert plist.read_text() == "somebody's"
+    plist.write_text("DROPSCRIBE_AGENT")
+    (item,) = json.loads(run(tmp_path, monkeypatch, "--only", "smoke").stdout)["items"]
+    assert item["verdict"] == "could not"
+    assert "dropscribe uninstall" in item["reason"]
+    assert plist.read_text() == "DROPSCRIBE_AGENT"
 
 
 def test_without_a_program_it_says_what_to_do_and_leaves_nothing(tmp_path: Path) -> None:
