@@ -56,7 +56,8 @@ def realign(
     with tempfile.TemporaryDirectory(prefix="dropscribe-") as name:
         made = Path(name) / "outbox"
         align = config.align.model_dump() | {"enabled": True, "model": model or config.align.model}
-        ours = one_shot(config.model_dump() | {"align": align}, made, Path(name))
+        decoded_as = {"audio": {"tracks": artefacts.JobRequest.read(kept).tracks}}
+        ours = one_shot(config.model_dump() | {"align": align} | decoded_as, made, Path(name))
         backend = hardware.choose(config.transcribe.backend)
         require_aligner(ours, os.environ)
         open_logs(ours.paths.logs, echo=False)
@@ -75,7 +76,8 @@ def realign(
 
 def _deliver(made: Path, target: Path, job: Job, force: bool) -> int:
     """Move the outputs to where they belong; nothing of a failed alignment is delivered."""
-    (document,) = [path for path in made.glob("*.json") if not path.name.endswith(TIMING_SUFFIX)]
+    documents = [path for path in made.glob("*.json") if not path.name.endswith(TIMING_SUFFIX)]
+    document = min(documents, key=lambda path: len(path.name))  # others are further tracks'
     stem = document.name.removesuffix(f".{placing.JSON}")
     alignment = json.loads(document.read_bytes())["alignment"]
     if alignment["status"] == AlignmentStatus.FAILED:

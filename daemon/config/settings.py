@@ -130,9 +130,10 @@ class Watch(_Table):
 
 
 class Audio(_Table):
-    """Of several audio tracks, `mix` those of one conversation, or take the `first` with sound."""
+    """Of several audio tracks, `mix` those of one conversation, take the `first` with sound, or
+    transcribe `all`, a result each."""
 
-    tracks: Literal["mix", "first"] = "mix"
+    tracks: Literal["mix", "first", "all"] = "mix"
 
 
 class Transcribe(_Table):

@@ -8,6 +8,7 @@ farther from its channel's own voice than the voice itself is from its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,15 @@ class SameSoundError(Exception):
     """The channels cannot tell speakers apart; the text says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class ChannelSpeakers:
+    """A voice for each of `channels`, which are indices, and the turns of all by start."""
+
+    channels: tuple[int, ...]
+    voices: tuple[Voice, ...]
+    turns: tuple[Turn, ...]
+
+
 def levels(read: Callable[[int, int], FloatArray], length: int) -> Levels:
     """The loudness of each channel in steps of 20 ms, in dB of full scale.
 
@@ -58,13 +68,13 @@ def levels(read: Callable[[int, int], FloatArray], length: int) -> Levels:
     return np.asarray(10 * np.log10(smooth + 1e-12), np.float32)
 
 
-def speakers(found: Levels, names: Sequence[str]) -> tuple[list[Turn], list[Voice]]:
+def speakers(found: Levels, names: Sequence[str]) -> ChannelSpeakers:
     """Who speaks when, a speaker for each channel that is heard, in the order of channels.
 
     Raises SameSoundError where fewer than two channels differ.
     """
     if not len(found):
-        return [], []
+        return ChannelSpeakers((), (), ())
     usual = np.percentile(found, _FIRST, axis=0)
     heard = np.flatnonzero(usual > max(float(usual.max()) + _FAINT, _SILENT))
     if len(heard) < 2:
@@ -77,8 +87,12 @@ def speakers(found: Levels, names: Sequence[str]) -> tuple[list[Turn], list[Voic
     for _ in range(_PASSES):
         speaking = _speaking(found[:, heard], _usual(found[:, heard], speaking, usual[heard]))
     turns = [turn for column in range(len(heard)) for turn in _of(speaking[:, column], column)]
-    voices = [Voice(name=names[int(channel)] if channel < len(names) else "") for channel in heard]
-    return sorted(turns, key=lambda turn: (turn.start, turn.end)), voices
+    channels = tuple(heard.tolist())
+    return ChannelSpeakers(
+        channels,
+        tuple(Voice(name=names[one] if one < len(names) else "") for one in channels),
+        tuple(sorted(turns, key=lambda turn: (turn.start, turn.end))),
+    )
 
 
 def _different(found: Levels) -> list[int]:

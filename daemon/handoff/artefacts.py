@@ -8,9 +8,8 @@
     transcript.json   TRANSCRIBE  → ALIGN, PUBLISH
     aligned.jsonl     ALIGN       → the next ALIGN      what was tried and what came of it
     alignment.json    ALIGN       → PUBLISH
-    channels.npy      PREPARE     → DIARIZE       the channels that are heard, if asked for
     voices.npz        DIARIZE     → the next DIARIZE    what it heard: speakers can be counted anew
-    speakers.json     DIARIZE     → PUBLISH
+    speakers.json     DIARIZE     → PUBLISH       (PREPARE → PUBLISH, if speakers are channels)
     outputs.py tells of what PUBLISH reads and writes besides.
 
 Each JSON artefact carries the nonce of the attempt that wrote it: a result counts only if its
@@ -24,7 +23,7 @@ import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from daemon.domain.job import Identity, Stage
 from daemon.domain.speakers import Diarization
@@ -36,8 +35,6 @@ REQUEST = "request.json"
 OPTIONS = "options.json"
 AUDIO = "audio.npy"
 PARTIAL_AUDIO = "audio.npy.partial"
-CHANNELS = "channels.npy"
-PARTIAL_CHANNELS = "channels.npy.partial"
 PREPARED = "prepared.json"
 SEGMENTS = "segments.jsonl"
 TRANSCRIPT = "transcript.json"
@@ -57,8 +54,6 @@ _MAX_BYTES = 500_000_000  # of an artefact: the words of hundreds of hours
 LARGE = (
     AUDIO,
     PARTIAL_AUDIO,
-    CHANNELS,
-    PARTIAL_CHANNELS,
     "tracks.partial",
     OUTPUT_SET,  # before the files that it promises
     OUTPUTS,
@@ -91,7 +86,7 @@ class JobRequest:
     # machine ("auto"), or everybody's ("asr").
     fallback: str = "segments"
     speakers: str = "off"  # how they are told apart: by their "voices", or by "channels"
-    tracks: str = "mix"  # of several audio tracks: "mix" or "first"
+    tracks: str = "mix"  # of several audio tracks: "mix", "first" or "all"
     translate: bool = False  # into English
     min_speakers: int = 1
     max_speakers: int = 20
@@ -140,8 +135,29 @@ class Chapter:
 
 
 @dataclass(frozen=True, slots=True)
+class Lane:
+    """A track or channel that is transcribed by itself: `seconds` of audio.npy from `offset`."""
+
+    name: Line
+    offset: Time
+    seconds: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class TrackState:
+    """An audio track of the file; `left_out` says why it was not transcribed, if it was not."""
+
+    name: Line
+    left_out: Line = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
-    """What PREPARE found. `speech` is (start, end) in seconds, in order; `recorded_at` ISO 8601."""
+    """What PREPARE found. `speech` is (start, end) in seconds of audio.npy; `recorded_at` ISO 8601.
+
+    `lanes` are several, or none: then audio.npy is the recording, `duration` seconds long. They are
+    its `tracks`, a transcript each, or `channels` with a speaker each, who share a transcript.
+    """
 
     sha256: Line
     bytes: Count
@@ -156,6 +172,14 @@ class Prepared:
     artist: Line | None = None
     album: Line | None = None
     chapters: tuple[Chapter, ...] = ()
+    lanes: tuple[Lane, ...] = ()
+    lanes_are: Literal["tracks", "channels"] = "tracks"
+    tracks: tuple[TrackState, ...] = ()  # if there are several
+
+    @property
+    def audio_seconds(self) -> float:
+        """How much there is to transcribe."""
+        return max([self.duration, *(lane.offset + lane.seconds for lane in self.lanes)])
 
 
 def write_artefact(path: Path, nonce: str, content: object) -> None:

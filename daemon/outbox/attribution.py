@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import accumulate, groupby, pairwise
 
 from daemon.domain.speakers import Diarization, Turn
 from daemon.domain.transcript import Json, Segment
@@ -110,30 +110,40 @@ def _parts(
     segment: Segment, timeline: _Timeline, before: int | None
 ) -> Iterator[tuple[Segment, int | None]]:
     """The segment's parts, each with its speaker."""
-    borders = _borders(segment)
-    if not borders:
+    if not _borders(segment):
         yield segment, timeline.speaker(segment.start, segment.end, before)
         return
     spoken: list[int | None] = []
     for word in segment.words:
         before = timeline.speaker(word.start, word.end, before)
         spoken.append(before)
-    first = 0
     runs = [(speaker, len(list(run))) for speaker, run in groupby(spoken)]
-    for speaker, length in runs:
-        last = first + length
+    ends = list(accumulate(length for _, length in runs))
+    parts = split_at(segment, ends)
+    yield from zip(parts, (speaker for speaker, _ in runs), strict=True)
+
+
+def split_at(segment: Segment, words: Sequence[int]) -> Iterator[Segment]:
+    """The segment's parts before each of these words, which are indices in order.
+
+    Unsplit where its words are not its text.
+    """
+    borders = _borders(segment)
+    edges = [0, *(at for at in words if 0 < at < len(segment.words)), len(segment.words)]
+    if not borders or len(edges) == 2:
+        yield segment
+        return
+    for first, last in pairwise(edges):
+        if first == last:
+            continue
         is_last = last == len(segment.words)
-        yield (
-            replace(
-                segment,
-                start=segment.start if first == 0 else segment.words[first].start,
-                end=segment.end if is_last else segment.words[last - 1].end,
-                text=segment.text[borders[first] : borders[last]].strip(),
-                words=segment.words[first:last],
-            ),
-            speaker,
+        yield replace(
+            segment,
+            start=segment.start if first == 0 else segment.words[first].start,
+            end=segment.end if is_last else segment.words[last - 1].end,
+            text=segment.text[borders[first] : borders[last]].strip(),
+            words=segment.words[first:last],
         )
-        first = last
 
 
 def _borders(segment: Segment) -> list[int]:

@@ -17,7 +17,7 @@ from daemon.domain.speakers import Diarization
 from daemon.domain.transcript import Alignment, Doubt, Json, Recognition, Segment, coverage
 from daemon.domain.validation import to_json
 from daemon.handoff.artefacts import Prepared
-from daemon.outbox import attribution
+from daemon.outbox import attribution, lanes
 from daemon.outbox.timestamps import settle_times
 
 # What timing.json tells of; of DIARIZE only if it was begun.
@@ -57,12 +57,48 @@ class Delivery:
             replace(segment, words=alignment.words.get(segment.id, ()))
             for segment in recognition.segments
         ]
-        segments = settle_times(joined, prepared.duration)
         speakers: tuple[str, ...] = ()
         if diarization is not None:
             speakers = attribution.labels(diarization, names)
-            segments = attribution.attribute(segments, diarization.turns, speakers)
+        if prepared.lanes and prepared.lanes_are == "channels":
+            segments = lanes.merged(joined, prepared.lanes, speakers, prepared.duration)
+            check = lanes.checks(recognition.check, prepared.lanes)
+            recognition = replace(recognition, check=check)
+        else:
+            segments = settle_times(joined, prepared.duration)
+            if diarization is not None:
+                segments = attribution.attribute(segments, diarization.turns, speakers)
         return cls(job, prepared, recognition, alignment, segments, options, diarization, speakers)
+
+    @classmethod
+    def of_tracks(
+        cls,
+        job: Job,
+        prepared: Prepared,
+        recognition: Recognition,
+        alignment: Alignment,
+        options: Mapping[str, object],
+        diarization: Diarization | None = None,
+        names: Sequence[str] = (),
+    ) -> list[Delivery]:
+        """As `of`, for every transcript that the job has: several where tracks have one each."""
+        if not prepared.lanes or prepared.lanes_are == "channels":
+            return [cls.of(job, prepared, recognition, alignment, options, diarization, names)]
+        deliveries = []
+        for lane in prepared.lanes:
+            said = lanes.recognition_of(recognition, lane)
+            deliveries.append(
+                cls.of(
+                    job,
+                    replace(prepared, duration=lane.seconds, lanes=()),
+                    said,
+                    replace(alignment, words=lanes.words_of(alignment.words, said, lane)),
+                    {**options, "track": lane.name},
+                    diarization and lanes.turns_of(diarization, lane),
+                    names,
+                )
+            )
+        return deliveries
 
     @property
     def name_fields(self) -> dict[str, str]:
@@ -164,6 +200,9 @@ def _provenance(delivery: Delivery) -> Json:
         "artist": prepared.artist,
         "album": prepared.album,
         "chapters": [asdict(chapter) for chapter in prepared.chapters],
+        "tracks": [
+            {"name": track.name, "left_out": track.left_out or None} for track in prepared.tracks
+        ],
         "warnings": [*prepared.warnings, *recognition.warnings],
         "backend": recognition.backend,
         "device": recognition.device,

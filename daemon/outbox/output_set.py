@@ -62,26 +62,34 @@ class OutputSetRenderer:
     def render(self) -> OutputSet:
         """Write the files. Raises OSError, and InvalidArtefactError for what it was to render."""
         cpu_before = time.process_time()
-        order, output = self._order, self._order.config.output
-        delivery = _delivery(order, self._folder)
-        document = documents.transcript(delivery, output.compact)
+        first, *others = _deliveries(self._order, self._folder)
         building = self._folder / artefacts.PARTIAL_OUTPUTS
         for left in (building, self._folder / artefacts.OUTPUTS):
             shutil.rmtree(left, ignore_errors=True)
         building.mkdir(mode=0o700)
-        stages = documents.stages(order.job, order.records, time.time())
-        self._render_formats(document, stages, building)
-        document["provenance"]["warnings"] += self._missing
-        self._write(building, "json", json_bytes(document))
-        records = self._with_cost(time.process_time() - cpu_before)
-        timing = documents.timing(delivery, records, time.time(), output.compact)
-        self._write(building, TIMING_SUFFIX, json_bytes(timing))
+        for number, delivery in enumerate([first, *others], 1):
+            prefix = "" if number == 1 else f"track{number}."
+            self._render_delivery(delivery, building, prefix, cpu_before)
         sync_folder(building)
         building.rename(self._folder / artefacts.OUTPUTS)
-        name = named(output.name, delivery.name_fields)
-        return OutputSet(name, self._sizes, _facts(delivery), tuple(self._missing))
+        name = named(self._order.config.output.name, first.name_fields)
+        return OutputSet(name, self._sizes, _facts(first), tuple(self._missing))
 
-    def _render_formats(self, document: Json, stages: Json, building: Path) -> None:
+    def _render_delivery(
+        self, delivery: Delivery, building: Path, prefix: str, cpu_before: float
+    ) -> None:
+        """One transcript; the files of a further track have a `prefix` of their own."""
+        order, compact = self._order, self._order.config.output.compact
+        document = documents.transcript(delivery, compact)
+        stages = documents.stages(order.job, order.records, time.time())
+        self._render_formats(document, stages, building, prefix)
+        document["provenance"]["warnings"] += self._missing
+        self._write(building, f"{prefix}json", json_bytes(document))
+        records = self._with_cost(time.process_time() - cpu_before)
+        timing = documents.timing(delivery, records, time.time(), compact)
+        self._write(building, prefix + TIMING_SUFFIX, json_bytes(timing))
+
+    def _render_formats(self, document: Json, stages: Json, building: Path, prefix: str) -> None:
         config, job = self._order.config, self._order.job
         folder = config.paths.outbox / inside_inbox(job.source, real_path(config.paths.inbox))
 
@@ -105,7 +113,7 @@ class OutputSetRenderer:
                 traceback.print_exc(file=sys.stderr)
                 self._leave_out(name, f"{type(error).__name__}: {error}"[:500])
             else:
-                self._write(building, FORMATS[name].suffix, data)
+                self._write(building, prefix + FORMATS[name].suffix, data)
             _append(log, _ENDED)
 
     def _leave_out(self, name: str, reason: str) -> None:
@@ -140,12 +148,13 @@ def _append(log: Path, entry: str) -> None:
         file.write(f"{entry}\n")
 
 
-def _delivery(order: PublishOrder, folder: Path) -> Delivery:
+def _deliveries(order: PublishOrder, folder: Path) -> list[Delivery]:
+    """The job's transcripts: one, or one for each track."""
     recognition = artefacts.read_recognition(folder)
     alignment = _alignment(folder, recognition.segments)
     options = artefacts.read_options(folder)
     options["align"] = alignment.status is not AlignmentStatus.SKIPPED
-    delivery = Delivery.of(
+    deliveries = Delivery.of_tracks(
         order.job,
         artefacts.read_prepared(folder),
         recognition,
@@ -154,7 +163,8 @@ def _delivery(order: PublishOrder, folder: Path) -> Delivery:
         _diarization(folder, recognition.segments, order.config),
         order.config.speakers.names,
     )
-    return replace(delivery, segments=corrected(delivery.segments, order.config.vocabulary.replace))
+    wanted = order.config.vocabulary.replace
+    return [replace(one, segments=corrected(one.segments, wanted)) for one in deliveries]
 
 
 def _diarization(folder: Path, segments: Sequence[Segment], config: Config) -> Diarization | None:

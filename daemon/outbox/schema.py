@@ -123,6 +123,11 @@ class Chapter(_Shape):
     title: str
 
 
+class Track(_Shape):
+    name: str
+    left_out: str | None = about("Why it was not transcribed; null if it was.")
+
+
 class Versions(BaseModel):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, str]
@@ -135,6 +140,9 @@ class Options(_Shape):
     initial_prompt: bool = about("Whether there was one, or hot words.")
     task: Literal["translate"] = optional(
         "translate, if the text was to be in English; otherwise absent."
+    )
+    track: str = optional(
+        "The track whose transcript this is, where every track has one; otherwise absent."
     )
     align: bool = about("Whether alignment is switched on.")
 
@@ -155,6 +163,7 @@ class Provenance(_Shape):
     artist: str | None = about("Who made it, by its own tags; null if they do not say.")
     album: str | None = about("The album or series, by its own tags; null if they do not say.")
     chapters: list[Chapter] = about("The recording's own chapters, in seconds.")
+    tracks: list[Track] = about("The recording's audio tracks, if it has several.")
     warnings: list[str] = about(
         "Damage that was met while decoding, and what in the transcript deserves doubt."
     )

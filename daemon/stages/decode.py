@@ -1,7 +1,7 @@
 """Decoding: any container that PyAV reads, to one 16 kHz voice track, from one open descriptor.
 
 Read in this order: container.py opens the file; tracks.py decodes each audio track and puts every
-sample at its time, with clock.py; channels.py makes one channel of them all.
+sample at its time, with clock.py; channels.py makes one channel of them all, lanes.py writes it.
 """
 
 from __future__ import annotations
@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
-import numpy as np
-from numpy.lib import format as npy
-
-from daemon.audio import SAMPLE_RATE, to_int16
-from daemon.stages import channels, elementary
+from daemon.handoff.artefacts import Lane, TrackState
+from daemon.stages import elementary, lanes
 from daemon.stages.container import Opened, UnreadableError, is_protected, opened
-from daemon.stages.kept_channels import write_channels
+from daemon.stages.lanes import Mix
 from daemon.stages.metadata import Metadata, metadata_of
 from daemon.stages.selection import MeasuredTrack, TrackChoice, select
+from daemon.stages.track_names import track_names
 from daemon.stages.tracks import Hole, Track, TrackWriter
 
 __all__ = ["Decoded", "UnreadableError", "decode"]
@@ -46,7 +44,8 @@ class Decoded:
     metadata: Metadata
     warnings: tuple[str, ...]
     is_cut_off: bool = False  # it is shorter than its own header says
-    channels: tuple[str, ...] = ()  # names of the columns of `channels_target`, if it was asked for
+    lanes: tuple[Lane, ...] = ()  # if there are several
+    tracks: tuple[TrackState, ...] = ()  # if there are several
 
 
 def decode(
@@ -56,13 +55,13 @@ def decode(
     progress: OnProgress,
     on_bytes: Callable[[int], None] = lambda _: None,
     choice: TrackChoice = "mix",
-    channels_target: Path | None = None,
+    channels_apart: bool = False,
 ) -> Decoded:
     """Decode what is heard in `file` to `target`, an .npy of shape (samples,), int16.
 
     `progress` gets (seconds decoded, seconds declared); `on_bytes` how much was written to disk, as
-    it is written. `channels_target`, if given, gets the channels that are heard, each by itself:
-    an .npy of shape (samples, channels), int16, as long as `target`.
+    it is written. With `channels_apart`, or `choice` "all", several channels or tracks lie behind
+    one another in it.
 
     Raises UnreadableError for anything that is not a recording, or is longer than `max_seconds`.
     """
@@ -75,18 +74,17 @@ def decode(
             end = max(track.end for track in tracks)
             measured = select(tracks, choice, lambda seconds: progress(seconds, end))
             heard = [one for one in measured if not one.left_out]
-            seconds = _write(target, heard, progress, on_bytes)
-            names: tuple[str, ...] = ()
-            if channels_target is not None:
-                names = write_channels(channels_target, heard, round(seconds * SAMPLE_RATE))
+            mixes = _mixes(recording, heard, choice, channels_apart)
+            written = lanes.write(target, mixes, progress, on_bytes)
             return Decoded(
-                seconds=seconds,
+                seconds=max(lane.seconds for lane in written),
                 container=recording.name,
                 codec=heard[0].track.stream.codec_context.name,
                 metadata=metadata_of(recording.container, heard[0].track.stream, recording.start),
                 warnings=_warnings(recording, measured),
                 is_cut_off=any(_lacking(recording, one.track) for one in heard),
-                channels=names,
+                lanes=written if len(written) > 1 else (),
+                tracks=_states(measured),
             )
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -146,28 +144,24 @@ def _read_packets(
             )
 
 
-def _write(
-    target: Path,
-    heard: Sequence[MeasuredTrack],
-    progress: OnProgress,
-    on_bytes: Callable[[int], None],
-) -> float:
-    """Mix the tracks into `target`; return how many seconds that gave."""
-    parts = [part for one in heard for part in one.parts]
-    weighted = [(samples, channels.weights(levels)) for samples, levels in parts]
-    loud = max(float(levels.loud.max(initial=0.0)) for _, levels in parts)
-    steady = all(bool(levels.steady.all()) for _, levels in parts)
-    factor = channels.gain(loud, steady, max(levels.peak for _, levels in parts))
-    total = round(max(one.track.end for one in heard) * SAMPLE_RATE)
-    with target.open("wb") as file:
-        header = {"descr": "<i2", "fortran_order": False, "shape": (total,)}
-        npy.write_array_header_1_0(file, header)
-        for start, block in channels.mixed(weighted, total):
-            progress(start / SAMPLE_RATE, total / SAMPLE_RATE)
-            samples = to_int16(block * np.float32(factor))
-            file.write(samples.tobytes())
-            on_bytes(samples.nbytes)
-    return total / SAMPLE_RATE
+def _mixes(
+    recording: Opened, heard: Sequence[MeasuredTrack], choice: TrackChoice, channels_apart: bool
+) -> list[Mix]:
+    """What is transcribed by itself: everything together, each track, or each channel."""
+    if not channels_apart:
+        return lanes.by_track(heard) if choice == "all" else [lanes.mixed(heard)]
+    names = track_names(recording.file)
+
+    def name_of(one: MeasuredTrack, channel: int) -> str:
+        mono = all(levels.loud.size == 1 for _, levels in one.parts)
+        return names.get(channel, "") or (one.title if mono else "")
+
+    return lanes.by_channel(heard, name_of)
+
+
+def _states(tracks: Sequence[MeasuredTrack]) -> tuple[TrackState, ...]:
+    several = len(tracks) > 1
+    return tuple(TrackState(one.name, one.left_out) for one in tracks) if several else ()
 
 
 def _warnings(recording: Opened, tracks: Sequence[MeasuredTrack]) -> tuple[str, ...]:

@@ -23,6 +23,8 @@ from daemon.stages.serve import Channel, Handler, serve
 if TYPE_CHECKING:
     from daemon.diarization.networks import Networks
 
+# PREPARE tells speakers by channels, which are mixed otherwise.
+_TOO_LATE = "its channels were not kept: speakers.mode was not channels when it was decoded"
 _NICE = 10  # below the transcriber and the aligner
 
 
@@ -39,7 +41,7 @@ def _handler() -> Handler:
         folder, nonce = channel.request.folder, channel.request.nonce
         job = JobRequest.read(folder)
         if job.speakers == "channels":
-            found = _by_channels(folder)
+            found = Diarization(DiarizationStatus.FAILED, _TOO_LATE, "channels")
             artefacts.write_artefact(folder / artefacts.SPEAKERS, nonce, found)
             return
         try:
@@ -57,24 +59,6 @@ def _handler() -> Handler:
         artefacts.write_artefact(folder / artefacts.SPEAKERS, nonce, found)
 
     return diarize
-
-
-def _by_channels(folder: Path) -> Diarization:
-    """A speaker for each channel; the reason why not, where the channels cannot tell."""
-    from daemon.audio import Recording  # noqa: PLC0415
-    from daemon.diarization import channels  # noqa: PLC0415
-
-    if not (folder / artefacts.CHANNELS).exists():
-        reason = "its channels were not kept: speakers.mode was not channels when it was decoded"
-        return Diarization(DiarizationStatus.FAILED, reason, "channels")
-    recording = Recording(folder / artefacts.CHANNELS)
-    try:
-        turns, voices = channels.speakers(channels.levels(recording.read, len(recording)), ())
-    except channels.SameSoundError as error:
-        return Diarization(DiarizationStatus.FAILED, str(error), "channels")
-    return Diarization(
-        DiarizationStatus.COMPLETE, method="channels", voices=tuple(voices), turns=tuple(turns)
-    )
 
 
 def _networks() -> Networks:

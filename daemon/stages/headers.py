@@ -65,6 +65,20 @@ def examine(file: BufferedReader) -> Header:
     return Header()
 
 
+def riff_chunk(file: BufferedReader, wanted: bytes, longest: int) -> bytes:
+    """The content of a chunk of a WAV or RF64 file, at most `longest` bytes; empty without it."""
+    size = os.fstat(file.fileno()).st_size
+    try:
+        if _read(file, 0, 12)[8:] != b"WAVE":
+            return b""
+        for name, at, length in _chunks(file, 12, size, "<"):
+            if name == wanted:
+                return _peek(file, at, min(length, longest))
+    except struct.error:  # it ends within a chunk's header
+        pass
+    return b""
+
+
 def _riff(file: BufferedReader, size: int) -> Header:
     rate, long_size, long_at = 0, 0, None
     for name, at, length in _chunks(file, 12, size, "<"):

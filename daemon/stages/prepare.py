@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import os
 import shutil
 import stat
 from io import BufferedReader
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from daemon.domain.job import FailureKind, Identity
 from daemon.files.atomic import sha256_of_open
@@ -18,27 +20,27 @@ from daemon.handoff.artefacts import JobRequest, Prepared
 from daemon.stages import sandbox
 from daemon.stages.serve import Channel, Handler, StageError, serve
 
+if TYPE_CHECKING:
+    from daemon.stages.selection import TrackChoice
+
 
 def _handler(early: _Early | None = None) -> Handler:
     from daemon.stages import decode, speech  # noqa: PLC0415 - heavy, and stdout must be guarded
 
     def prepare(channel: Channel) -> None:
-        folder = channel.request.folder
+        folder, nonce = channel.request.folder, channel.request.nonce
         job = JobRequest.read(folder)
         partial = folder / artefacts.PARTIAL_AUDIO
-        wants_channels = job.speakers == "channels"
-        channels = folder / artefacts.PARTIAL_CHANNELS if wants_channels else None
+        apart = job.speakers == "channels"
         try:
             with _open(job, early) as file:
-                decoded, sha256 = _read(file, job, partial, channels, channel)
-            if channels is not None:
-                channels.replace(folder / artefacts.CHANNELS)
+                decoded, sha256 = _read(file, job, partial, channel, apart)
+                if apart:
+                    decoded = _by_channels(file, job, partial, channel, decoded)
             _sync(partial)
             partial.replace(folder / artefacts.AUDIO)
         finally:
             partial.unlink(missing_ok=True)
-            if channels is not None:
-                channels.unlink(missing_ok=True)
         prepared = Prepared(
             sha256=sha256,
             bytes=job.identity.size,
@@ -53,12 +55,14 @@ def _handler(early: _Early | None = None) -> Handler:
             warnings=decoded.warnings,
             is_cut_off=decoded.is_cut_off,
             speech=speech.find(folder / artefacts.AUDIO, channel.progress),
+            lanes=decoded.lanes,
+            lanes_are="channels" if apart else "tracks",
+            tracks=decoded.tracks,
         )
-        nonce = channel.request.nonce
         artefacts.write_artefact(folder / artefacts.PREPARED, nonce, prepared)
 
     def _read(
-        file: BufferedReader, job: JobRequest, target: Path, channels: Path | None, channel: Channel
+        file: BufferedReader, job: JobRequest, target: Path, channel: Channel, apart: bool
     ) -> tuple[decode.Decoded, str]:
         """Decode and digest the very bytes that were settled."""
         try:
@@ -69,8 +73,8 @@ def _handler(early: _Early | None = None) -> Handler:
                 job.max_seconds,
                 channel.progress,
                 on_bytes=room.take,
-                choice="first" if job.tracks == "first" else "mix",
-                channels_target=channels,
+                choice=_choice(job.tracks),
+                channels_apart=apart,
             )
         except decode.UnreadableError as error:
             _still_the_same(file, job)  # it may be unreadable because it is still growing
@@ -81,7 +85,33 @@ def _handler(early: _Early | None = None) -> Handler:
         _still_the_same(file, job)
         return decoded, sha256
 
+    def _by_channels(
+        file: BufferedReader,
+        job: JobRequest,
+        target: Path,
+        channel: Channel,
+        decoded: decode.Decoded,
+    ) -> decode.Decoded:
+        """With a speaker for each channel; where they cannot tell, mixed as usual."""
+        from daemon.diarization.channels import SameSoundError  # noqa: PLC0415 - a rare wish
+        from daemon.stages import cross_talk  # noqa: PLC0415
+
+        try:
+            lanes, found = cross_talk.separate(target, decoded.lanes)
+            decoded = dataclasses.replace(decoded, lanes=lanes)
+        except SameSoundError as error:
+            found = cross_talk.failed(error)
+            if decoded.lanes:
+                decoded, _ = _read(file, job, target, channel, apart=False)
+        nonce = channel.request.nonce
+        artefacts.write_artefact(target.with_name(artefacts.SPEAKERS), nonce, found)
+        return decoded
+
     return prepare
+
+
+def _choice(tracks: str) -> TrackChoice:
+    return "first" if tracks == "first" else "all" if tracks == "all" else "mix"
 
 
 class _Room:

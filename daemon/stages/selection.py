@@ -17,7 +17,7 @@ from daemon.stages import channels
 from daemon.stages.channels import Levels, Samples
 from daemon.stages.tracks import Track
 
-TrackChoice = Literal["mix", "first"]
+TrackChoice = Literal["mix", "first", "all"]
 
 _NO_LANGUAGE = frozenset({"", "und", "mul", "mis", "zxx", "unk"})  # ISO 639-2's non-answers
 _SILENT = "it is silent"
@@ -47,10 +47,13 @@ class MeasuredTrack:
         return max((float(levels.loud.max(initial=0.0)) for _, levels in self.parts), default=0.0)
 
     @property
+    def title(self) -> str:
+        return " ".join(str(self.track.stream.metadata.get("title", "")).split())
+
+    @property
     def name(self) -> str:
         """For a person: its number, and its title or language if it has them."""
-        tags = self.track.stream.metadata
-        what = ", ".join(text for text in (tags.get("title", ""), self.language) if text)
+        what = ", ".join(text for text in (self.title, self.language) if text)
         return f"track {self.number} ({what})" if what else f"track {self.number}"
 
     @property
@@ -88,13 +91,17 @@ def _why_not(
     """Why `one` is not transcribed beside the `chosen` tracks; empty if it is."""
     disposition = one.track.stream.disposition
     language = chosen[0].language if chosen else ""
+    beside = choice != "all"  # in one transcript
     reasons = (
         (not one.parts, "nothing in it could be decoded"),
         (channels.is_silent(one.loud, loudest), _SILENT),
-        *((bool(disposition & flag), f"it is {what}") for flag, what in _INSTEAD),
+        *(
+            (choice != "all" and bool(disposition & flag), f"it is {what}")
+            for flag, what in _INSTEAD
+        ),
         (bool(chosen) and choice == "first", "only the first track is wanted"),
         (
-            bool(one.language and language) and one.language != language,
+            beside and bool(one.language and language) and one.language != language,
             f"it is in another language than {chosen[0].name if chosen else ''}",
         ),
         (any(_same_sound(one, other) for other in chosen), _COPY),

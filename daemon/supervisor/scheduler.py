@@ -251,7 +251,7 @@ class Scheduler:
     def _limits(self, job: Job, stage: Stage) -> AttemptLimits:
         audio = 0.0
         if stage is not Stage.PREPARE:
-            audio = artefacts.read_prepared(self._context.folder(job.id)).duration
+            audio = artefacts.read_prepared(self._context.folder(job.id)).audio_seconds
         return AttemptLimits.of(self._context.config, stage, audio)
 
 

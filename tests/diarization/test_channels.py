@@ -25,9 +25,10 @@ def _sides() -> tuple[FloatArray, list[kit.Spoken]]:
 
 
 def _found(sides: FloatArray, names: tuple[str, ...] = ()) -> list[kit.Spoken]:
-    turns, voices = speakers(levels(lambda start, end: sides[start:end], len(sides)), names)
+    found = speakers(levels(lambda start, end: sides[start:end], len(sides)), names)
     return [
-        (turn.start, turn.end, voices[turn.speaker].name or "ab"[turn.speaker]) for turn in turns
+        (turn.start, turn.end, found.voices[turn.speaker].name or "ab"[turn.speaker])
+        for turn in found.turns
     ]
 
 

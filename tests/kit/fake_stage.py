@@ -64,6 +64,8 @@ def _prepare() -> Handler:
             ),
             warnings=(),
             is_cut_off=False,
+            lanes=(),
+            tracks=(),
         )
 
     decoder.decode = decode  # type: ignore[attr-defined]

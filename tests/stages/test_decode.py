@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -379,26 +380,71 @@ def test_float_samples_above_full_scale_are_not_clipped(tmp_path: Path) -> None:
     assert np.mean(np.abs(audio) > 0.99) < 0.01
 
 
+def _lanes(
+    path: Path, choice: TrackChoice = "mix", channels_apart: bool = False
+) -> tuple[Decoded, list[dict[int, float]]]:
+    """What is decoded of `path`, and the beeps of each lane."""
+    target = path.with_name("lanes.npy")
+    with path.open("rb") as file:
+        decoded = decode(
+            file, target, 1e6, lambda *_: None, choice=choice, channels_apart=channels_apart
+        )
+    audio = Recording(target)
+    starts = [round(lane.offset * 16_000) for lane in decoded.lanes]
+    assert all(later - earlier > 30 * 16_000 for earlier, later in pairwise(starts))
+    return decoded, [
+        heard(audio[at : at + round(lane.seconds * 16_000)])
+        for at, lane in zip(starts, decoded.lanes, strict=True)
+    ]
+
+
 def test_the_channels_each_by_itself(tmp_path: Path) -> None:
     """For telling people with a microphone each apart; what is silent is no channel."""
     sounds = np.stack([beeps.beeps(4), np.zeros(4 * _RATE, np.float32), beeps.beeps(4, first=50)])
     later = Sound(
-        beeps.beeps(2, first=70), "flac", layout="mono", stamp=lambda seconds: seconds + 1
+        beeps.beeps(2, first=70),
+        "flac",
+        layout="mono",
+        stamp=lambda seconds: seconds + 1,
+        tags={"title": "Guest"},
     )
     path = write(tmp_path / "a.mkv", Sound(sounds, "flac"), later)
-    (tmp_path / "out").mkdir()
-    target = tmp_path / "out" / "channels.npy"
-    with path.open("rb") as file:
-        decoded = decode(
-            file, tmp_path / "out" / "a.npy", 1e6, lambda *_: None, channels_target=target
-        )
-    assert decoded.channels == ("track 1, channel 1", "track 1, channel 3", "track 2, channel 1")
-    kept = np.load(target)
-    assert (kept.dtype, len(kept)) == (np.int16, len(np.load(tmp_path / "out" / "a.npy")))
-    found = [heard(column / 32_767) for column in kept.T]
+    decoded, found = _lanes(path, channels_apart=True)
+    assert [lane.name for lane in decoded.lanes] == ["", "", "Guest"]
+    assert [lane.seconds for lane in decoded.lanes] == pytest.approx([4.0] * 3, abs=0.01)
     expected = [_every_second(4), {50 + at: at for at in range(4)}, {70: 1.0, 71: 2.0}]
     for got, wanted in zip(found, expected, strict=True):
         assert got == pytest.approx(wanted, abs=_EXACT)
+
+
+def test_a_field_recorder_names_its_channels(tmp_path: Path) -> None:
+    sounds = np.stack([beeps.beeps(3), np.zeros(3 * _RATE, np.float32), beeps.beeps(3, first=50)])
+    path = write(tmp_path / "a.wav", Sound(sounds, "pcm_s16le"))
+    tracks = "".join(
+        f"<TRACK><CHANNEL_INDEX>{index}</CHANNEL_INDEX><INTERLEAVE_INDEX>{index}</INTERLEAVE_INDEX>"
+        f"<NAME>{name}</NAME></TRACK>"
+        for index, name in enumerate(("Ada &amp; Co", "", "Bob"), 1)
+    )
+    chunk = f"<BWFXML><TRACK_LIST>{tracks}</TRACK_LIST></BWFXML>".encode()
+    with path.open("ab") as file:
+        file.write(b"iXML" + struct.pack("<I", len(chunk)) + chunk)
+    decoded, _ = _lanes(path, channels_apart=True)
+    assert [lane.name for lane in decoded.lanes] == ["Ada & Co", "Bob"]
+
+
+def test_every_track_by_itself_if_asked_for(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.mkv",
+        Sound(beeps.beeps(4), tags={"language": "eng", "title": "Room"}),
+        Sound(np.zeros((2, 4 * _RATE), np.float32)),
+        Sound(beeps.beeps(3, first=50), stamp=lambda at: at + 0.5, tags={"language": "ger"}),
+    )
+    decoded, found = _lanes(path, choice="all")
+    assert [lane.name for lane in decoded.lanes] == ["track 1 (Room, eng)", "track 3 (ger)"]
+    assert found[0] == pytest.approx(_every_second(4), abs=_EXACT)
+    assert found[1] == pytest.approx({50 + at: at + 0.5 for at in range(3)}, abs=_EXACT)
+    assert [track.left_out for track in decoded.tracks] == ["", "it is silent", ""]
+    assert decoded.warnings == ()
 
 
 # --- tracks
