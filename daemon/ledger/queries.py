@@ -112,6 +112,15 @@ class LedgerQueries:
         ).fetchone()
         return job_of(row) if row else None
 
+    def last_delivered(self, source: Path, before: int) -> Job | None:
+        """The latest delivered job of this path, of those with a smaller number than `before`."""
+        row = self._db.execute(
+            f"SELECT {JOB_COLUMNS} FROM jobs WHERE source = ? AND id < ? AND next = ?"
+            " AND stem IS NOT NULL ORDER BY id DESC LIMIT 1",
+            (os.fsencode(source), before, Stage.DONE),
+        ).fetchone()
+        return job_of(row) if row else None
+
     def delivered_content(self, sha256: str) -> Job | None:
         """The latest delivered job of these very bytes, whatever their name was."""
         row = self._db.execute(

@@ -6,7 +6,6 @@ What the results are made of is rendered before, by a process of its own: output
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
@@ -22,11 +21,9 @@ from daemon.files.renaming import UNSPEAKABLE
 from daemon.handoff import artefacts
 from daemon.handoff.outputs import OutputSet
 from daemon.ledger.ledger import Ledger
-from daemon.outbox import documents, placing, provenance
+from daemon.outbox import documents, placing, provenance, superseded
 from daemon.outbox.archive import StaysError, file_away, remove, report_of
-
-_EMPTY_SECONDS = 10.0  # for which a folder in the inbox stays empty before it is removed
-_FINDERS = ".DS_Store"  # the Finder's own file in every folder that was looked at
+from daemon.outbox.emptied import EmptiedFolders
 
 
 class Publisher:
@@ -45,7 +42,7 @@ class Publisher:
         self._may_break_off = may_break_off  # around what takes long
         self._stems = placing.StemIndex(config.paths.outbox)
         self._stems_of = PurePosixPath()  # the folder inside the outbox that `_stems` is about
-        self._emptied: dict[Path, float] = {}  # folders in the inbox that a recording has left
+        self.emptied = EmptiedFolders(config.paths.inbox)
 
     def use(self, config: Config) -> None:
         """From now on, these settings hold."""
@@ -54,8 +51,8 @@ class Publisher:
     def publish(self, job: Job, outputs: OutputSet) -> list[Path]:
         """Put the rendered outputs into the outbox. Raises OSError if it cannot take them."""
         files = outputs.paths(self._jobs / str(job.id))
-        stem, wanted = job.stem, outputs.name
-        inside = PurePosixPath(stem).parent if stem is not None else self._inside(job)
+        stem, wanted = job.stem or self._stem_of_half(job), outputs.name
+        inside = PurePosixPath(stem).parent if stem is not None else self.inside(job)
         outbox = self._config.paths.outbox / inside
         if self._config.paths.outbox.is_dir():
             outbox.mkdir(parents=True, exist_ok=True)
@@ -80,6 +77,14 @@ class Publisher:
             self._stems.add(name)
             stem = None
 
+    def _stem_of_half(self, job: Job) -> str | None:
+        """The name of what was delivered of the recording's first part, which is withdrawn."""
+        half = superseded.half_before(self._ledger, self._jobs, job)
+        if half is None or not superseded.withdraw(half, self._config.paths.outbox):
+            return None
+        self._ledger.reserve(job.id, half.stem)
+        return half.stem
+
     def _share(self, paths: Sequence[Path]) -> None:
         """Give the results the mode and the group that the configuration names."""
         output, outbox = self._config.output, self._config.paths.outbox
@@ -94,7 +99,8 @@ class Publisher:
             for path in (*paths, *inside):
                 shutil.chown(path, group=output.group)
 
-    def _inside(self, job: Job) -> PurePosixPath:
+    def inside(self, job: Job) -> PurePosixPath:
+        """The folder below the inbox that the recording lies in; outbox and done/ mirror it."""
         return inside_inbox(job.source, real_path(self._config.paths.inbox))
 
     def _index(self, inside: PurePosixPath) -> None:
@@ -113,7 +119,7 @@ class Publisher:
 
     def was_published(self, job: Job, sha256: str) -> bool:
         """Whether the outbox holds a transcript of these bytes under this recording's name."""
-        outbox = self._config.paths.outbox / self._inside(job)
+        outbox = self._config.paths.outbox / self.inside(job)
         return provenance.holds(outbox, stem_of(job.source), job.name, sha256)
 
     def is_delivered(self, stem: str) -> bool:
@@ -136,7 +142,7 @@ class Publisher:
         else:
             done = self._mirrored(job, self._config.paths.done)
             file_away(job.source, now, done, self._may_break_off)
-        self._note_emptied(job)
+        self.emptied.note(job.source.parent)
 
     def quarantine(self, job: Job) -> tuple[Path, str]:
         """Move a failed source to failed/, unless sources are kept; write NAME.error.json there.
@@ -153,29 +159,15 @@ class Publisher:
                 target = (now and file_away(job.source, now, failed, self._may_break_off)) or target
             except StaysError as error:
                 stays = str(error)
-            self._note_emptied(job)
+            self.emptied.note(job.source.parent)
         return self._write_report(target, documents.error(job, records, target.name)), stays
 
     def _mirrored(self, job: Job, folder: Path) -> Path:
         """The same folder inside done/ or failed/ as in the inbox; made if `folder` is there."""
-        target = folder / self._inside(job)
+        target = folder / self.inside(job)
         if folder.is_dir():
             target.mkdir(parents=True, exist_ok=True)
         return target
-
-    def _note_emptied(self, job: Job) -> None:
-        if self._inside(job) != PurePosixPath():
-            self._emptied[job.source.parent] = time.monotonic()
-
-    def remove_emptied(self, after_seconds: float = _EMPTY_SECONDS) -> None:
-        """Remove folders of the inbox that recordings left, once nothing has come for a while."""
-        now = time.monotonic()
-        due = [folder for folder, since in self._emptied.items() if now - since >= after_seconds]
-        for folder in sorted(due, key=lambda folder: len(folder.parts), reverse=True):
-            del self._emptied[folder]
-            for emptied in (folder, *folder.parents):
-                if emptied == real_path(self._config.paths.inbox) or not _is_removed(emptied):
-                    break
 
     def _write_report(self, file: Path, content: Json) -> Path:
         """Beside `file`; under a plain name where the volume cannot hold that one."""
@@ -192,14 +184,3 @@ class Publisher:
     def clear(self, job: Job) -> None:
         """Drop what a finished job does not need any more."""
         artefacts.drop_large(self._jobs / str(job.id))
-
-
-def _is_removed(folder: Path) -> bool:
-    """Remove a folder that holds nothing, or nothing but the Finder's own file."""
-    try:
-        if [entry.name for entry in folder.iterdir()] == [_FINDERS]:
-            (folder / _FINDERS).unlink()
-        folder.rmdir()  # which fails, as it should, if anything is in it
-    except OSError:
-        return False
-    return True

@@ -96,7 +96,7 @@ class Admission:
         self._admit(settled, {_kept(job.identity): job for job in absent}, unix_time)
         self._drop_the_gone(absent, {_kept(one.identity) for one in fresh}, unix_time)
         self._mention(look.reasons)
-        self._context.publisher.remove_emptied()
+        self._context.publisher.emptied.remove()
         return self.settling > before
 
     def _unread(self, seen: LedgerScan, fresh: Iterable[Candidate]) -> list[Candidate]:

@@ -36,6 +36,7 @@ from daemon.supervisor.crash_recovery import (
     sweep_orphans,
 )
 from daemon.supervisor.events import EventQueue, InboxChanged, InboxRead, StopRequested
+from daemon.supervisor.healing import Healing
 from daemon.supervisor.held_jobs import HeldJobs
 from daemon.supervisor.inbox_watch import InboxWatch, NoInbox
 from daemon.supervisor.last_steps import LastSteps
@@ -165,7 +166,12 @@ class Application:
                 watcher = Watcher(inbox, pending.post, config.watch.recursive)
             reader = Reader[Look](lambda: self._events.put(InboxRead()), context.clock)
             watch = InboxWatch(context, admission, watcher, reader, before_look, secure)
-            retention = Retention(context)
+            retention, healing = Retention(context), Healing(context)
+
+            def on_turn() -> None:
+                retention.tidy()
+                healing.look()
+
             loop = Supervisor(
                 context,
                 self._events,
@@ -173,13 +179,13 @@ class Application:
                 transitions,
                 watch,
                 drain,
-                on_turn=retention.tidy,
+                on_turn=on_turn,
                 settings=settings,
                 status=status,
             )
             is_done = loop.run()
             if drain:
-                context.publisher.remove_emptied(after_seconds=0.0)
+                context.publisher.emptied.remove(after_seconds=0.0)
             return is_done
 
     def drain(self, on_turn: Callable[[], None] = lambda: None, only: int | None = None) -> None:

@@ -240,3 +240,49 @@ def test_stopped_while_it_waits_a_file_is_simply_found_again_f04(make: MakeDaemo
     wait_until(lambda: daemon.inbox_names() == ["waits.wav"], "it was dropped")
     daemon.kill()
     assert daemon.drained().violations() == []
+
+
+_HASTY = {"watch": {"settle_seconds": 0.1, "rescan_seconds": 0.2, "patience_seconds": 0.0}}
+
+
+@pytest.mark.parametrize("begins", ["the first half", "a header"])
+def test_what_was_filed_away_too_early_is_healed_when_the_rest_arrives(
+    make: MakeDaemon, begins: str
+) -> None:
+    """Its writer is on another machine: nobody can see that it is still open."""
+    daemon = make(_HASTY)
+    paths = daemon.config.paths
+    daemon.drop(recording(begins), "talk.wav")
+    daemon.start()
+    filed = paths.done if begins == "the first half" else paths.failed
+    daemon.wait_for("done" if filed == paths.done else "failed")
+    with (filed / "talk.wav").open("ab") as file:
+        file.write(b"and the rest\n")
+    daemon.wait_until(lambda: "and the rest" in _text(daemon, "talk"), "it was delivered whole")
+    daemon.wait_until(lambda: not daemon.inbox_names(), "it was filed away")
+    daemon.end()
+    assert sorted(path.name for path in paths.outbox.glob("*.txt")) == ["talk.txt"]
+    assert [path.name for path in paths.done.iterdir()] == ["talk.wav"]
+    assert not list(paths.failed.iterdir())
+
+
+def test_a_half_result_that_somebody_has_changed_stays(make: MakeDaemon) -> None:
+    daemon = make(_HASTY)
+    paths = daemon.config.paths
+    daemon.drop(recording("the first half"), "talk.wav")
+    daemon.start()
+    daemon.wait_for("done")
+    edited = paths.outbox / "talk.txt"
+    edited.write_text("my notes")
+    later = time.time() + 60
+    os.utime(edited, (later, later))
+    daemon.drop(recording("the first half\nand the rest"), "talk.wav")
+    daemon.wait_for("done", 2)
+    daemon.end()
+    assert edited.read_text() == "my notes"
+    assert "and the rest" in _text(daemon, "talk (2)")
+
+
+def _text(daemon: FaultDaemon, stem: str) -> str:
+    path = daemon.config.paths.outbox / f"{stem}.txt"
+    return path.read_text() if path.exists() else ""

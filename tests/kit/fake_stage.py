@@ -39,6 +39,8 @@ from tests.kit.fake_recording import behaviour, said
 from tests.kit.misbehaviour import Start, act
 
 SECONDS = 4.0  # what every fake recording lasts
+# What a recording says that is cut off, or cannot be read at all, until WHOLE_WITH is in it.
+CUT_OFF_WITHOUT, READABLE_WITH, WHOLE_WITH = b"the first half", b"a header", b"and the rest"
 CONTENT = "fake-recording"  # in the job's folder: the bytes that PREPARE read
 _HEADER = b"{'descr': '<f4', 'fortran_order': False, 'shape': (64,), }"
 _SILENCE = b"\x93NUMPY\x01\x00\x76\x00" + _HEADER.ljust(117) + b"\n" + bytes(4 * 64)
@@ -50,10 +52,13 @@ def _prepare() -> Handler:
     detector = types.ModuleType("daemon.stages.speech")
 
     class UnreadableError(Exception):
-        pass
+        is_final = False
 
     def decode(file: BinaryIO, target: Path, *_: object, **__: object) -> types.SimpleNamespace:
-        target.with_name(CONTENT).write_bytes(file.read())
+        content = file.read()
+        target.with_name(CONTENT).write_bytes(content)
+        if READABLE_WITH in content and WHOLE_WITH not in content:
+            raise UnreadableError("its beginning is there, but not its end")
         target.write_bytes(_SILENCE)
         return types.SimpleNamespace(
             seconds=SECONDS,
@@ -63,7 +68,7 @@ def _prepare() -> Handler:
                 recorded_at=None, title=None, artist=None, album=None, chapters=()
             ),
             warnings=(),
-            is_cut_off=False,
+            is_cut_off=CUT_OFF_WITHOUT in content and WHOLE_WITH not in content,
             lanes=(),
             tracks=(),
         )

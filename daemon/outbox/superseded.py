@@ -1,0 +1,37 @@
+"""A delivery of a recording's first part, withdrawn when the whole recording is delivered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from daemon.domain.job import Job
+from daemon.files.state_folder import TIMING_SUFFIX
+from daemon.handoff import artefacts
+from daemon.handoff.artefacts import InvalidArtefactError
+from daemon.ledger.ledger import Ledger
+from daemon.outbox.placing import JSON
+from daemon.rendering.formats import FORMATS
+
+
+def half_before(ledger: Ledger, jobs: Path, job: Job) -> Job | None:
+    """The delivered job of the same file that was cut off and shorter, if its results are last."""
+    earlier = ledger.last_delivered(job.source, before=job.id)
+    if earlier is None or earlier.stem is None or earlier.identity.size >= job.identity.size:
+        return None
+    try:
+        cut_off = artefacts.read_prepared(jobs / str(earlier.id)).is_cut_off
+    except InvalidArtefactError:
+        return None
+    return earlier if cut_off else None
+
+
+def withdraw(half: Job, outbox: Path) -> bool:
+    """Remove its results; False, and nothing is removed, if anybody has changed one since."""
+    suffixes = (JSON, TIMING_SUFFIX, *(form.suffix for form in FORMATS.values()))
+    paths = [outbox / f"{half.stem}.{suffix}" for suffix in suffixes]
+    there = [path for path in paths if path.is_file()]
+    if any(path.stat().st_mtime > (half.finished_at or 0.0) for path in there):
+        return False
+    for path in there:  # the JSON first: what is left without it counts for nothing
+        path.unlink(missing_ok=True)
+    return True
