@@ -112,6 +112,14 @@ class LedgerQueries:
         ).fetchone()
         return job_of(row) if row else None
 
+    def is_latest(self, job: Job) -> bool:
+        """Whether no later job has been of that path."""
+        (found,) = self._db.execute(
+            "SELECT EXISTS (SELECT 1 FROM jobs WHERE source = ? AND id > ?)",
+            (os.fsencode(job.source), job.id),
+        ).fetchone()
+        return not found
+
     def last_delivered(self, source: Path, before: int) -> Job | None:
         """The latest delivered job of this path, of those with a smaller number than `before`."""
         row = self._db.execute(

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from daemon.audio import SAMPLE_RATE, FloatArray
 
-BLOCK = 60 * SAMPLE_RATE  # samples looked at in one go
+BLOCK = 60 * SAMPLE_RATE  # samples looked at in one go, of all channels together
 _STEP = SAMPLE_RATE // 10  # samples that a level is measured over
 _FAINT = 10 ** (-50 / 20)  # of the loudest: beneath, a channel or track is as good as silent
 _SILENT = 1e-5  # -100 dB: beneath, it is silent whatever the others are
@@ -28,9 +29,38 @@ _USUAL = 0.05  # … and at this one it is not
 _MOST_GAIN = 300.0  # 50 dB
 _PEAK = 0.9  # full scale is 1
 
-# Decoded samples that wait on disk: eleven bits at every level, so that a quiet voice, and what is
-# left where channels cancel, lose nothing that can be heard; and half of float32's size.
-Samples = NDArray[np.float16]
+
+class Samples:
+    """Decoded samples that wait on disk: 16-bit floats of shape (samples, channels).
+
+    They have eleven bits at every level, so that a quiet voice, and what is left where channels
+    cancel, lose nothing that can be heard. They are read, not mapped: memory does not grow with
+    the recording.
+    """
+
+    SIZE = 2  # bytes
+
+    def __init__(self, path: Path, channels: int) -> None:
+        self._path = path
+        self.channels = channels
+        self._length = path.stat().st_size // (self.SIZE * channels)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def read(self, start: int, end: int) -> FloatArray:
+        """The samples from one index to another, or fewer at the end."""
+        count = max(min(end, self._length) - start, 0) * self.channels
+        offset = start * self.SIZE * self.channels
+        if count == 0:
+            return np.zeros((0, self.channels), np.float32)
+        found = np.fromfile(self._path, np.float16, count, offset=offset)
+        return found.reshape(-1, self.channels).astype(np.float32)
+
+    def blocks(self) -> Iterator[FloatArray]:
+        """All of them, as many at a time as memory is to hold however many channels there are."""
+        step = max(BLOCK // self.channels // _STEP, 1) * _STEP
+        return (self.read(start, start + step) for start in range(0, self._length, step))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +79,22 @@ class Levels:
 
 
 def measure(samples: Samples, progress: Callable[[float], None] = lambda _: None) -> Levels:
-    """Look at all of a part, of shape (samples, channels); exact zeros are no sound.
+    """Look at all of a part; exact zeros are no sound.
 
     `progress` gets the seconds looked at.
     """
-    channels = samples.shape[1]
+    channels = samples.channels
     covariance = np.zeros((channels, channels))
+    seen = 0
     powers: list[FloatArray] = []
     peaks: list[FloatArray] = []
-    for block in _blocks(samples):
+    for block in samples.blocks():
         change = np.diff(block, axis=0, prepend=block[:1])
         covariance += change.T @ change
         powers.append(_steps(change**2).mean(axis=1))
         peaks.append(np.abs(_steps(block)).max(axis=(1, 2)))
-        progress(len(powers) * BLOCK / SAMPLE_RATE)
+        seen += len(block)
+        progress(seen / SAMPLE_RATE)
     power = np.concatenate(powers) if powers else np.zeros((0, channels), np.float32)
     loud, floor = np.zeros(channels), np.zeros(channels)
     for channel in range(channels):
@@ -122,11 +154,12 @@ def gain(loud: float, steady: bool, peak: float) -> float:
 def mixed(
     parts: Sequence[tuple[Samples, NDArray[np.float64]]], total: int
 ) -> Iterator[tuple[int, FloatArray]]:
-    """The weighted sum of parts of shape (samples, channels): first samples, blocks (samples,)."""
-    for start in range(0, total, BLOCK):
-        block = np.zeros(min(BLOCK, total - start), np.float32)
+    """The weighted sum of parts: index of the first sample, blocks of shape (samples,)."""
+    step = BLOCK // max((samples.channels for samples, _ in parts), default=1)
+    for start in range(0, total, step):
+        block = np.zeros(min(step, total - start), np.float32)
         for samples, factors in parts:
-            piece = samples[start : start + len(block)].astype(np.float32)
+            piece = samples.read(start, start + len(block))
             block[: len(piece)] += piece @ factors.astype(np.float32)
         yield start, block
 
@@ -140,11 +173,6 @@ def alike(one: Levels, other: Levels) -> bool:
     if first.std() == 0 or second.std() == 0:
         return False
     return bool(np.corrcoef(first, second)[0, 1] > _SAME_SOUND)
-
-
-def _blocks(samples: Samples) -> Iterator[FloatArray]:
-    for start in range(0, len(samples), BLOCK):
-        yield samples[start : start + BLOCK].astype(np.float32)
 
 
 def _signs(covariance: NDArray[np.float64]) -> NDArray[np.float64]:

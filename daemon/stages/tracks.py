@@ -24,7 +24,6 @@ from daemon.stages.elementary import LostTime
 
 MAX_CHANNELS = 64  # more than any recorder has; a damaged header may say anything
 
-_SAMPLE_BYTES = 2
 _BATCH = SAMPLE_RATE  # samples resampled before they are written
 _SHORTEST_GAP = 0.02  # seconds
 _LONG_GAP = 1.0  # seconds: shorter ones are left by codecs that do not send silence
@@ -43,18 +42,15 @@ class Hole:
 
 @dataclass(slots=True)
 class Part:
-    """What a track holds in one number of channels: float16 of shape (samples, channels)."""
+    """What a track holds in one number of channels."""
 
     path: Path
     channels: int
     file: BinaryIO
 
     def samples(self) -> Samples:
-        """All of it, memory-mapped, once the file is closed; silence where nothing was written."""
-        size = self.path.stat().st_size // (_SAMPLE_BYTES * self.channels)
-        if size == 0:
-            return np.zeros((0, self.channels), np.float16)
-        return np.memmap(self.path, np.float16, "r", shape=(size, self.channels))
+        """All of it, once the file is closed."""
+        return Samples(self.path, self.channels)
 
 
 class TrackWriter:
@@ -124,7 +120,7 @@ class TrackWriter:
         clean = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
         clean = np.clip(clean, -_LOUDEST, _LOUDEST).astype("<f2")
         part = self._part(samples.shape[1])
-        part.file.seek(position * _SAMPLE_BYTES * part.channels)
+        part.file.seek(position * Samples.SIZE * part.channels)
         part.file.write(clean.tobytes())
         self.end = position + len(samples)
         self._on_bytes(clean.nbytes)

@@ -44,6 +44,8 @@ class Healing:
         for job in latest:
             if context.unix_time() - (job.finished_at or 0.0) > _DAY or not self._is_half(job):
                 continue
+            if not context.ledger.is_latest(job):  # it has been put back, and read again since
+                continue
             for path in self._filed(job):
                 if _has_grown(path, job.identity):
                     self._put_back(job, path)

@@ -15,7 +15,7 @@ from daemon.domain.job import FailureKind, Identity
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import Prepared
 from daemon.handoff.protocol import Ready, Request
-from tests.kit import recordings
+from tests.kit import fault_recordings, recordings
 from tests.kit.accuracy import AUDIO, truth_of
 from tests.kit.stage_process import StageProcess, failed, request_for, stage
 
@@ -217,3 +217,17 @@ def test_the_recording_is_not_touched(preparing: StageProcess, tmp_path: Path) -
     before = Identity.of(source.stat())
     _prepared(preparing, request_for(source, tmp_path / "job"))
     assert Identity.of(source.stat()) == before
+
+
+def test_memory_is_bounded_however_many_channels_there_are(
+    preparing: StageProcess, tmp_path: Path
+) -> None:
+    """A damaged header may say 64 channels of a recording that has one."""
+    source = tmp_path / "many.wav"
+    source.write_bytes(fault_recordings.wav(40.0, rate=8000, channels=64, level=900))
+    request = request_for(source, tmp_path / "job")
+    preparing.ask(request)
+    receipt = preparing.receipt()
+    assert receipt.kind is None
+    decoded = 40 * 16_000 * 64 * 4  # bytes, as 32-bit floats
+    assert receipt.usage.peak_rss_bytes < 2.5 * decoded
