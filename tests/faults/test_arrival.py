@@ -259,7 +259,7 @@ def test_what_was_filed_away_too_early_is_healed_when_the_rest_arrives(
     with (filed / "talk.wav").open("ab") as file:
         file.write(b"and the rest\n")
     daemon.wait_until(lambda: "and the rest" in _text(daemon, "talk"), "it was delivered whole")
-    daemon.wait_until(lambda: (paths.done / "talk.wav").exists(), "it was filed away")
+    daemon.wait_until((paths.done / "talk.wav").exists, "it was filed away")
     time.sleep(1.0)  # several more looks
     daemon.end()
     assert len(daemon.events("grown")) == 1
