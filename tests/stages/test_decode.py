@@ -488,3 +488,19 @@ def test_the_first_track_alone_if_that_is_wanted(tmp_path: Path) -> None:
     decoded, audio = _decoded(path, "first")
     assert heard(audio) == pytest.approx(_every_second(4), abs=_EXACT)
     assert "only the first track is wanted" in decoded.warnings[0]
+
+
+@pytest.mark.parametrize("entry", [b"drms", b"enca", b"aavd"])
+def test_what_a_shop_protects_is_called_so(tmp_path: Path, entry: bytes) -> None:
+    """As iTunes, the standard's common encryption, and Audible mark a track that they encrypt."""
+    path = write(tmp_path / "a.m4b", Sound(beeps.beeps(4)))
+    content = path.read_bytes()
+    at = content.index(b"mp4a\0\0\0\0\0\0\0\1")
+    audio = content.index(b"mdat") + 4
+    noise = np.random.default_rng(1).bytes(2 * len(content))
+    end = content.index(b"moov") - 4 if content.index(b"moov") > audio else len(content)
+    encrypted = content[:audio] + noise[: end - audio] + content[end:]
+    path.write_bytes(encrypted[:at] + entry + encrypted[at + 4 :])
+    with pytest.raises(UnreadableError, match="DRM") as raised:
+        _decoded(path)
+    assert raised.value.is_final
