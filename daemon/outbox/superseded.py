@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from daemon.domain.job import Job
+from daemon.domain.suffixes import SUFFIXES
 from daemon.files.state_folder import TIMING_SUFFIX
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import InvalidArtefactError
 from daemon.ledger.ledger import Ledger
 from daemon.outbox.placing import JSON
-from daemon.rendering.formats import FORMATS
 
 
 def half_before(ledger: Ledger, jobs: Path, job: Job) -> Job | None:
@@ -27,7 +27,7 @@ def half_before(ledger: Ledger, jobs: Path, job: Job) -> Job | None:
 
 def withdraw(half: Job, outbox: Path) -> bool:
     """Remove its results; False, and nothing is removed, if anybody has changed one since."""
-    suffixes = (JSON, TIMING_SUFFIX, *(form.suffix for form in FORMATS.values()))
+    suffixes = (JSON, TIMING_SUFFIX, *SUFFIXES)
     paths = [outbox / f"{half.stem}.{suffix}" for suffix in suffixes]
     there = [path for path in paths if path.is_file()]
     if any(path.stat().st_mtime > (half.finished_at or 0.0) for path in there):
