@@ -47,6 +47,7 @@ def _encoded(recording: Path, target: Path, encoder: str) -> bytes:
     with av.open(recording) as source, av.open(target, "w") as sink:
         rate = 48_000 if encoder == "libopus" else 44_100
         stream = sink.add_stream(encoder, rate=rate, layout="mono")
+        stream.bit_rate = 96_000
         context = stream.codec_context
         resampler = av.AudioResampler(format=context.format, layout="mono", rate=rate)
         for frame in source.decode(audio=0):
