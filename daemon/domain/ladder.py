@@ -1,7 +1,10 @@
 """Which word times a segment gets: those of the aligner, Whisper's own, or evenly spread ones.
 
 The aligner's mean score decides. A model for another language, or one that does not hear this
-voice, gives times for every word, too; but its scores are low.
+voice, gives times for every word, too; but its scores are low. The mean of few words says little:
+one misheard word of two must not turn away an aligner that hears the rest of the recording well. So
+a segment's mean is drawn towards the recording's, the more the fewer words it has (shrinkage, as of
+James and Stein).
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from daemon.domain.transcript import (
 )
 
 FIT = 0.5  # mean score of a segment's words from which the aligner has heard them
+_PRIOR = 2  # words for which the recording's mean counts in each segment's
 _NAMED = 10  # segments that the reason lists
 
 Words = tuple[Word, ...]
@@ -34,9 +38,15 @@ class Aligned:
     reason: str = ""
 
     @property
-    def fit(self) -> bool:
-        heard = [word.score for word in self.words if word.source is WordSource.ALIGNED]
-        return not heard or fmean(heard) >= FIT
+    def scores(self) -> list[float]:
+        """Of the words that were heard."""
+        return [word.score for word in self.words if word.source is WordSource.ALIGNED]
+
+    def fits(self, recording: float) -> bool:
+        """Whether its words are to be believed, where the whole recording's mean score is that."""
+        scores = self.scores
+        total = sum(scores) + _PRIOR * recording
+        return not scores or total / (len(scores) + _PRIOR) >= FIT
 
 
 _NOT_TRIED = Aligned((), "it is in another language")
@@ -58,9 +68,11 @@ def climb(
         return Alignment(AlignmentStatus.PARTIAL, reason, "", own)
     words: dict[int, Words] = {}
     missing: dict[int, str] = {}
+    scores = [score for tried in aligned.values() for score in tried.scores]
+    mean = fmean(scores) if scores else 0.0
     for segment in segments:
         tried = aligned.get(segment.id, _NOT_TRIED)
-        if tried.words and tried.fit:
+        if tried.words and tried.fits(mean):
             words[segment.id] = tried.words
             continue
         missing[segment.id], words[segment.id] = _lower_rung(segment, tried)

@@ -49,6 +49,15 @@ def test_low_scores_lead_to_whispers_own_times_and_without_them_to_guesses() -> 
     ]
 
 
+def test_the_rest_of_the_recording_speaks_for_a_short_segment_but_not_for_a_long_one() -> None:
+    many = Aligned(MISHEARD.words * 3)
+    segments = [_segment(number, OWN) for number in range(30)]
+    result = climb(segments, {0: MISHEARD, 1: many} | dict.fromkeys(range(2, 30), HEARD), "m")
+    assert result.words[0] == MISHEARD.words
+    assert result.words[1] == OWN
+    assert "1 of 30 segments" in result.reason
+
+
 def test_another_language_is_not_for_the_files_aligner() -> None:
     result = climb([_segment(0), _segment(1, OWN, "fr")], {0: HEARD}, "m")
     assert result.status is AlignmentStatus.PARTIAL
