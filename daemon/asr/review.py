@@ -13,6 +13,7 @@ _POOR = -0.8  # mean log probability of a segment's tokens below which many word
 _UNSURE = 0.5  # probability of the language
 _MISSED = 1.0  # seconds of speech without text in one place that are worth a look
 _MANY = 3.0  # and altogether, worth a warning
+_NAMED = 3  # places that a warning is about, each
 _SILENT = -65.0  # dBFS
 _FRAME = 480  # samples, 30 ms
 _BLOCK = 20_000 * _FRAME  # samples looked at in one go: bounds memory
@@ -23,11 +24,13 @@ def review(
 ) -> tuple[tuple[str, ...], tuple[Doubt, ...]]:
     """Warnings for a person, and the spots worth a listen, the worst first.
 
-    `speech` is what voice-activity detection found in `audio` (16 kHz, mono).
+    `speech` is what voice-activity detection found in `audio` (16 kHz, mono); what the recogniser
+    itself has doubted is in `recognition.check`.
     """
     missed = list(_missed(recognition.segments, speech))
     poor = [segment for segment in recognition.segments if segment.avg_logprob < _POOR]
-    return tuple(_warnings(recognition, missed, poor, audio)), tuple(_doubts(missed, poor))
+    doubts = (*recognition.check, *_doubts(missed, poor))
+    return tuple(_warnings(recognition, missed, poor, audio)), doubts
 
 
 def _warnings(
@@ -41,6 +44,8 @@ def _warnings(
     seconds = sum(end - start for start, end in missed)
     if seconds >= _MANY:
         yield f"{seconds:.0f} s of speech were detected for which there is no text"
+    for doubt in recognition.check[:_NAMED]:
+        yield f"at {doubt.start:.1f} s: {doubt.reason}"
     if poor:
         yield f"{len(poor)} of {len(recognition.segments)} segments are little more than guesses"
     if recognition.segments and recognition.language_probability < _UNSURE:

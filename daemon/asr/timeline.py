@@ -15,7 +15,7 @@ from daemon.asr.chunks import Chunk
 from daemon.asr.quality import IMPOSSIBLE, SPARSE, Decoded, letters
 from daemon.asr.utterances import Reading, Utterance, read_utterances
 from daemon.audio import Waveform
-from daemon.domain.transcript import Segment
+from daemon.domain.transcript import Doubt, Segment
 
 _WORTH_LISTENING = 0.5  # seconds of speech left over in a chunk that are decoded again
 _LEAST_STEP = 1.0  # seconds that a chunk must have advanced before its rest is decoded
@@ -47,7 +47,8 @@ class _Said:
 class Timeline:
     """Collects the decoded chunks of one file and reports their segments in order.
 
-    `foreign` tells the language of a chunk that is not in the file's.
+    `foreign` tells the language of a chunk that is not in the file's. `left_out` are the places of
+    words that nobody can have said in the time they have.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Timeline:
         foreign: Callable[[Chunk], str | None] = lambda chunk: None,
     ) -> None:
         self.segments: list[Segment] = []
+        self.left_out: list[Doubt] = []
         self._audio = audio
         self._waiting = sorted(chunks, key=_start)
         self._finished: dict[Chunk, list[_Said]] = {}
@@ -120,7 +122,8 @@ class Timeline:
         ]
         if rest is not None and kept < len(said):
             self._replaced[rest] = said[kept]
-        said = [one for one in said[:kept] if one.text and not self._again(chunk, one)]
+        # Dots and notes are what Whisper writes where it hears no words.
+        said = [one for one in said[:kept] if letters(one.text) and not self._again(chunk, one)]
         return said or ([before] if before and rest is None else []), rest
 
     def _resume(
@@ -163,7 +166,10 @@ class Timeline:
         return _words(self._tokens.decode(list(chunk.context))).endswith(_words(said.text))
 
     def _report(self, said: _Said) -> None:
-        if letters(said.text) > IMPOSSIBLE * (said.end - said.start):
+        seconds = said.end - said.start
+        if letters(said.text) > IMPOSSIBLE * seconds:
+            reason = f"left out: {len(said.text)} characters cannot be said in {seconds:.2f} s"
+            self.left_out.append(Doubt(round(said.start, 3), round(said.end, 3), reason))
             return
         segment = Segment(
             id=len(self.segments),

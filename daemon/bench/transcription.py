@@ -16,8 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from daemon import audio
 from daemon.asr.ctranslate2_backend.conversion import converted
 from daemon.asr.recognizer import FileRequest, RecognitionOptions, Recognizer
 from daemon.audio import SAMPLE_RATE, FloatArray
@@ -47,7 +46,7 @@ def load(path: Path, folder: Path) -> Recording:
         decode.decode(file, npy, float("inf"), lambda *_: None)
     beside = path.with_suffix(".truth.json")
     truth = json.loads(beside.read_text(encoding="utf-8"))["text"] if beside.exists() else None
-    return Recording(path.stem, np.load(npy), npy, truth)
+    return Recording(path.stem, audio.Recording(npy)[:], npy, truth)
 
 
 def mlx_systems(model: Path) -> tuple[Recognizer, dict[str, Transcribe]]:

@@ -207,6 +207,17 @@ def test_what_nobody_can_have_said_is_left_out() -> None:
     text = [_ts(0), *_text("A", 8), _ts(7.96), _ts(7.96), *_text("B", 8), _ts(8)]
     assert listening.add(chunk, *text) == []
     assert listening.report == [("A", 0, 7.96)]
+    (doubt,) = listening.timeline.left_out
+    assert (doubt.start, doubt.end) == (7.96, 8)
+    assert "cannot be said in 0.04 s" in doubt.reason
+
+
+def test_dots_and_notes_are_no_text() -> None:
+    chunk = Chunk(0, 8, ((0, 8),))
+    listening = Listening(chunk)
+    dots = [ord(letter) for letter in "... ... ♪" if ord(letter) < T0]
+    listening.add(chunk, _ts(0), *dots, _ts(4), _ts(4), *_text("B", 4), _ts(8))
+    assert listening.report == [("B", 4, 8)]
 
 
 def test_silence_has_no_text() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from daemon.bench.accuracy import measure
-from daemon.bench.transcription import Recording
+from daemon.bench.transcription import Recording, load
 from daemon.bench.word_errors import WordErrors, word_errors
 from daemon.models.registry import BUNDLED
 
@@ -42,6 +42,12 @@ def test_every_system_is_measured_on_every_recording() -> None:
     deaf, right = measure("mlx", systems, recordings)
     assert (deaf.system, deaf.notes["dropped"], deaf.notes["errors"]) == ("deaf", 5, "100.0%")
     assert (right.system, right.notes["words"], right.notes["errors"]) == ("right", 5, "0.0%")
+
+
+def test_a_recording_is_what_a_recogniser_takes(tmp_path: Path) -> None:
+    recording = load(BUNDLED / "audio" / "jfk.flac", tmp_path)
+    assert recording.samples.dtype == np.float32
+    assert 0.1 < float(np.abs(recording.samples).max()) <= 1.0
 
 
 def test_every_bundled_truth_has_its_recording_and_a_licence() -> None:

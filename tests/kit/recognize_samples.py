@@ -21,9 +21,10 @@ from daemon.asr.mlx_backend.weights import load_model
 from daemon.asr.mlx_backend.whisper import KeysValues
 from daemon.asr.quality import Decoded
 from daemon.asr.recognizer import FileRequest, RecognitionOptions
+from daemon.asr.timeline import Timeline
 from daemon.asr.vocabulary import Vocabulary
 from daemon.audio import FloatArray
-from daemon.domain.transcript import Recognition, Segment
+from daemon.domain.transcript import Recognition
 from daemon.domain.validation import to_json
 from tests.kit.recognition import DEMO, audio_of, speech_in
 
@@ -85,8 +86,9 @@ def recognize(
     ]
 
 
-def _describe(language: Language, segments: Sequence[Segment]) -> Recognition:
-    return Recognition(language.code, language.probability, tuple(segments), "", "", "", "", {})
+def _describe(language: Language, timeline: Timeline) -> Recognition:
+    segments = tuple(timeline.segments)
+    return Recognition(language.code, language.probability, segments, "", "", "", "", {})
 
 
 def main() -> None:

@@ -108,7 +108,7 @@ class CTranslate2Recognizer:
         file = turn.file
         if file.timeline.complete:
             turns.close(turn)
-            file.request.on_done(self._recognition(file.languages.file, file.timeline.segments))
+            file.request.on_done(self._recognition(file.languages.file, file.timeline))
 
     def _encode(self, audio: Waveform, chunks: Sequence[Chunk]) -> Batch:
         features = np.stack([self._features(chunk.samples(audio)) for chunk in chunks])
@@ -119,11 +119,12 @@ class CTranslate2Recognizer:
         padded: FloatArray = np.pad(log_mel, [(0, 0), (0, _FRAMES - log_mel.shape[1])])
         return padded
 
-    def _recognition(self, language: Language, segments: Sequence[Segment]) -> Recognition:
+    def _recognition(self, language: Language, timeline: Timeline) -> Recognition:
         return Recognition(
             language=language.code,
             language_probability=language.probability,
-            segments=tuple(segments),
+            segments=tuple(timeline.segments),
+            check=tuple(timeline.left_out),
             backend="ctranslate2",
             device=self._device,
             model=self._name,

@@ -13,9 +13,9 @@ from daemon.asr.recognizer import FileRequest
 from daemon.asr.timeline import Timeline
 from daemon.asr.vocabulary import Vocabulary
 from daemon.audio import FloatArray
-from daemon.domain.transcript import Recognition, Segment
+from daemon.domain.transcript import Recognition
 
-Describe = Callable[[Language, Sequence[Segment]], Recognition]
+Describe = Callable[[Language, Timeline], Recognition]
 
 
 class OpenFile:
@@ -33,7 +33,7 @@ class OpenFile:
         self._describe = describe
 
     def close(self) -> None:
-        self.request.on_done(self._describe(self.languages.file, self.timeline.segments))
+        self.request.on_done(self._describe(self.languages.file, self.timeline))
 
 
 @dataclass(frozen=True, slots=True)

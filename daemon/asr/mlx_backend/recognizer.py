@@ -19,6 +19,7 @@ from daemon.asr.mlx_backend.engine import Engine
 from daemon.asr.mlx_backend.file_queue import FileTask, Queue
 from daemon.asr.mlx_backend.weights import load_model
 from daemon.asr.recognizer import FileRequest, RecognitionOptions
+from daemon.asr.timeline import Timeline
 from daemon.asr.vocabulary import Vocabulary
 from daemon.audio import SAMPLE_RATE, Span, Waveform
 from daemon.domain.transcript import Recognition, Segment
@@ -79,13 +80,14 @@ class MlxRecognizer:
     def listener(self) -> CrossAttentionListener:
         return CrossAttentionListener(self._whisper, self._vocabulary)
 
-    def _describe(self, language: Language, segments: Sequence[Segment]) -> Recognition:
+    def _describe(self, language: Language, timeline: Timeline) -> Recognition:
         """A finished file's artefact; what was freed with the file goes back to the system."""
         mx.clear_cache()
         return Recognition(
             language=language.code,
             language_probability=language.probability,
-            segments=tuple(segments),
+            segments=tuple(timeline.segments),
+            check=tuple(timeline.left_out),
             backend="mlx",
             device=device_name(),
             model=self._name,
