@@ -16,7 +16,6 @@ from daemon.files.state_folder import LEDGER
 from daemon.ledger.ledger import Ledger
 
 _NUMBER = re.compile(r"(?:#|job-)?0*(\d+)")
-_ALL = 1_000_000
 
 
 def number_of(which: str) -> int | None:
@@ -57,16 +56,21 @@ def find_job(
     """
     number = number_of(which)
     path = None if number is not None else path_of(which)
-    jobs = [job for job in (ledger.recent(_ALL) if ledger else []) if fits(job)]
-    if number is not None and (known := next((job for job in jobs if job.id == number), None)):
-        return known
+    numbered = ledger.job(number) if ledger and number is not None else None
+    if numbered is not None and fits(numbered):
+        return numbered
+
+    def newest(is_meant: Callable[[Job], bool]) -> Job | None:
+        jobs = ledger.newest() if ledger else iter(())
+        return next((job for job in jobs if is_meant(job) and fits(job)), None)
+
     if path is not None:
-        if known := next((job for job in jobs if _is_at(job, path, paths)), None):
+        if known := newest(lambda job: _is_at(job, path, paths)):
             return known
-        jobs = [job for job in jobs if _bears(job, path.name)]
-        also = f"; job {jobs[0].id} is of another file of that name" if jobs else ""
+        namesake = newest(lambda job: _bears(job, path.name))
+        also = f"; job {namesake.id} is of another file of that name" if namesake else ""
         raise DropscribeError(f"{printable(which)}: no {what} is of this file{also}")
-    if known := next((job for job in jobs if _bears(job, which)), None):
+    if known := newest(lambda job: _bears(job, which)):
         return known
     named = f"there is no {what} {number}" if number else f"{printable(which)}: no such {what}"
     raise DropscribeError(f"{named}; see: dropscribe jobs")

@@ -16,8 +16,6 @@ from daemon.files.moving import move_without_clobbering
 from daemon.files.state_folder import JOBS
 from daemon.handoff import artefacts
 
-_ALL = 1 << 31  # jobs
-
 
 def retry_stand_ins(config: Config) -> bool:
     """Move their recordings back into the inbox; False if one could not be.
@@ -47,8 +45,8 @@ def _made_by_stand_ins(config: Config) -> Iterator[tuple[Job, str]]:
     with opened_ledger(config.paths) as ledger:
         if ledger is None:
             return
-        finished = [job for job in ledger.recent(_ALL) if job.next is Stage.DONE]
-        for job in sorted(finished, key=lambda job: -job.id):
+        finished = (job for job in ledger.newest() if job.next is Stage.DONE)
+        for job in finished:
             folder = config.paths.state / JOBS / str(job.id)
             try:
                 sha256 = artefacts.read_prepared(folder).sha256

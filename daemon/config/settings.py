@@ -265,6 +265,7 @@ class Limits(_Table):
     keep_awake: bool = True
     stall_seconds: SomeSeconds = 300.0
     grace_seconds: Seconds = 3.0
+    keep_days: Annotated[int, Field(ge=0, le=36_500)] = 365
 
 
 class Notify(_Table):

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from daemon.domain.job import Candidate, Identity, Job, Stage
-from daemon.ledger.schema import JOB_COLUMNS, TERMINAL_SQL, identity_values, job_of
+from daemon.ledger.schema import ACTIVE_SQL, JOB_COLUMNS, identity_values, job_of
 
 # In memory, and only for as long as the connection lives.
 _SEEN = """
@@ -25,7 +25,7 @@ SELECT * FROM seen WHERE NOT EXISTS (
 ) ORDER BY source LIMIT ?
 """
 _ABSENT = f"""
-SELECT {JOB_COLUMNS} FROM jobs WHERE next NOT IN ({TERMINAL_SQL})
+SELECT {JOB_COLUMNS} FROM jobs WHERE next IN ({ACTIVE_SQL})
 AND NOT EXISTS (SELECT 1 FROM seen WHERE seen.source = jobs.source) ORDER BY id LIMIT ?
 """
 

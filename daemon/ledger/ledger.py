@@ -26,6 +26,7 @@ from daemon.ledger.schema import (
     RELOCATE,
     SCHEMA,
     SCHEMA_VERSION,
+    TERMINAL_SQL,
     Delivered,
     identity_values,
     job_of,
@@ -191,6 +192,17 @@ class Ledger(LedgerQueries):
                 "UPDATE jobs SET failed_stage = ?, failure_kind = ?, failure = ? WHERE id = ?",
                 (failure.stage, failure.kind, failure.message, job),
             )
+
+    def forget(self, jobs: Iterable[int]) -> None:
+        """Finished jobs leave the history. No number is ever given to another job."""
+        numbers = [(job,) for job in jobs]
+        with self._transaction() as db:
+            db.executemany(
+                "DELETE FROM stages WHERE job IN"
+                f" (SELECT id FROM jobs WHERE id = ? AND next IN ({TERMINAL_SQL}))",
+                numbers,
+            )
+            db.executemany(f"DELETE FROM jobs WHERE id = ? AND next IN ({TERMINAL_SQL})", numbers)
 
     def reserve(self, job: int, stem: str | None) -> None:
         """Bind the outputs' name to the job, before the first output appears."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from daemon.domain.job import Job, Stage, StageRecord
-from daemon.ledger.schema import JOB_COLUMNS, TERMINAL_SQL, job_of, record_of
+from daemon.ledger.schema import ACTIVE_SQL, JOB_COLUMNS, TERMINAL_SQL, job_of, record_of
 
 _PAGE = 500  # rows read at a time, so that the queue may change while it is walked through
 
@@ -28,13 +29,13 @@ class LedgerQueries:
 
     def active(self) -> list[Job]:
         rows = self._db.execute(
-            f"SELECT {JOB_COLUMNS} FROM jobs WHERE next NOT IN ({TERMINAL_SQL}) ORDER BY id"
+            f"SELECT {JOB_COLUMNS} FROM jobs WHERE next IN ({ACTIVE_SQL}) ORDER BY id"
         )
         return [job_of(row) for row in rows]
 
     def anything_active(self) -> bool:
         (found,) = self._db.execute(
-            f"SELECT EXISTS (SELECT 1 FROM jobs WHERE next NOT IN ({TERMINAL_SQL}))"
+            f"SELECT EXISTS (SELECT 1 FROM jobs WHERE next IN ({ACTIVE_SQL}))"
         ).fetchone()
         return bool(found)
 
@@ -74,8 +75,20 @@ class LedgerQueries:
 
     def recent(self, limit: int) -> list[Job]:
         """The newest jobs first."""
+        return list(islice(self.newest(), limit))
+
+    def newest(self) -> Iterator[Job]:
+        """Every job, the newest first; whoever has found what he sought need not take them all."""
+        last = 2**62
+        query = f"SELECT {JOB_COLUMNS} FROM jobs WHERE id < ? ORDER BY id DESC LIMIT {_PAGE}"
+        while rows := self._db.execute(query, (last,)).fetchall():
+            yield from map(job_of, rows)
+            last = int(rows[-1][0])
+
+    def oldest(self, after: int, limit: int) -> list[Job]:
+        """The oldest jobs with a higher id than `after`."""
         rows = self._db.execute(
-            f"SELECT {JOB_COLUMNS} FROM jobs ORDER BY id DESC LIMIT ?", (limit,)
+            f"SELECT {JOB_COLUMNS} FROM jobs WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
         )
         return [job_of(row) for row in rows]
 
@@ -107,7 +120,7 @@ class LedgerQueries:
     def delivered(self, source: Path, sha256: str) -> Job | None:
         """The finished job that already delivered these very bytes from this very path."""
         row = self._db.execute(
-            f"SELECT {JOB_COLUMNS} FROM jobs WHERE source = ? AND sha256 = ? AND next = ? LIMIT 1",
+            f"SELECT {JOB_COLUMNS} FROM jobs WHERE source = ? AND sha256 = ? AND +next = ? LIMIT 1",
             (os.fsencode(source), sha256, Stage.DONE),
         ).fetchone()
         return job_of(row) if row else None
@@ -132,7 +145,7 @@ class LedgerQueries:
     def delivered_content(self, sha256: str) -> Job | None:
         """The latest delivered job of these very bytes, whatever their name was."""
         row = self._db.execute(
-            f"SELECT {JOB_COLUMNS} FROM jobs WHERE sha256 = ? AND next = ? AND stem IS NOT NULL"
+            f"SELECT {JOB_COLUMNS} FROM jobs WHERE sha256 = ? AND +next = ? AND stem IS NOT NULL"
             " ORDER BY id DESC LIMIT 1",
             (sha256, Stage.DONE),
         ).fetchone()
@@ -148,8 +161,7 @@ class LedgerQueries:
 
     def reserved_stems(self, besides: int) -> set[str]:
         rows = self._db.execute(
-            "SELECT stem FROM jobs WHERE stem IS NOT NULL AND id != ?"
-            f" AND next NOT IN ({TERMINAL_SQL})",
+            f"SELECT stem FROM jobs WHERE stem IS NOT NULL AND id != ? AND next IN ({ACTIVE_SQL})",
             (besides,),
         )
         return {stem for (stem,) in rows}

@@ -18,9 +18,12 @@ from daemon.domain.job import (
     StageRecord,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 TERMINAL_SQL = ", ".join(f"'{stage}'" for stage in sorted(TERMINAL))
+# The same, told by what is active: so that an index on `next` finds these few among a million.
+ACTIVE_SQL = ", ".join(f"'{stage}'" for stage in Stage if stage not in TERMINAL)
+_DIGESTS = "CREATE INDEX IF NOT EXISTS jobs_by_digest ON jobs (sha256) WHERE sha256 IS NOT NULL;"
 SCHEMA = f"""
 CREATE TABLE jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -36,6 +39,7 @@ CREATE TABLE jobs (
 );
 CREATE UNIQUE INDEX one_active_job_a_path ON jobs (source) WHERE next NOT IN ({TERMINAL_SQL});
 CREATE INDEX jobs_by_next ON jobs (next);
+{_DIGESTS}
 CREATE TABLE stages (
     job INTEGER NOT NULL REFERENCES jobs (id),
     stage TEXT NOT NULL,
@@ -51,7 +55,7 @@ PRAGMA user_version = {SCHEMA_VERSION};
 """
 
 # How a database of an earlier version becomes one of the next: by the version it has.
-MIGRATIONS = {1: "ALTER TABLE stages ADD COLUMN kind TEXT NOT NULL DEFAULT '';"}
+MIGRATIONS = {1: "ALTER TABLE stages ADD COLUMN kind TEXT NOT NULL DEFAULT '';", 2: _DIGESTS}
 
 JOB_COLUMNS = (
     "id, source, size, mtime_ns, ctime_ns, inode, next, admitted_at, finished_at, stem,"

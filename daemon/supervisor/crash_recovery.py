@@ -17,7 +17,7 @@ from daemon.errors import TemporaryError
 from daemon.files.atomic import sweep_temporaries
 from daemon.files.faults import explain
 from daemon.files.real_path import real_path
-from daemon.files.state_folder import JOBS, LEDGER
+from daemon.files.state_folder import JOBS, LEDGER, TEMP_PREFIX
 from daemon.handoff import artefacts
 from daemon.ledger.ledger import CorruptLedgerError, Ledger
 from daemon.ledger.schema import Delivered
@@ -82,10 +82,13 @@ def sweep_folders(paths: Paths) -> None:
 
 def sweep_jobs(jobs: Path, ledger: Ledger) -> None:
     """Remove half-written files in the jobs' folders, and the large ones of finished jobs."""
+    large = frozenset(artefacts.LARGE)
     for folder in jobs.iterdir():
         with contextlib.suppress(OSError):
-            sweep_temporaries(folder)
-            if any((folder / name).exists() for name in artefacts.LARGE):
+            names = {path.name for path in folder.iterdir()}  # one look: there may be very many
+            if any(name.startswith(TEMP_PREFIX) for name in names):
+                sweep_temporaries(folder)
+            if not large.isdisjoint(names):
                 job = ledger.job(int(folder.name)) if folder.name.isdecimal() else None
                 if job is None or job.next in TERMINAL:
                     artefacts.drop_large(folder)

@@ -259,3 +259,49 @@ def test_a_ledger_of_an_earlier_version_is_taken_over(tmp_path: Path) -> None:
         assert ledger.record(job.id, Stage.PREPARE).starts == 1
         assert not ledger.is_new
     assert set(MIGRATIONS) == set(range(1, SCHEMA_VERSION))
+
+
+def test_only_finished_jobs_can_be_forgotten_and_their_numbers_are_not_given_again(
+    ledger: Ledger,
+) -> None:
+    over, active = _admit(ledger), _admit(ledger, TWO)
+    ledger.begin(over.id, Stage.PREPARE, 1.0)
+    ledger.move(over.id, Stage.GONE, 2.0)
+    ledger.forget([over.id, active.id])
+    assert [job.id for job in ledger.newest()] == [active.id]
+    assert ledger.record(over.id, Stage.PREPARE).starts == 0
+    assert _admit(ledger).id > active.id
+
+
+def test_no_question_of_a_turn_walks_through_the_finished_jobs(ledger: Ledger) -> None:
+    """There may be a million. Statistics would not help: the ledger never gathers any."""
+    asked: list[str] = []
+    db = ledger._db
+    db.set_trace_callback(asked.append)
+    ledger.anything_active()
+    ledger.active()
+    list(ledger.waiting(Stage.PREPARE))
+    ledger.active_at(ONE.path)
+    ledger.reserved_stems(besides=1)
+    ledger.delivered(ONE.path, "0")
+    ledger.delivered_content("0")
+    ledger.recovered(ONE.path, "0")
+    ledger.oldest(0, 10)
+    scan = ledger.compare([ONE])
+    scan.fresh(10)
+    scan.absent(Path("/in"), 10)
+    db.set_trace_callback(None)
+    questions = [query for query in asked if query.lstrip().startswith("SELECT")]
+    assert len(questions) >= 11
+    plans = [
+        (row[3], query) for query in questions for row in db.execute(f"EXPLAIN QUERY PLAN {query}")
+    ]
+    assert [plan for plan in plans if plan[0].startswith("SCAN jobs")] == []
+
+
+def test_every_job_is_walked_through_newest_first_and_some_oldest_first(ledger: Ledger) -> None:
+    many = [replace(ONE, path=Path(f"/in/{number}.wav")) for number in range(1200)]
+    ledger.admit(many, 1.0)
+    assert [job.id for job in ledger.newest()] == list(range(1200, 0, -1))
+    assert [job.id for job in ledger.recent(3)] == [1200, 1199, 1198]
+    assert [job.id for job in ledger.oldest(7, 2)] == [8, 9]

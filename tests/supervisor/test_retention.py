@@ -35,11 +35,41 @@ def test_only_what_we_filed_and_what_is_old_enough_goes(
             event_log=EventLog(),
             clock=lambda: 1.0,
             unix_time=lambda: 1_060.0 + later * DAY,
+            folder=lambda job: tmp_path / str(job),
         )
         retention = Retention(cast(Context, context), lambda path: discarded.append(path.name))
         retention.tidy()
         retention.tidy()  # not twice in a row
     assert discarded == gone
+
+
+@pytest.mark.parametrize(("days", "gone"), [(0, False), (7, True), (9, False)])
+def test_what_is_long_over_leaves_the_history(days: int, gone: bool, tmp_path: Path) -> None:
+    """But not while it could come in again, or be retried."""
+    queue = QueueOnDisk(tmp_path / "q", {"limits": {"keep_days": days}})
+    old, retriable = queue.done("old.wav", "old"), queue.failed("bad.wav")
+    given_up, kept = queue.failed("worse.wav"), queue.done("kept.wav", "kept")
+    (queue.config.paths.failed / "worse.wav").unlink()
+    kept.source.write_bytes(b"sound")
+    waiting = queue.waiting("waiting.wav")
+    jobs = queue.config.paths.state / "jobs"
+    for job in (old, retriable, given_up, kept, waiting):
+        (jobs / str(job.id)).mkdir(parents=True)
+        (jobs / str(job.id) / "voices.npz").write_bytes(b"whose voices these are")
+    with queue.ledger() as ledger:
+        context = SimpleNamespace(
+            config=queue.config,
+            ledger=ledger,
+            event_log=EventLog(),
+            clock=lambda: 1.0,
+            unix_time=lambda: 1_060.0 + 8 * DAY,
+            folder=lambda job: jobs / str(job),
+        )
+        Retention(cast(Context, context)).tidy()
+        left = {job.id for job in ledger.newest()}
+    over = {old.id, given_up.id} if gone else set()
+    assert {old.id, retriable.id, given_up.id, kept.id, waiting.id} - left == over
+    assert {int(path.name) for path in jobs.iterdir()} == left
 
 
 def test_the_trash_is_the_desktops_own(tmp_path: Path, home: Path) -> None:
