@@ -79,7 +79,7 @@ def resolve(macos: str, python: str, uv: str) -> Resolution:
             raise (OfflineError if offline else RuntimeError)(done.stderr.strip())
         packages = tomllib.loads(lock.read_text())["packages"]
     found = Resolution(macos, python)
-    tags = _tags(macos, python)
+    tags = tags_of(macos, python)
     for package in packages:
         name = package["name"]
         found.versions[name] = package["version"]
@@ -95,7 +95,7 @@ def resolve(macos: str, python: str, uv: str) -> Resolution:
     return found
 
 
-def _tags(macos: str, python: str) -> frozenset[Tag]:
+def tags_of(macos: str, python: str) -> frozenset[Tag]:
     major, minor = (int(part) for part in macos.split("."))
     version = tuple(int(part) for part in python.split("."))
     platforms = list(mac_platforms((major, minor), "arm64"))
@@ -121,6 +121,8 @@ def unused(found: Resolution) -> dict[str, int]:
     imported = set(json.loads(done.stdout.splitlines()[-1]))
     named = importlib.metadata.packages_distributions()
     used = {canonicalize_name(name) for module in imported for name in named.get(module, ())}
+    # A library that another package loads, and that is no module here.
+    used.add(canonicalize_name("mlx-metal"))
     return {name: size for name, size in found.sizes.items() if name not in used}
 
 
