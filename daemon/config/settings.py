@@ -270,6 +270,7 @@ class Limits(_Table):
 
 class Notify(_Table):
     macos: bool = False
+    finder_tags: bool = False
     hook: tuple[str, ...] = ()
     hook_seconds: Annotated[float, Field(gt=0, le=3600)] = 120.0
     webhook: Annotated[str, AfterValidator(_webhook)] = ""

@@ -21,7 +21,7 @@ from daemon.files.renaming import UNSPEAKABLE
 from daemon.handoff import artefacts
 from daemon.handoff.outputs import OutputSet
 from daemon.ledger.ledger import Ledger
-from daemon.outbox import documents, placing, provenance, superseded
+from daemon.outbox import documents, finder_tag, placing, provenance, superseded
 from daemon.outbox.archive import StaysError, file_away, remove, report_of
 from daemon.outbox.emptied import EmptiedFolders
 
@@ -141,7 +141,8 @@ class Publisher:
             remove(job.source, now)
         else:
             done = self._mirrored(job, self._config.paths.done)
-            file_away(job.source, now, done, self._may_break_off)
+            filed = file_away(job.source, now, done, self._may_break_off)
+            self._tag(filed, finder_tag.DONE)
         self.emptied.note(job.source.parent)
 
     def quarantine(self, job: Job) -> tuple[Path, str]:
@@ -156,11 +157,19 @@ class Publisher:
         if self._config.output.source != "keep":
             now = still_holds(job.source, job.identity, self._ledger.digest(job.id))
             try:
-                target = (now and file_away(job.source, now, failed, self._may_break_off)) or target
+                if now is not None:
+                    filed = file_away(job.source, now, failed, self._may_break_off)
+                    self._tag(filed, finder_tag.FAILED)
+                    target = filed or target
             except StaysError as error:
                 stays = str(error)
             self.emptied.note(job.source.parent)
         return self._write_report(target, documents.error(job, records, target.name)), stays
+
+    def _tag(self, filed: Path | None, tag: str) -> None:
+        """Not in the inbox: there, a changed attribute would make it another recording."""
+        if filed is not None and self._config.notify.finder_tags:
+            finder_tag.set_tag(filed, tag)
 
     def _mirrored(self, job: Job, folder: Path) -> Path:
         """The same folder inside done/ or failed/ as in the inbox; made if `folder` is there."""
