@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from daemon.asr.chunks import WINDOW
 from daemon.asr.recognizer import Listener, Piece
+from daemon.asr.word_starts import delay_starts
 from daemon.audio import SAMPLE_RATE, FloatArray, Waveform
 from daemon.domain.transcript import Segment, Word, WordSource
 
@@ -64,10 +65,12 @@ def _listen(
     fits = 0 < len(tokens) <= listener.room and 0 < len(samples) <= WINDOW * SAMPLE_RATE
     pieces = listener.pieces(samples, language, tokens) if fits else ()
     letters = _letters(pieces, start)
+    timed: list[Segment] = []
     for segment in group:
         words = _split(segment.text, language not in _UNSPACED)
         placed = (_word(word, list(islice(letters, len(word))), segment) for word in words)
-        yield replace(segment, words=tuple(word for word in placed if word is not None))
+        timed.append(replace(segment, words=tuple(word for word in placed if word is not None)))
+    yield from delay_starts(samples, start, timed)
 
 
 def _letters(pieces: Sequence[Piece], offset: float) -> Iterator[Piece]:
