@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from daemon.catalogue.database import Database, Entry, Passage
+from daemon.catalogue.reading import read
 from daemon.files.state_folder import TIMING_SUFFIX
-from daemon.rendering.material import Material
-from daemon.rendering.paragraphs import Paragraph
-from daemon.rendering.transcript import Transcript
 
 _BATCH = 200  # transcripts stored in one transaction
-_OPENING = 160  # characters
 _NO_TRANSCRIPTS = (f".{TIMING_SUFFIX}", ".verbose.json")
 
 
-def sync(database: Database, outbox: Path) -> int:
+def sync(
+    database: Database, outbox: Path, on_read: Callable[[int, int], None] = lambda done, of: None
+) -> int:
     """Bring `database` up to date with `outbox`; returns how many transcripts have changed.
 
-    What is no transcript is passed over. Raises OSError if the outbox cannot be read.
+    What is no transcript is passed over. `on_read` is called now and then with how many were read
+    of how many. Raises OSError if the outbox cannot be read.
     """
     there = dict(_documents(outbox))
     known = database.known()
@@ -31,10 +30,12 @@ def sync(database: Database, outbox: Path) -> int:
     changed = [stem for stem, state in there.items() if known.get(stem) != state]
     changed.sort(key=lambda stem: there[stem])  # the oldest first: ids follow the time
     for at in range(0, len(changed), _BATCH):
+        on_read(at, len(changed))
         batch = changed[at : at + _BATCH]
         items = [item for stem in batch if (item := _read(outbox, stem, there[stem]))]
-        read = {entry.stem for entry, _ in items}
-        database.put(items, [stem for stem in batch if stem not in read and stem in known])
+        stored = {entry.stem for entry, _ in items}
+        database.put(items, [stem for stem in batch if stem not in stored and stem in known])
+    on_read(len(changed), len(changed))
     if gone:
         database.put([], gone)
     return len(changed) + len(gone)
@@ -65,33 +66,6 @@ def _read(
 ) -> tuple[Entry, Sequence[Passage]] | None:
     try:
         stem.encode()  # a name that is no text cannot be ours
-        document = json.loads((outbox / f"{stem}.json").read_bytes())
-        transcript = Transcript.from_document(document, stem)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return read((outbox / f"{stem}.json").read_bytes(), stem, state)
+    except (OSError, ValueError, RecursionError):
         return None
-    paragraphs = Material(transcript).paragraphs
-    text = paragraphs[0].text if paragraphs else ""
-    words = sum(len(one.units) for paragraph in paragraphs for one in paragraph.sentences)
-    mtime_ns, size = state
-    entry = Entry(
-        stem=stem,
-        mtime_ns=mtime_ns,
-        size=size,
-        source=transcript.source,
-        recorded_at=transcript.recorded_at,
-        language=transcript.language,
-        duration=transcript.duration,
-        words=words,
-        speakers=len(transcript.speakers),
-        notes=len(transcript.warnings) + len(transcript.check),
-        opening=text if len(text) <= _OPENING else text[:_OPENING].rsplit(" ", 1)[0] + " …",
-    )
-    return entry, [_passage(paragraph) for paragraph in paragraphs]
-
-
-def _passage(paragraph: Paragraph) -> Passage:
-    starts, at = [], 0
-    for sentence in paragraph.sentences:
-        starts.append((at, round(sentence.start, 2)))
-        at += len(sentence.text) + 1
-    return Passage(paragraph.text, starts)

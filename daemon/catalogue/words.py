@@ -9,7 +9,7 @@ from daemon.rendering.text import graphemes, is_unspaced
 
 # Between the characters of scripts without spaces: each is a word of its own, and a query for
 # several finds them side by side. Invisible, and taken out again before text is shown.
-_SEAM = "\u200b"
+SEAM = "\u200b"
 _PARTS = re.compile(r'"([^"]*)"?|(\S+)')
 
 
@@ -19,14 +19,14 @@ def searchable(text: str) -> str:
     if normal.isascii():
         return normal
     return "".join(
-        f"{_SEAM}{cluster}{_SEAM}" if is_unspaced(cluster) else cluster
+        f"{SEAM}{cluster}{SEAM}" if is_unspaced(cluster) else cluster
         for cluster in graphemes(normal)
     )
 
 
 def readable(text: str) -> str:
     """What `searchable` made, as it is shown."""
-    return text.replace(_SEAM, "")
+    return text.replace(SEAM, "")
 
 
 def full_text_query(words: str) -> str:
@@ -43,4 +43,4 @@ def _term(text: str, *, phrase: bool) -> str:
     plain = searchable(text.rstrip("*") if beginning else text).replace('"', " ").replace("\0", "")
     if not any(char.isalnum() for char in plain):
         return ""
-    return f'"{plain.strip(_SEAM)}"' + "*" * beginning
+    return f'"{plain.strip(SEAM)}"' + "*" * beginning

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-import webbrowser
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -24,6 +23,7 @@ from daemon.errors import FAILED, OK, DropscribeError, UsageError
 from daemon.files.state_folder import SEARCH
 from daemon.rendering.clocks import clock
 
+_MANY = 1_000  # transcripts: that takes seconds
 _BOLD = "\x1b[1m{}\x1b[0m"
 
 
@@ -73,12 +73,23 @@ def _found(paths: Paths, sought: str, number: int, rebuild: bool) -> list[Hit]:
             (paths.state / name).unlink(missing_ok=True)
     try:
         with closing(Database(path)) as database:
-            sync(database, paths.outbox)
+            sync(database, paths.outbox, _tell_progress)
             return database.search(sought, number)
     except FileNotFoundError:
         raise DropscribeError(f"there is no outbox {paths.outbox} yet") from None
     except sqlite3.OperationalError as error:
         raise DropscribeError(f"the search index {path} cannot be used: {error}") from error
+
+
+def _tell_progress(read: int, of: int) -> None:
+    """For a person who waits; a few new transcripts are read before that can be seen."""
+    if of < _MANY:
+        return
+    ended = read == of
+    if sys.stderr.isatty():
+        click.echo(f"\rreading transcripts: {read:,} of {of:,}", err=True, nl=ended)
+    elif read == 0:
+        click.echo(f"reading {of:,} transcripts …", err=True)
 
 
 def _many(paths: Paths) -> str:
@@ -120,5 +131,7 @@ def _address(hit: Hit, outbox: Path, sought: str) -> str:
 
 
 def _open(address: str) -> None:
+    import webbrowser  # noqa: PLC0415 - for --open only
+
     if not webbrowser.open(address):
         raise DropscribeError(f"no browser could be started; the page is {address}")

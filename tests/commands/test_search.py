@@ -40,3 +40,11 @@ def test_nothing_found_is_said_and_exits_with_one(daemon: DaemonProcess) -> None
     ran = daemon.call("search", "zebra")
     assert (ran.returncode, ran.stdout) == (1, "zebra: nobody said this in 1 transcript\n")
     assert daemon.call("search", "!").returncode == 2
+
+
+def test_whoever_waits_for_a_large_index_is_told(
+    daemon: DaemonProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert daemon.call("search", "budget").stderr == ""
+    monkeypatch.setattr("daemon.commands.search._MANY", 1)
+    assert daemon.call("search", "budget", "--rebuild").stderr == "reading 1 transcripts …\n"
