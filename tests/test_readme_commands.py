@@ -36,6 +36,7 @@ _WITH_JOBS = (
     "dropscribe search budget Vienna",
     "dropscribe transcribe talk.mp4 -o .",
     "dropscribe doctor",
+    "dropscribe models plan",
     "dropscribe models verify",
     "dropscribe config show",
 )
@@ -83,6 +84,8 @@ _NOT_RUN = {
     ".venv/bin/pytest tests/faults": "its tests are a part of the suite",
     ".venv/bin/pytest tests/faults -m slow -s": "hours",
     "scripts/soak.py --files 2000 --kills 500 --seed 1": "an hour",
+    "dropscribe doctor --prove": "minutes of measuring: tests/proof/ runs it",
+    "python -m scripts.mac_wheels": "needs the package index: tests/test_mac_wheels.py",
     "scripts/mac_smoke.sh": "a minute: tests/end_to_end/test_mac_smoke.py runs it, with -m slow",
 }
 

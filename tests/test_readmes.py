@@ -50,3 +50,13 @@ def test_every_rule_of_launchd_names_a_test_that_is_there() -> None:
             letter = found[1] or letter
             if found[2]:
                 assert f"def {found[2]}" in sources[letter], row
+
+
+def test_what_only_a_mac_can_settle_names_every_item_and_the_code_that_depends_on_it() -> None:
+    text = (ROOT / "launchd" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| .* \| `([\w./]+)`: `(.+)` \|$", text, re.MULTILINE)
+    asked = (ROOT / "daemon" / "proof" / "prove.py").read_text(encoding="utf-8")
+    names = set(re.findall(r'Question\(\s*"(\w+)"', asked)) | {"smoke", "smoke_with_your_model"}
+    assert {name for name, _, _ in rows} == names
+    for name, file, code in rows:
+        assert code in (ROOT / file).read_text(encoding="utf-8"), name
