@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,7 +12,8 @@ from pathlib import Path
 from daemon.config.settings import Paths
 from daemon.domain.job import Job, Stage
 from daemon.domain.names import printable
-from daemon.errors import DropscribeError
+from daemon.errors import DropscribeError, TemporaryError
+from daemon.files.faults import explain
 from daemon.files.state_folder import LEDGER
 from daemon.ledger.ledger import Ledger
 
@@ -32,13 +34,24 @@ def path_of(which: str) -> Path | None:
 
 @contextmanager
 def opened_ledger(paths: Paths) -> Iterator[Ledger | None]:
-    """The queue, for reading; None where no daemon has ever run."""
+    """The queue, for reading; None where no daemon has ever run.
+
+    Raises DropscribeError if it is damaged, and TemporaryError if it cannot be read now.
+    """
     path = paths.state / LEDGER
     if not path.exists():
         yield None
         return
-    with closing(Ledger(path, read_only=True)) as ledger:
-        yield ledger
+    try:
+        with closing(Ledger(path, read_only=True)) as ledger:
+            yield ledger
+    except sqlite3.OperationalError as error:
+        raise TemporaryError(explain(error)) from error
+    except sqlite3.DatabaseError as error:
+        raise DropscribeError(
+            f"the queue's database {path} is damaged ({error}). Run: dropscribe restart;"
+            " the daemon sets it aside and learns from the outbox what is done"
+        ) from error
 
 
 def find_job(

@@ -21,6 +21,8 @@ from daemon.ledger.inbox_scan import LedgerScan
 from daemon.ledger.queries import LedgerQueries
 from daemon.ledger.schema import (
     JOB_COLUMNS,
+    LET_GO,
+    LET_GO_OF_IDENTITY,
     MIGRATIONS,
     RECOVER,
     RELOCATE,
@@ -76,6 +78,7 @@ class Ledger(LedgerQueries):
         checked = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if checked != "ok":
             raise sqlite3.DatabaseError(checked)
+        self.active()  # rows that cannot be read would stop every turn of the loop
 
     def _version(self) -> int:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])
@@ -109,14 +112,14 @@ class Ledger(LedgerQueries):
     def renew(self, job: int, candidate: Candidate) -> None:
         """The file behind an active job moved or changed: start over with what is there now."""
         with self._transaction() as db:
-            db.execute(RELOCATE, (*identity_values(candidate), job))
+            _relocate(db, job, candidate)
             _move(db, job, Stage.PREPARE)
             db.execute("DELETE FROM stages WHERE job = ? AND stage = ?", (job, Stage.PREPARE))
 
     def relocate(self, job: int, candidate: Candidate) -> None:
         """The file behind a job has another name now; its bytes are the same."""
         with self._transaction() as db:
-            db.execute(RELOCATE, (*identity_values(candidate), job))
+            _relocate(db, job, candidate)
 
     def set_digest(self, job: int, sha256: str) -> bool:
         """Note which bytes were read. True if they are new: earlier stages' results are void."""
@@ -184,6 +187,16 @@ class Ledger(LedgerQueries):
         with self._transaction() as db:
             _move(db, job, following, now)
 
+    def finish(self, job: int, following: Stage, now: float, has_left: bool) -> None:
+        """As `move`; `has_left`: the recording is not in the inbox any more.
+
+        A file that comes with its identity is another recording then, or this one once more.
+        """
+        with self._transaction() as db:
+            _move(db, job, following, now)
+            if has_left:
+                db.execute(LET_GO, (job,))
+
     def mark_failed(self, job: int, failure: Failure) -> None:
         """Decide that this job fails; its source still has to be quarantined."""
         with self._transaction() as db:
@@ -219,6 +232,12 @@ def _move(db: sqlite3.Connection, job: int, following: Stage, now: float | None 
         raise InvalidTransitionError(f"job {job} cannot go from {current} to {following}")
     finished = now if following in TERMINAL else None
     db.execute("UPDATE jobs SET next = ?, finished_at = ? WHERE id = ?", (following, finished, job))
+
+
+def _relocate(db: sqlite3.Connection, job: int, candidate: Candidate) -> None:
+    values = identity_values(candidate)
+    db.execute(LET_GO_OF_IDENTITY, (*values, job))
+    db.execute(RELOCATE, (*values, job))
 
 
 def _admit(db: sqlite3.Connection, candidate: Candidate, now: float) -> Job | None:

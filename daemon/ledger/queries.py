@@ -9,7 +9,14 @@ from itertools import islice
 from pathlib import Path
 
 from daemon.domain.job import Job, Stage, StageRecord
-from daemon.ledger.schema import ACTIVE_SQL, JOB_COLUMNS, TERMINAL_SQL, job_of, record_of
+from daemon.ledger.schema import (
+    ACTIVE_SQL,
+    JOB_COLUMNS,
+    TERMINAL_SQL,
+    DamagedRowError,
+    job_of,
+    record_of,
+)
 
 _PAGE = 500  # rows read at a time, so that the queue may change while it is walked through
 
@@ -102,7 +109,10 @@ class LedgerQueries:
 
     def counts(self) -> dict[Stage, int]:
         rows = self._db.execute("SELECT next, COUNT(*) FROM jobs GROUP BY next")
-        return {Stage(stage): count for stage, count in rows}
+        try:
+            return {Stage(stage): count for stage, count in rows}
+        except ValueError as error:
+            raise DamagedRowError(str(error)) from error
 
     def record(self, job: int, stage: Stage) -> StageRecord:
         row = self._db.execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,11 +66,22 @@ JOB_COLUMNS = (
 RELOCATE = (
     "UPDATE jobs SET source = ?, size = ?, mtime_ns = ?, ctime_ns = ?, inode = ? WHERE id = ?"
 )
+# A finished job gives its file's identity up: on a volume that keeps no change times, the same file
+# may come back with it. No two jobs share the change time that stands there then.
+LET_GO = "UPDATE jobs SET ctime_ns = -id WHERE id = ?"
+LET_GO_OF_IDENTITY = f"""
+UPDATE jobs SET ctime_ns = -id WHERE source = ? AND size = ? AND mtime_ns = ? AND ctime_ns = ?
+    AND inode = ? AND id != ? AND next IN ({TERMINAL_SQL})
+"""
 # A delivery of an earlier ledger. No file has its identity: the inode is negative.
 RECOVER = f"""
 INSERT INTO jobs (source, size, mtime_ns, ctime_ns, inode, next, admitted_at, finished_at, stem,
     sha256) VALUES (?, ?, 0, 0, ?, '{Stage.DONE}', ?, ?, ?, ?)
 """
+
+
+class DamagedRowError(sqlite3.DatabaseError):
+    """A row holds what no version of dropscribe has written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +110,14 @@ def identity_values(candidate: Candidate) -> tuple[bytes, int, int, int, int]:
 
 
 def job_of(row: tuple[object, ...]) -> Job:
+    """Raises DamagedRowError."""
+    try:
+        return _job_of(row)
+    except ValueError as error:
+        raise DamagedRowError(f"a row of the ledger is damaged: {error}") from error
+
+
+def _job_of(row: tuple[object, ...]) -> Job:
     (number, source, size, mtime, ctime, inode, following, admitted, finished, stem, *failed) = row
     stage, kind, message = failed
     failure = Failure(Stage(str(stage)), FailureKind(str(kind)), str(message)) if kind else None
@@ -123,11 +143,11 @@ def record_of(stage: Stage, row: tuple[Any, ...]) -> StageRecord:
 
 def _int(value: object) -> int:
     if not isinstance(value, int):
-        raise ValueError(f"the ledger holds {value!r} where a number belongs")
+        raise DamagedRowError(f"the ledger holds {value!r} where a number belongs")
     return value
 
 
 def _blob(value: object) -> bytes:
     if not isinstance(value, bytes):
-        raise ValueError(f"the ledger holds {value!r} where a path belongs")
+        raise DamagedRowError(f"the ledger holds {value!r} where a path belongs")
     return value

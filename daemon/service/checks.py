@@ -19,6 +19,7 @@ from daemon.files import lock
 from daemon.files.answering import answer_within
 from daemon.files.faults import explain
 from daemon.files.guarded import why_blocked
+from daemon.files.permissions import check_is_ours
 from daemon.files.state_folder import TEMP_PREFIX
 from daemon.models import hardware, registry
 from daemon.models.requirements import unmet
@@ -146,6 +147,15 @@ def _check_missing_folder(key: str, folder: Path) -> Finding:
     return Finding(key, f"{folder} will be made when the daemon starts")
 
 
+def check_permissions(config: Config) -> Iterator[Finding]:
+    """Who may write the state folder decides which recordings are moved where."""
+    try:
+        check_is_ours(config.paths.state, "the state folder")
+    except UsageError as error:
+        text, _, remedy = str(error).partition(". Run: ")
+        yield Finding("state", text, remedy or "give it to this user, or use another folder")
+
+
 def check_hook(config: Config) -> Iterator[Finding]:
     if config.notify.hook:
         program = Path(config.notify.hook[0])
@@ -159,7 +169,7 @@ def check_hook(config: Config) -> Iterator[Finding]:
 
 def check_settings(config: Config) -> Iterator[Finding]:
     """What `run` would refuse, or wait for, because of the configuration."""
-    for check in (check_models, check_folders, check_hook):
+    for check in (check_models, check_folders, check_permissions, check_hook):
         yield from check(config)
 
 

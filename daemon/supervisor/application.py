@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from daemon.config.settings import Config
 from daemon.domain.job import Stage
 from daemon.files.lock import Lock
+from daemon.files.permissions import check_is_ours
 from daemon.files.state_folder import JOBS
 from daemon.files.volumes import Mounts
 from daemon.inbox.completeness import CompletenessCheck
@@ -101,11 +102,14 @@ class Application:
     ) -> Iterator[Application]:
         """Everything but the loop, with the lock held. Raises TemporaryError if it is not free.
 
+        Raises UsageError if others may write to the state folder, and so to the queue itself.
+
         `retry_seconds` is how long a pause lasts before the next try.
         """
         os.umask(0o077)  # recordings and transcripts are their owner's business
         jobs = config.paths.state / JOBS
         jobs.mkdir(parents=True, exist_ok=True)
+        check_is_ours(config.paths.state, "the state folder")
         with Lock(config.paths.state) as lock:
             sweep_orphans(config.paths.state)
             with contextlib.closing(open_ledger(config.paths, event_log)) as ledger:

@@ -72,7 +72,8 @@ class LastSteps:
         except (OSError, StopNow):
             context.ledger.uncount_start(job.id, Stage.PUBLISH)
             raise
-        context.ledger.move(job.id, Stage.DONE, context.unix_time())
+        has_left = not os.path.lexists(job.source)
+        context.ledger.finish(job.id, Stage.DONE, context.unix_time(), has_left)
         self._searched.discard(job.id)
         context.publisher.clear(job)
         context.pause.end("work")
@@ -109,7 +110,8 @@ class LastSteps:
         report, stays = context.publisher.quarantine(job)
         if stays:
             context.event_log.warning("kept", f"the recording stays in the inbox: {stays}", job)
-        context.ledger.move(job.id, Stage.FAILED, context.unix_time())
+        has_left = not os.path.lexists(job.source)
+        context.ledger.finish(job.id, Stage.FAILED, context.unix_time(), has_left)
         context.publisher.clear(job)
         reason = job.failure.message if job.failure else ""
         kind = job.failure.kind if job.failure else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -305,3 +305,45 @@ def test_every_job_is_walked_through_newest_first_and_some_oldest_first(ledger: 
     assert [job.id for job in ledger.newest()] == list(range(1200, 0, -1))
     assert [job.id for job in ledger.recent(3)] == [1200, 1199, 1198]
     assert [job.id for job in ledger.oldest(7, 2)] == [8, 9]
+
+
+def test_a_file_that_we_moved_away_may_come_back_with_the_same_identity(ledger: Ledger) -> None:
+    """As after a retry, on a volume that keeps no change times."""
+    job, kept = _admit(ledger), _admit(ledger, TWO)
+    for one, has_left in ((job, True), (kept, False)):
+        ledger.mark_failed(one.id, Failure(Stage.PREPARE, FailureKind.BAD_INPUT, "bad"))
+        ledger.finish(one.id, Stage.FAILED, 2.0, has_left)
+    seen = ledger.compare([ONE, TWO]).fresh(10)
+    assert seen == [ONE]
+    (again,) = ledger.admit(seen, 3.0)
+    assert again.id not in {job.id, kept.id}
+
+
+@pytest.mark.parametrize("change", [Ledger.renew, Ledger.relocate])
+def test_an_identity_that_a_finished_job_had_can_be_an_active_ones(
+    ledger: Ledger, change: Callable[[Ledger, int, Candidate], None]
+) -> None:
+    """Taken away before it was read, replaced by another, and put back over that."""
+    gone = _admit(ledger)
+    ledger.move(gone.id, Stage.GONE, 1.0)
+    (active,) = ledger.admit([CHANGED], 2.0)
+    change(ledger, active.id, ONE)
+    known = ledger.job(active.id)
+    assert known is not None
+    assert known.identity == ONE.identity
+    assert ledger.active() == [known]
+
+
+@pytest.mark.parametrize("damage", ["next = 'nonsense'", "source = 7", "size = 'large'"])
+def test_a_row_that_cannot_be_read_is_a_damaged_ledger(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "ledger.db"
+    with closing(Ledger(path)) as ledger:
+        _admit(ledger)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"UPDATE jobs SET {damage}")
+        db.commit()
+    with closing(Ledger(path, read_only=True)) as ledger, pytest.raises(sqlite3.DatabaseError):
+        ledger.recent(1)
+    if "nonsense" not in damage:  # that one is no active job's
+        with pytest.raises(CorruptLedgerError):
+            Ledger(path)
