@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -145,7 +144,10 @@ def verify(config_path: Path) -> int:
 def plan(config_path: Path, as_json: bool) -> int:
     """How much is decoded at once, and the memory it takes: on this machine, and on Macs."""
     table = memory_table.rows(hardware.choose(config_file.load(config_path).transcribe.backend))
-    print(json.dumps(table, indent=1) if as_json else memory_table.text(table))
+    if not as_json:
+        print(memory_table.text(table))
+    for row in table if as_json else ():
+        print_line(row)
     return OK
 
 

@@ -14,7 +14,7 @@ from tests.kit.queue_on_disk import QueueOnDisk
 
 README = (Path(daemon.commands.__file__).parent / "README.md").read_text(encoding="utf-8")
 OBJECTS = ("status", "show 1", "doctor", "config show")
-LINES = ("jobs", "inbox", "search hello", "languages", "models list", "wait 1")
+LINES = ("jobs", "inbox", "search hello", "languages", "models list", "models plan", "wait 1")
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ def _of(table: list[Json], machine: str, model: str, bits: int = 16) -> Json:
 
 def test_the_table_has_every_mac_and_marks_what_does_not_fit(tmp_path: Path) -> None:
     daemon = DaemonProcess.on(tmp_path)
-    table = json.loads(daemon.call("models", "plan", "--json").stdout)
+    lines = daemon.call("models", "plan", "--json").stdout.splitlines()
+    table = [json.loads(line) for line in lines]
     assert not _of(table, "8 GB", "large-v3")["fits"]
     assert _of(table, "8 GB", "large-v3-turbo")["default"]
     for gib in (16, 24, 32, 36, 48, 64, 96, 128):

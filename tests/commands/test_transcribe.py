@@ -114,7 +114,10 @@ def test_nothing_at_all_is_a_usage_error(
         (["--language", "yue"], "does not know yue (Cantonese)"),
         (["--model", "tiny"], "run `dropscribe models fetch tiny`"),
         (["--model", "nonsense"], "nonsense is no preset (base, "),
-        (["--align-model", "/none"], "the alignment model /none is not on this machine"),
+        (
+            ["--align-model", "/none"],
+            "align.model: there is no folder /none with an alignment model",
+        ),
         (["-f", "pdf"], "pdf: no such format"),
     ],
 )
