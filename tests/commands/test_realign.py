@@ -24,7 +24,7 @@ def test_words_come_again_under_the_jobs_name_and_nothing_that_failed_is_deliver
     config = ["--config", str(daemon.root / "config.toml")]
 
     assert main(["realign", "1", "-o", str(out), "--model", "/none", *config]) == 2
-    assert "the alignment model /none is not on this machine" in capsys.readouterr().err
+    assert "there is no folder /none with an alignment model" in capsys.readouterr().err
     assert not out.exists()
 
     (done / "memo-10s.wav").unlink()  # only the copy is left
