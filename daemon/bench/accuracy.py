@@ -37,15 +37,23 @@ _TABLE = "word errors on recordings of real people, through"
 def measure(
     backend: str, systems: Mapping[str, Transcribe], recordings: Sequence[tuple[Recording, Json]]
 ) -> list[Measurement]:
-    """Every system on every recording once; the seconds are of all recordings together."""
-    rows = []
-    for name, transcribe in systems.items():
-        errors, start = WordErrors(0, 0, 0, 0), time.perf_counter()
-        for recording, truth in recordings:
-            errors += word_errors(transcribe(recording), truth["text"], truth["language"])
-        seconds = (time.perf_counter() - start,)
-        rows.append(Measurement(f"{_TABLE} {backend}", name, seconds, _notes(errors)))
-    return rows
+    """Every system on every recording once: a table for each recording, and one of their sums."""
+    rows: list[Measurement] = []
+    total = dict.fromkeys(systems, WordErrors(0, 0, 0, 0))
+    seconds = dict.fromkeys(systems, 0.0)
+    for recording, truth in recordings:
+        for name, transcribe in systems.items():
+            start = time.perf_counter()
+            errors = word_errors(transcribe(recording), truth["text"], truth["language"])
+            took = time.perf_counter() - start
+            total[name] += errors
+            seconds[name] += took
+            table = f"{recording.name}, through {backend}"
+            rows.append(Measurement(table, name, (took,), _notes(errors)))
+    table = f"{_TABLE} {backend}"
+    return rows + [
+        Measurement(table, name, (seconds[name],), _notes(errors)) for name, errors in total.items()
+    ]
 
 
 def _notes(errors: WordErrors) -> dict[str, Note]:

@@ -21,11 +21,19 @@ Transcribe = Callable[..., Mapping[str, Any]]
 def stock_model(folder: Path) -> object:
     """mlx_whisper's own model, with the weights in the precision that ours has on this device."""
     import mlx.core as mx  # noqa: PLC0415 - one backend only
-    from mlx.utils import tree_unflatten  # noqa: PLC0415
-    from mlx_whisper import load_models, whisper  # noqa: PLC0415
+    from mlx_whisper import load_models  # noqa: PLC0415
 
     if mx.default_device() != mx.cpu:
         return load_models.load_model(str(folder), mx.float16)
+    return expanded_model("mlx_whisper", folder)
+
+
+def expanded_model(package: str, folder: Path) -> object:
+    """The model of a package that is made like mlx_whisper, with the weights in float32."""
+    import mlx.core as mx  # noqa: PLC0415 - one backend only
+    from mlx.utils import tree_unflatten  # noqa: PLC0415
+
+    whisper: Any = importlib.import_module(f"{package}.whisper")
     checkpoint = read_checkpoint(folder)
     model = whisper.Whisper(whisper.ModelDimensions(**asdict(checkpoint.dimensions)), mx.float32)
     weights = read_weights(checkpoint)
@@ -40,6 +48,29 @@ def stock_transcribe(model: object) -> Transcribe:
     module = importlib.import_module("mlx_whisper.transcribe")
     module.ModelHolder.model, module.ModelHolder.model_path = model, STOCK
     return partial(module.transcribe, path_or_hf_repo=STOCK, fp16=mx.default_device() != mx.cpu)
+
+
+def mlx_whisperx_transcribe(folder: Path) -> Transcribe:
+    """mlx-whisperx's pipeline as shipped: Silero, batches of eight, then no alignment."""
+    pipeline: Any = importlib.import_module("mlx_whisperx.pipeline")
+    base = "mlx_whisperx.backend.mlx_whisper"
+    _hold(f"{base}.transcribe", expanded_model(base, folder))
+    options = pipeline.PipelineOptions(model=STOCK, no_align=True, fp16=False)
+    transcribe: Transcribe = pipeline.MLXWhisperXPipeline(options).transcribe
+    return transcribe
+
+
+def vayu_transcribe(folder: Path) -> Transcribe:
+    """vayu-whisper's transcribe, in batches of eight."""
+    module = _hold("whisper_mlx.transcribe", expanded_model("whisper_mlx", folder))
+    return partial(module.transcribe, path_or_hf_repo=STOCK, batch_size=8, fp16=False)
+
+
+def _hold(module: str, model: object) -> Any:  # noqa: ANN401 - a peer's module
+    """The peer's module, whose holder gives `model` whatever it is asked for."""
+    peer: Any = importlib.import_module(module)
+    peer.ModelHolder.get_model = classmethod(lambda *_, **__: model)
+    return peer
 
 
 def openai_transcribe(folder: Path) -> Transcribe:

@@ -21,7 +21,13 @@ from daemon.asr.ctranslate2_backend.conversion import converted
 from daemon.asr.recognizer import FileRequest, RecognitionOptions, Recognizer
 from daemon.audio import SAMPLE_RATE, FloatArray
 from daemon.bench.measurement import Measurement, Note, System, paired, report
-from daemon.bench.peer_models import openai_transcribe, stock_model, stock_transcribe
+from daemon.bench.peer_models import (
+    mlx_whisperx_transcribe,
+    openai_transcribe,
+    stock_model,
+    stock_transcribe,
+    vayu_transcribe,
+)
 from daemon.bench.word_errors import word_error_rate
 from daemon.domain.transcript import Segment
 from daemon.stages import decode, speech
@@ -61,6 +67,12 @@ def mlx_systems(model: Path) -> tuple[Recognizer, dict[str, Transcribe]]:
         systems["mlx_whisper, as shipped"] = partial(_said, stock, True)
     if importlib.util.find_spec("whisper") is not None:
         systems["openai-whisper, no conditioning"] = partial(_said, openai_transcribe(model), False)
+    if importlib.util.find_spec("mlx_whisperx") is not None:
+        whisperx = mlx_whisperx_transcribe(model)
+        systems["mlx-whisperx"] = lambda each: _segments_text(whisperx(each.samples))
+    if importlib.util.find_spec("whisper_mlx") is not None:
+        vayu = vayu_transcribe(model)
+        systems["vayu-whisper"] = lambda each: str(vayu(each.samples)["text"])
     return ours, systems
 
 
@@ -74,11 +86,17 @@ def ctranslate2_systems(model: Path, cache: Path) -> tuple[Recognizer, dict[str,
     ours = CTranslate2Recognizer(folder, name=model.name)
     theirs = WhisperModel(str(folder), device="cpu", compute_type="int8")
     batched = BatchedInferencePipeline(theirs)
-    return ours, {
+    systems: dict[str, Transcribe] = {
         "dropscribe": partial(_ours, ours),
         "faster-whisper": lambda each: _joined(theirs.transcribe(each.samples)),
         "faster-whisper, batched": lambda each: _joined(batched.transcribe(each.samples)),
     }
+    if importlib.util.find_spec("whisperx") is not None:
+        whisperx = importlib.import_module("whisperx.asr").load_model(
+            str(folder), "cpu", compute_type="int8"
+        )
+        systems["whisperx"] = lambda each: _segments_text(whisperx.transcribe(each.samples))
+    return ours, systems
 
 
 def _ours(recognizer: Recognizer, recording: Recording) -> str:
@@ -106,6 +124,10 @@ def _said(
     transcribe: Callable[..., Mapping[str, Any]], condition: bool, recording: Recording
 ) -> str:
     return str(transcribe(recording.samples, condition_on_previous_text=condition)["text"])
+
+
+def _segments_text(said: Mapping[str, Any]) -> str:
+    return " ".join(segment["text"].strip() for segment in said["segments"])
 
 
 def _joined(answer: tuple[object, object]) -> str:

@@ -39,7 +39,13 @@ def test_every_system_is_measured_on_every_recording() -> None:
         for name, truth in (("a", "one two"), ("b", "three four five"))
     ]
     systems = {"deaf": lambda _: "", "right": lambda recording: str(recording.truth)}
-    deaf, right = measure("mlx", systems, recordings)
+    *each, deaf, right = measure("mlx", systems, recordings)
+    assert [(row.table, row.system, row.notes["dropped"]) for row in each] == [
+        ("a, through mlx", "deaf", 2),
+        ("a, through mlx", "right", 0),
+        ("b, through mlx", "deaf", 3),
+        ("b, through mlx", "right", 0),
+    ]
     assert (deaf.system, deaf.notes["dropped"], deaf.notes["errors"]) == ("deaf", 5, "100.0%")
     assert (right.system, right.notes["words"], right.notes["errors"]) == ("right", 5, "0.0%")
 
