@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from daemon.files.atomic import json_bytes, write_atomically
 from daemon.files.state_folder import JOBS
 from daemon.handoff import artefacts
 from daemon.outbox import attribution, documents, placing
+from daemon.outbox.known_voices import KnownVoices, forget
 from daemon.outbox.rendition import rendition
 from daemon.rendering.formats import FORMATS
 
@@ -33,17 +35,28 @@ from daemon.rendering.formats import FORMATS
         ("dropscribe speakers 12", "who speaks in job 12, and for how long"),
         ("dropscribe speakers 12 --name 1=Ada --name 2=Bob", "their names, in all its files"),
         ("dropscribe speakers talk.m4a --count 3", "there are three of them: tell them apart anew"),
+        ("dropscribe speakers forget Ada", "her voice, kept by speakers.remember; or all voices"),
     ]
 )
 @click.argument("which", type=JOB, metavar="JOB|NAME|PATH")
+@click.argument("person", required=False, default="", metavar="[PERSON]")
 @click.option("--count", type=click.IntRange(1, 100), help="How many speakers there are.")
 @click.option("--name", "names", multiple=True, metavar="N=NAME", help="What speaker N is called.")
 @click.option("--force", is_flag=True, help="Replace files that were changed by hand, too.")
 def speakers(
-    config_path: Path, which: str, count: int | None, names: tuple[str, ...], force: bool
+    config_path: Path,
+    which: str,
+    person: str,
+    count: int | None,
+    names: tuple[str, ...],
+    force: bool,
 ) -> int:
     """Show, count anew or name the speakers of a delivered job, without transcribing again."""
     config = config_file.load(config_path)
+    if which == "forget":
+        return _forget(config, person)
+    if person:
+        raise UsageError("one job at a time; a person is named with --name 1=NAME")
     with opened_ledger(config.paths) as ledger:
         job = find_job(ledger, config.paths, which, _is_delivered, "delivered job")
     given = _numbered(names)
@@ -54,9 +67,28 @@ def speakers(
     document = _named(document, given)
     changed = document != delivered.document
     all_replaced = delivered.replace(document, force) if changed else True
+    if config.speakers.remember and given:
+        _remember(config, job, given)
     for number, one in enumerate(document["speakers"], 1):
         print(f"{number}  {printable(one['speaker'])}  {one['seconds']:.0f} s")
     return OK if all_replaced else FAILED
+
+
+def _remember(config: Config, job: Job, given: Mapping[int, str]) -> None:
+    """Keep the voices of those who got a name."""
+    known = KnownVoices.load(config.paths.state)
+    with contextlib.suppress(artefacts.InvalidArtefactError):  # else: as they were delivered
+        known.note(job.id, artefacts.read_diarization(config.paths.state / JOBS / str(job.id)))
+    for name in known.learn(job.id, given):
+        print(f"{printable(name)}: this voice is no longer kept, so it is not remembered")
+    known.save(config.paths.state)
+
+
+def _forget(config: Config, person: str) -> int:
+    if forget(config.paths.state, person or None):
+        print(f"{printable(person) or 'every voice'}: forgotten; what was delivered stays")
+        return OK
+    raise DropscribeError(f"there is no voice to forget{person and f' of {printable(person)}'}")
 
 
 def _is_delivered(job: Job) -> bool:

@@ -164,13 +164,17 @@ SPEAKER_MODES = get_args(SpeakerMode)
 
 
 class Speakers(_Table):
-    """Who speaks. `count` 0: find out, between `min_count` and `max_count`."""
+    """Who speaks. `count` 0: find out, between `min_count` and `max_count`.
+
+    `remember`: whoever was named with `dropscribe speakers` is named again in other recordings.
+    """
 
     mode: SpeakerMode = "off"
     count: Annotated[int, Field(ge=0, le=100)] = 0
     min_count: Annotated[int, Field(ge=1, le=100)] = 1
     max_count: Annotated[int, Field(ge=1, le=100)] = 20
     names: tuple[Annotated[str, AfterValidator(_name)], ...] = ()
+    remember: bool = False
     attempts: Annotated[int, Field(ge=1, le=10)] = 2
     stall_seconds: SomeSeconds = 180.0
     max_memory_mb: Megabytes = 2048

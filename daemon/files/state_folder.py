@@ -7,6 +7,7 @@ LEDGER = "ledger.db"
 JOBS = "jobs"  # a folder for each job's artefacts
 STATUS = "status.json"
 SEARCH = "search.db"  # the index over all transcripts; made again from the outbox
+VOICES = "voices.json"  # of people who have a name, if speakers.remember is set
 VOLUMES = "volumes.json"
 LOCK = "daemon.lock"
 CANCELLATIONS = "cancel"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from daemon.config.settings import Config
 from daemon.domain.job import Job, Stage
 from daemon.files.atomic import write_json
 from daemon.handoff import alignment_log, artefacts
 from daemon.handoff.artefacts import JobRequest
 from daemon.handoff.outputs import PublishOrder
 from daemon.outbox import documents
+from daemon.outbox.known_voices import KnownVoices
 from daemon.supervisor.context import Context
 
 _MB = 1_000_000
@@ -55,7 +57,28 @@ class JobFolders:
         ledger = self._context.ledger
         *earlier, own = (ledger.record(job.id, stage) for stage in documents.REPORTED)
         own = replace(own, starts=own.starts + 1, started_at=self._context.unix_time())
-        return PublishOrder(job, (*earlier, own), self._context.config_where_good(job))
+        return PublishOrder(job, (*earlier, own), self._config_with_known_names(job))
+
+    def _config_with_known_names(self, job: Job) -> Config:
+        """The settings, with the names of voices that are known, where nobody else gave names."""
+        config = self._context.config_where_good(job)
+        if config.speakers.mode == "off" or not config.speakers.remember:
+            return config
+        try:
+            diarization = artefacts.read_diarization(self._context.folder(job.id))
+        except artefacts.InvalidArtefactError:
+            return config
+        state = config.paths.state
+        known = KnownVoices.load(state)
+        known.note(job.id, diarization)
+        known.save(state)
+        given = config.speakers.names
+        names = [
+            (given[number] if number < len(given) else "") or name
+            for number, name in enumerate(known.names(diarization))
+        ]
+        speakers = config.speakers.model_copy(update={"names": tuple(names)})
+        return config.model_copy(update={"speakers": speakers})
 
     def _request(self, job: Job) -> JobRequest:
         config = self._context.config_where_good(job)

@@ -87,3 +87,26 @@ def test_a_job_whose_speakers_nobody_asked_for(tmp_path: Path) -> None:
     refused = daemon.call("speakers", "1")
     assert refused.returncode == 1
     assert "--speakers voices" in refused.stderr
+
+
+def test_who_was_named_is_named_again_in_other_files_until_forgotten(tmp_path: Path) -> None:
+    remembering = {"speakers": {"mode": "voices", "remember": True}}
+    daemon = DaemonProcess.faked(tmp_path / "d", remembering)
+    daemon.drop(b"One two three.", "one.wav")
+    daemon.once()
+    assert daemon.call("speakers", "one.wav", "--name", "2=Bob").returncode == 0
+    daemon.drop(b"Four five six.", "two.wav")
+    daemon.once()
+    assert [one["speaker"] for one in daemon.document("two")["speakers"]] == ["SPEAKER_00", "Bob"]
+    assert daemon.call("speakers", "forget", "Bob").returncode == 0
+    assert daemon.call("speakers", "forget", "Bob").returncode == 1
+    daemon.drop(b"Seven eight.", "three.wav")
+    daemon.once()
+    assert daemon.document("three")["speakers"][1]["speaker"] == "SPEAKER_01"
+    assert daemon.call("speakers", "forget").returncode == 0
+    assert not (daemon.config.paths.state / "voices.json").exists()
+
+
+def test_no_voice_is_remembered_unasked(daemon: DaemonProcess) -> None:
+    assert daemon.call("speakers", "1", "--name", "1=Ada").returncode == 0
+    assert not (daemon.config.paths.state / "voices.json").exists()

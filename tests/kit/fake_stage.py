@@ -119,7 +119,8 @@ def _diarize() -> Handler:
 
     def work(channel: Channel) -> None:
         turns = (Turn(0.0, 0.35, 0), Turn(0.4, SECONDS, 1))
-        found = Diarization(DiarizationStatus.COMPLETE, voices=(Voice(), Voice()), turns=turns)
+        voices = (Voice((1.0, 0.0)), Voice((0.0, 1.0)))
+        found = Diarization(DiarizationStatus.COMPLETE, voices=voices, turns=turns)
         request = channel.request
         artefacts.write_artefact(request.folder / artefacts.SPEAKERS, request.nonce, found)
 
