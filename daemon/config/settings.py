@@ -130,8 +130,7 @@ class Watch(_Table):
 
 
 class Audio(_Table):
-    """Of several audio tracks, `mix` those of one conversation, take the `first` with sound, or
-    transcribe `all`, a result each."""
+    """Of several audio tracks: `mix` one conversation, or the `first`, or `all`, each alone."""
 
     tracks: Literal["mix", "first", "all"] = "mix"
 
@@ -164,10 +163,7 @@ SPEAKER_MODES = get_args(SpeakerMode)
 
 
 class Speakers(_Table):
-    """Who speaks. `count` 0: find out, between `min_count` and `max_count`.
-
-    `remember`: whoever was named with `dropscribe speakers` is named again in other recordings.
-    """
+    """`count` 0: find out, between `min_count` and `max_count`. `remember`: voices with names."""
 
     mode: SpeakerMode = "off"
     count: Annotated[int, Field(ge=0, le=100)] = 0

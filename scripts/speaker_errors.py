@@ -1,0 +1,124 @@
+"""Who speaks when, on real conversations: ours beside senko's, and what ours costs.
+
+    python scripts/speaker_errors.py [--senko PYTHON] [--hours HOURS]
+
+PYTHON is that of an environment with senko (PyPI) in it; HOURS is the length of a recording made by
+repetition, for the memory. Diarization error rates by NIST's rule with 0.25 s around each border;
+CPU seconds a minute of audio, with one thread, without loading.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import numpy as np
+
+from daemon.audio import SAMPLE_RATE, FloatArray, Recording, to_int16
+from daemon.diarization.clustering import Count
+from daemon.diarization.diarizer import diarize
+from daemon.diarization.networks import Networks
+from daemon.models import registry
+from tests.kit import speakers
+from tests.kit.speakers import Spoken
+
+_RECORDINGS = (("dev00", "dev"), ("dev01", "dev"), ("sample", "sample"))
+_SENKO = """
+import json, sys, senko
+found = senko.Diarizer(device="cpu", warmup=False, quiet=True)
+for path in sys.argv[1:]:
+    turns = found.diarize(path)["merged_segments"]
+    print(json.dumps([[one["start"], one["end"], one["speaker"]] for one in turns]))
+"""
+
+Answer = Callable[[str, FloatArray], list[Spoken]]
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--senko")
+    parser.add_argument("--hours", type=float, default=0.0)
+    given = parser.parse_args()
+    networks = Networks(registry.BUNDLED / "speakers")
+    systems: dict[str, Answer] = {"dropscribe": lambda _, audio: _ours(networks, audio)}
+    if given.senko:
+        systems["senko"] = lambda name, audio: _senko(given.senko, name, audio)
+    for system, answer in systems.items():
+        _table(system, answer)
+    if given.hours:
+        _long(networks, given.hours)
+
+
+def _table(system: str, answer: Answer) -> None:
+    wrong = spoken = seconds = 0.0
+    begun = time.process_time()
+    for name, truth in _RECORDINGS:
+        audio = speakers.samples(speakers.FOLDER / f"{name}.flac")
+        expected = speakers.truth(speakers.FOLDER / f"{truth}.rttm", name)
+        missed, said = speakers.errors(expected, answer(name, audio), len(audio) / SAMPLE_RATE)
+        print(f"{system:12}{name:10}DER {missed / said:6.1%}")
+        wrong, spoken, seconds = wrong + missed, spoken + said, seconds + len(audio) / SAMPLE_RATE
+    cost = (time.process_time() - begun) / seconds * 60
+    print(f"{system:12}{'all':10}DER {wrong / spoken:6.1%}", end="")
+    print(f", {cost:.2f} s of CPU a minute" if system == "dropscribe" else "")
+
+
+def _ours(networks: Networks, audio: FloatArray) -> list[Spoken]:
+    turns, _ = diarize(
+        lambda start, end: audio[start:end], len(audio), networks, Count(), lambda *_: None
+    )
+    return [(turn.start, turn.end, str(turn.speaker)) for turn in turns]
+
+
+def _senko(python: str, name: str, audio: FloatArray) -> list[Spoken]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.wav"
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(SAMPLE_RATE)
+            file.writeframes(to_int16(audio).tobytes())
+        command = [python, "-c", _SENKO, str(path)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [(start, end, str(who)) for start, end, who in json.loads(said.splitlines()[-1])]
+
+
+def _long(networks: Networks, hours: float) -> None:
+    """Conversations again and again, read from disk as the stage does."""
+    parts = [speakers.samples(speakers.FOLDER / f"{name}.flac") for name, _ in _RECORDINGS]
+    block = to_int16(np.concatenate(parts))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "audio.npy"
+        np.save(path, np.tile(block, max(1, round(hours * 3600 * SAMPLE_RATE / len(block)))))
+        recording = Recording(path)
+        peaks: dict[int, float] = {}
+
+        def progress(done: float, _: float) -> None:
+            peaks.setdefault(int(done // 600), _peak())
+
+        begun = time.process_time()
+        _, voices = diarize(recording.read, len(recording), networks, Count(), progress)
+    cost = (time.process_time() - begun) / (len(recording) / SAMPLE_RATE) * 60
+    shown = ", ".join(f"{10 * at} min {peak:.0f} MB" for at, peak in sorted(peaks.items())[::6])
+    print(f"{hours:g} h: {len(voices)} voices, {cost:.2f} s of CPU a minute, peak memory: {shown},")
+    print(f"at the end {_peak():.0f} MB")
+
+
+def _peak() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+if __name__ == "__main__":
+    main()
