@@ -69,8 +69,7 @@ def _from_torchaudio(name: str) -> str:
 
 def _by_hand(name: str, source: Source, error: Exception) -> str:
     """What went wrong, and how the files can be had another way."""
-    offline = isinstance(error, ConnectionError) or "resolve" in str(error)
-    reason = "the network cannot be reached" if offline else str(error).splitlines()[0]
+    reason = _reason(error)
     size = registry.BYTES.get(name)
     about = f" (about {size / 1e9:.1f} GB)" if size else ""
     said = f"cannot fetch {name}{about}: {reason}. Try again later: it goes on where it was."
@@ -80,6 +79,19 @@ def _by_hand(name: str, source: Source, error: Exception) -> str:
         f"{said} Or fetch the files of {_HUB}{source.repository}/tree/{source.revision} by hand"
         " into a folder, and name that folder as the model"
     )
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in text or "certificate verify failed" in text:
+        return (
+            "the server's certificate is not trusted (does a proxy of your company sign it? then"
+            " name the file of its authorities in the environment, as SSL_CERT_FILE and"
+            " REQUESTS_CA_BUNDLE)"
+        )
+    if isinstance(error, ConnectionError) or "resolve" in text:
+        return "the network cannot be reached"
+    return text.splitlines()[0] if text else type(error).__name__
 
 
 def _torch_folder() -> Path:

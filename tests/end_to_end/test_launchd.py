@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from daemon.config.file import save
 from daemon.config.settings import Config, Paths
 from daemon.service.manager import Host, current_life
 from launchd.launch_agent import LaunchAgent
-from tests.kit.daemon_process import DEMO
+from tests.kit.daemon_process import DEMO, RUNNER
 from tests.kit.fakes.launchd_session import UID, Session, eventually, fake_mac
 
 AUDIO = Path(__file__).parents[1] / "audio"
@@ -195,3 +195,27 @@ def test_a_long_recording_survives_stops_kills_and_reinstallation(mac: Start) ->
     verbs.install(machine.now)
     eventually(lambda: machine.delivered() == ["lecture"], seconds=200)
     assert machine.accounted_for() == ["lecture.m4a"]
+
+
+def test_a_privacy_prompt_that_nobody_answers_does_not_undo_the_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The prompt is a stand-in: the daemon's first look into the inbox waits for a FIFO."""
+    folders = {key: tmp_path / key for key in Paths.model_fields}
+    save(Config.model_validate({"paths": folders, **DEMO}), tmp_path / "config.toml")
+    folders["inbox"].mkdir()
+    os.mkfifo(f"{folders['inbox']}.fifo")
+    with fake_mac(monkeypatch, SCALE) as session:
+        mac = Mac(tmp_path, session)
+        spec = mac.agent.spec
+        options = ("--all-real", "--fault", f"list:1:BLOCK:{folders['inbox']}")
+        waits = ("--inbox-seconds", "0.2", "--", "--config", str(tmp_path / "config.toml"), "run")
+        program = (spec.program[0], str(RUNNER), *options, *waits)
+        agent = replace(mac.agent, spec=replace(spec, program=program), alive_seconds=30.0)
+        verbs.install(replace(mac.now, service=agent))
+        status = folders["state"] / "status.json"
+        eventually(lambda: json.loads(status.read_bytes())["state"] == "paused")
+        assert "does not answer" in json.loads(status.read_bytes())["reason"]
+        verbs.uninstall(replace(mac.now, service=agent))
+        (ended,) = session.events("exited")
+        assert ended["status"] == 0, "it had to be killed"

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from daemon.reporting.webhook import Webhook, trusted_certificates
+from tests.kit.tls_server import untrusted_server
 
 
 @dataclass
@@ -174,3 +175,10 @@ def test_a_server_that_drips_is_left_in_time(pauses: Pauses) -> None:
             hook.send(b"{}", pauses)
         over.set()
         thread.join()
+
+
+def test_a_server_with_an_untrusted_certificate_gets_nothing(
+    tmp_path: Path, pauses: Pauses
+) -> None:
+    with untrusted_server(tmp_path) as address, pytest.raises(OSError, match="certificate"):
+        Webhook(f"{address}/secret").send(b"{}", pauses)
