@@ -69,6 +69,7 @@ def _transcribed(config_path: Path, config: Config, recordings: Sequence[Path]) 
             return _wait(daemon, lambda: _ended(config) == len(recordings))
         finally:
             daemon.terminate()
+            daemon.wait()  # after Ctrl-C, leaving the block would not wait for its end
 
 
 def _free(target: Path) -> Path:
