@@ -274,6 +274,7 @@ class Notify(_Table):
     hook: tuple[str, ...] = ()
     hook_seconds: Annotated[float, Field(gt=0, le=3600)] = 120.0
     webhook: Annotated[str, AfterValidator(_webhook)] = ""
+    webhook_secret: Annotated[str, Field(max_length=1_000)] = ""
 
     @model_validator(mode="after")
     def _absolute_hook(self) -> Notify:

@@ -1,8 +1,8 @@
 """Telling others how a file fared: a macOS notification, a hook command, a webhook.
 
-One thread sends them, behind a queue. A job neither waits for it nor fails by it; what could
-not be told is logged. What is still unsaid when the daemon is killed is lost: the outbox is the
-record, a notification is a courtesy.
+A thread for each channel sends them, behind a queue. A job neither waits for it nor fails by it;
+what could not be told is logged. What is still unsaid when the daemon is killed is lost: the outbox
+is the record, a notification is a courtesy.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,12 +79,15 @@ def channels(notify: Notify, folder: Path, platform: str = sys.platform) -> tupl
     if notify.hook:
         chosen.append(Hook(notify.hook, notify.hook_seconds, folder))
     if notify.webhook:
-        chosen.append(Webhook(notify.webhook))
+        chosen.append(Webhook(notify.webhook, notify.webhook_secret))
     return tuple(chosen)
 
 
 class Notifier:
-    """Passes on what the event log says of files and of pauses, in a thread of its own."""
+    """Passes on what the event log says of files and of pauses, to each channel by its own thread.
+
+    A webhook whose server drips, or a hook that hangs, holds up nobody else.
+    """
 
     def __init__(
         self,
@@ -91,46 +95,69 @@ class Notifier:
         outbox: Path,
         complain: Callable[[str], None],
     ) -> None:
-        self._channels = channels
         self._outbox = outbox
-        self._complain = complain  # called from the thread with one line for the log
-        self._queue: queue.Queue[Notice | None] = queue.Queue()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
-        self._started = False
-        if channels:
-            self._start()
+        self._complain = complain  # called from the threads with one line for the log
+        self._senders = [_Sender(channel, complain) for channel in channels]
 
     def on_event(self, event: str, message: str, name: str, facts: Mapping[str, object]) -> None:
         """Queue a notice of this event, if it is one to be sent, and return at once."""
-        if event in NOTIFIED_EVENTS and self._channels and self._queue.qsize() < _WAITING:
+        if event in NOTIFIED_EVENTS and self._senders:
             facts = {**facts, "outbox": str(self._outbox)}
             if isinstance(names := facts.get("outputs"), list):
                 facts["outputs"] = [str(self._outbox / name) for name in names]
-            self._queue.put(Notice(event, name, message, facts))
+            notice = Notice(event, name, message, facts)
+            for sender in self._senders:
+                sender.put(notice)
 
     def use(self, channels: Sequence[Channel]) -> None:
-        """From now on, send to these."""
-        self._channels = channels
-        if channels and not self._started:
-            self._start()
-
-    def _start(self) -> None:
-        self._started = True
-        self._thread.start()
+        """From now on, send to these; the others send what they have been given."""
+        for sender in self._senders:
+            sender.finish()
+        self._senders = [_Sender(channel, self._complain) for channel in channels]
 
     def close(self, seconds: float = 2.0) -> None:
         """Say what is left to say, for `seconds` at most: launchd does not wait for long."""
-        if self._thread.is_alive():
-            self._queue.put(None)
-            self._thread.join(seconds)
-            self._stop.set()
-            self._thread.join(_LAST_SECONDS)
+        for sender in self._senders:
+            sender.finish()
+        deadline = time.monotonic() + seconds
+        for sender in self._senders:
+            sender.wait(deadline - time.monotonic())
+        for sender in self._senders:
+            sender.stop()
+        deadline = time.monotonic() + _LAST_SECONDS
+        for sender in self._senders:
+            sender.wait(deadline - time.monotonic())
+
+
+class _Sender:
+    """A channel, the notices that wait for it, and the thread that sends them."""
+
+    def __init__(self, channel: Channel, complain: Callable[[str], None]) -> None:
+        self._channel = channel
+        self._complain = complain
+        self._queue: queue.Queue[Notice | None] = queue.Queue()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
+        self._thread.start()
+
+    def put(self, notice: Notice) -> None:
+        if self._queue.qsize() < _WAITING:
+            self._queue.put(notice)
+
+    def finish(self) -> None:
+        """There will be no further notice."""
+        self._queue.put(None)
+
+    def wait(self, seconds: float) -> None:
+        self._thread.join(max(0.0, seconds))
+
+    def stop(self) -> None:
+        """There is no time for another try."""
+        self._stop.set()
 
     def _run(self) -> None:
         while (notice := self._queue.get()) is not None and not self._stop.is_set():
-            for channel in self._channels:
-                try:
-                    channel.send(notice.to_json(), self._stop)
-                except (OSError, ValueError) as error:
-                    self._complain(f"could not tell about {notice.file or 'the queue'}: {error}")
+            try:
+                self._channel.send(notice.to_json(), self._stop)
+            except (OSError, ValueError) as error:
+                self._complain(f"could not tell about {notice.file or 'the queue'}: {error}")

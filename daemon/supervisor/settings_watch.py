@@ -17,6 +17,7 @@ from daemon.processes.pool import Command
 from daemon.supervisor.context import Context
 
 _FIXED_TABLES = frozenset({"paths", "watch"})
+_SECRET = frozenset({"notify.webhook", "notify.webhook_secret"})  # an address may hold a password
 _FIXED_KEYS = frozenset({"limits.retry_seconds", "limits.grace_seconds", "limits.keep_awake"})
 
 
@@ -81,9 +82,10 @@ class ConfigFileWatch:
 
 
 def differences(old: Config, new: Config) -> dict[str, str]:
-    """The keys (TABLE.KEY) whose values differ, with the new value."""
+    """The keys (TABLE.KEY) whose values differ, with the new value, for a log."""
     before = dict(_flat(old))
-    return {key: repr(value) for key, value in _flat(new) if before.get(key) != value}
+    changed = {key: value for key, value in _flat(new) if before.get(key) != value}
+    return {key: "another" if key in _SECRET else repr(value) for key, value in changed.items()}
 
 
 def _flat(config: Config) -> Iterator[tuple[str, Any]]:

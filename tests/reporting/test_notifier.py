@@ -108,6 +108,15 @@ def test_a_channel_that_hangs_holds_up_nobody_and_is_told_to_stop() -> None:
     assert len(ears.heard) == 1
 
 
+def test_a_channel_that_hangs_keeps_no_other_from_hearing() -> None:
+    told = threading.Event()
+    deaf = Ears(threading.Event.wait)
+    notifier = Notifier([deaf, Ears(lambda _: told.set())], OUTBOX, lambda _: None)
+    notifier.on_event(*DONE)
+    assert told.wait(60)
+    notifier.close(0.01)
+
+
 def test_with_nobody_to_tell_there_is_no_thread() -> None:
     before = threading.active_count()
     notifier = Notifier([], OUTBOX, lambda _: None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import http.server
 import json
 import socket
@@ -145,6 +146,16 @@ def test_a_python_without_certificates_knows_the_usual_authorities(
 def test_a_password_in_the_address_travels_in_a_header(server: Server, pauses: Pauses) -> None:
     Webhook(server.url.replace("http://", "http://me:s%3Acret@")).send(b"{}", pauses)
     assert server.headers[0]["Authorization"] == "Basic bWU6czpjcmV0"
+
+
+def test_a_secret_signs_the_body_and_is_not_sent(server: Server, pauses: Pauses) -> None:
+    body = b'{"event":"done"}'
+    Webhook(server.url, "k\u00e9y").send(body, pauses)
+    Webhook(server.url).send(body, pauses)
+    signed, unsigned = server.headers
+    digest = hmac.new("k\u00e9y".encode(), body, "sha256").hexdigest()
+    assert signed["X-Dropscribe-Signature-256"] == f"sha256={digest}"
+    assert "X-Dropscribe-Signature-256" not in unsigned
 
 
 def test_a_redirect_is_a_refusal(server: Server, pauses: Pauses) -> None:
