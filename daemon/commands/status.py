@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -23,6 +23,7 @@ from daemon.domain.job import TERMINAL, Job, Stage
 from daemon.domain.transcript import Json
 from daemon.errors import FAILED, OK, TEMPORARY, DropscribeError
 from daemon.files import lock
+from daemon.files.answering import answer_within
 from daemon.files.state_folder import REPORT_SUFFIX, STATUS
 from daemon.inbox.scan import look_into
 from daemon.ledger.ledger import Ledger
@@ -31,6 +32,7 @@ from daemon.models import hardware, registry
 _RECENT = 10
 _WIDEST = 120  # columns: in a wider table, the eye loses the row
 _WATCH_SECONDS = 1.0
+_FOLDER_SECONDS = 3.0
 _EXIT_CODES = {"stopped": FAILED, "paused": TEMPORARY}
 
 
@@ -103,7 +105,7 @@ def _queue(config: Config, ledger: Ledger, daemon: Json) -> Json:
     return {
         "waiting": sum(number for stage, number in counts.items() if stage not in TERMINAL),
         "done": counts.get(Stage.DONE, 0),
-        "failed": sum(1 for _ in config.paths.failed.glob(f"*{REPORT_SUFFIX}")),
+        "failed": _count(lambda: sum(1 for _ in config.paths.failed.glob(f"*{REPORT_SUFFIX}"))),
         "eta_seconds": _eta(working, waiting, estimate, state),
         "jobs": [told_of(job) for job in ledger.recent(_RECENT)],
     }
@@ -122,9 +124,14 @@ def _eta(working: list[Json], waiting: list[Job], estimate: Estimate, state: Pat
 
 def _left_alone(config: Config) -> int:
     """How many files and folders in the inbox are no recordings by their names."""
+    inbox, watch = config.paths.inbox, config.watch
+    return _count(lambda: len(look_into(inbox, watch.extensions, watch.recursive).ignored))
+
+
+def _count(files: Callable[[], int]) -> int:
+    """0 where the folder is not there, or does not answer: the status is there to say why."""
     with contextlib.suppress(OSError):
-        watch = config.watch
-        return len(look_into(config.paths.inbox, watch.extensions, watch.recursive).ignored)
+        return answer_within(_FOLDER_SECONDS, files)
     return 0
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from daemon.__main__ import main
+from daemon.commands import status
 from daemon.commands.estimate import PREPARED, Estimate, learn
 from daemon.commands.status import look
 from daemon.commands.status_view import view
@@ -110,3 +112,18 @@ def test_nothing_is_estimated_before_anything_was_learnt(queue: QueueOnDisk) -> 
     assert PREPARED == artefacts.PREPARED
     assert estimate == Estimate({})
     assert estimate.left(Stage.TRANSCRIBE, 1.0, 2.0) is None
+
+
+def test_an_inbox_that_does_not_answer_keeps_nobody_from_the_status(
+    queue: QueueOnDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What blocks is a stand-in: the look into the inbox waits for a FIFO, in the kernel."""
+    _at_work(queue)
+    fifo = queue.config.paths.state / "fifo"
+    os.mkfifo(fifo)
+    monkeypatch.setattr(status, "look_into", lambda *_: fifo.read_bytes())
+    monkeypatch.setattr(status, "_FOLDER_SECONDS", 0.1)
+    told = look(queue.config)
+    os.close(os.open(fifo, os.O_WRONLY))
+    assert told["left_alone"] == 0
+    assert told["done"] == 1
