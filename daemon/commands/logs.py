@@ -40,7 +40,7 @@ def logs(config_path: Path, which: str | None, follow: bool, lines: int) -> int:
             raise UsageError("-f follows the whole log: leave the file out, or -f")
         with opened_ledger(paths) as ledger:
             job = find_job(ledger, paths, which)
-        for line in [*_told(paths, job.id), *_said(paths, job.id)][-lines:]:
+        for line in [*_said(paths, job.id), *_told(paths, job.id)][-lines:]:
             print(line)
         return OK
     files = [paths.logs / name for name in ("launchd.log", "daemon.log")]

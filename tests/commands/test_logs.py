@@ -42,11 +42,11 @@ def _said(queue: QueueOnDisk, capfd: pytest.CaptureFixture[str], *arguments: str
 def test_the_log_of_a_file_is_what_was_said_of_it_and_by_its_processes(
     which: str, queue: QueueOnDisk, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    queued, done, title, said = _said(queue, capfd, which)
+    title, said, queued, done = _said(queue, capfd, which)
     assert (queued, done) == ("t info queued", "t info done")
     assert title.endswith("jobs/1/job.log:")
     assert said == "  one: the library complains"  # in a terminal, too, no colours of others
-    assert _said(queue, capfd, which, "-n", "1") == [said]
+    assert _said(queue, capfd, which, "-n", "1") == [done]
 
 
 def test_the_end_of_the_whole_log(queue: QueueOnDisk, capfd: pytest.CaptureFixture[str]) -> None:
