@@ -12,6 +12,8 @@ _MAX_NAME_BYTES = 255  # of common file systems
 _ROOM = 25  # bytes for " (999999)" and ".timing.json" behind a stem
 _PLAIN_CHARACTERS = 60
 _PLAIN_SUFFIX = 20
+# Behind such a stem, NAME.json would be taken for what lies beside another recording's.
+_MISREAD = (".timing", ".verbose", ".labels", ".error")
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9 ._()-]+")
 _JOINERS = "\u200c\u200d"  # invisible, but they make emoji and Indic or Persian words what they are
 
@@ -55,7 +57,8 @@ def named(template: str, fields: Mapping[str, str]) -> str:
 
 def _safe(stem: str) -> str:
     flat = printable(stem).replace("\\", "_").replace("/", "_")
-    return fitting(flat, "").lstrip(".").strip(" ") or "recording"
+    fit = fitting(flat, "").lstrip(".").strip(" ") or "recording"
+    return f"{fit}_" if fit.lower().endswith(_MISREAD) else fit
 
 
 def fitting(stem: str, ending: str) -> str:

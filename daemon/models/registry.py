@@ -98,7 +98,7 @@ def find(model: str, backend: BackendName, environment: Mapping[str, str]) -> We
     if model == BASE:
         return Weights(BASE, BUNDLED / "whisper-base", "bundled", backend == "ctranslate2")
     folder = Path(model).expanduser()
-    if folder.is_dir():
+    if model not in PRESETS and folder.is_dir():  # whatever lies where the daemon was started
         converted = (folder / "model.bin").exists()  # it is in CTranslate2's format already
         return Weights(model, folder, "local", backend == "ctranslate2" and not converted)
     preset = PRESETS.get(model)

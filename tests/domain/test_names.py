@@ -25,6 +25,9 @@ _NAMES = st.binary(min_size=1, max_size=255).filter(lambda raw: not {0, 47} & se
         (".wav", "wav"),
         ("...wav", "recording"),
         ("back\\slash.wav", "back_slash"),
+        ("x.timing.wav", "x.timing_"),  # else its transcript would be x.timing.json
+        ("x.Verbose.wav", "x.Verbose_"),
+        ("x.timings.wav", "x.timings"),
     ],
 )
 def test_a_recordings_name_stays_recognisable(name: str, stem: str) -> None:

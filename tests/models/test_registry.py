@@ -72,6 +72,17 @@ def test_a_folder_is_taken_as_it_is(tmp_path: Path) -> None:
     assert not registry.find(str(tmp_path), "ctranslate2", {}).needs_conversion
 
 
+def test_a_preset_is_no_folder_that_happens_to_lie_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "large-v3").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelMissingError, match="models fetch large-v3"):
+        registry.find("large-v3", "mlx", {"HF_HUB_CACHE": str(tmp_path / "hub")})
+    weights = registry.find("./large-v3", "mlx", {})
+    assert weights.folder == Path("large-v3")
+
+
 def test_caches_lie_where_the_environment_says(home: Path) -> None:
     assert registry.hub_cache({}) == home / ".cache" / "huggingface" / "hub"
     assert registry.hub_cache({"HF_HOME": "/h"}) == Path("/h/hub")
