@@ -18,13 +18,14 @@ from daemon.domain.transcript import (
     WordSource,
 )
 from daemon.handoff import artefacts
-from daemon.handoff.artefacts import InvalidArtefactError, Prepared
+from daemon.handoff.artefacts import InvalidArtefactError, Lane, Prepared, TrackState
 from daemon.handoff.outputs import OutputSet, PublishOrder, is_rendered, read_outputs
 from daemon.outbox import output_set
 from daemon.outbox.output_set import OutputSetRenderer
 from daemon.rendering.formats import FORMATS, Format
 from daemon.rendering.material import Material
 from tests.kit.daemon_process import configured
+from tests.kit.schemas import check
 
 _SECONDS = 4.0
 
@@ -69,6 +70,30 @@ def _break(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 
     broken = {**FORMATS, name: Format(FORMATS[name].suffix, fail)}
     monkeypatch.setattr(output_set, "FORMATS", broken)
+
+
+def test_every_track_has_a_whole_set_of_its_own(folder: Path) -> None:
+    """The second track lies behind the first in the audio, and begins at 0 in its transcript."""
+    recognition = artefacts.read_recognition(folder)
+    second = Segment(1, 45.0, 46.0, "Hallo", -0.1, 0.01, language="de")
+    said = replace(recognition, segments=(*recognition.segments, second))
+    artefacts.write_artefact(folder / artefacts.TRANSCRIPT, "t", said)
+    lanes = (Lane("track 1 (eng)", 0.0, _SECONDS), Lane("track 2 (ger)", 44.0, 3.0))
+    tracks = tuple(TrackState(lane.name) for lane in lanes)
+    prepared = replace(artefacts.read_prepared(folder), lanes=lanes, tracks=tracks)
+    artefacts.write_artefact(folder / artefacts.PREPARED, "p", prepared)
+    outputs = _rendered(folder)
+    assert read_outputs(folder) == outputs
+    assert {"txt", "json", "timing.json", "track2.txt", "track2.json", "track2.timing.json"} <= set(
+        outputs.sizes
+    )
+    assert _document(folder)["text"] == "Hello"
+    document = json.loads((folder / "outputs" / "track2.json").read_bytes())
+    check(document, "transcript")
+    assert (document["text"], document["language"], document["duration"]) == ("Hallo", "de", 3.0)
+    assert [(one["start"], one["end"]) for one in document["segments"]] == [(1.0, 2.0)]
+    assert document["provenance"]["options"]["track"] == "track 2 (ger)"
+    assert [one["name"] for one in document["provenance"]["tracks"]] == [one.name for one in lanes]
 
 
 def test_an_order_is_read_as_it_was_written(folder: Path) -> None:
