@@ -25,7 +25,7 @@ _CODECS = (
     ("FLAC", "a.flac", "flac"),
     ("AC-3", "a.ac3", "ac3"),
     ("WMA", "a.wma", "wmav2"),
-    ("Vorbis", "a.ogg", "libvorbis"),
+    ("Vorbis", "a.ogg", "vorbis"),
 )
 _COPIES = 12
 _BYTES = 8
@@ -46,10 +46,12 @@ def _encoded(recording: Path, target: Path, encoder: str) -> bytes:
     """The first minute in another codec, at 44.1 kHz."""
     with av.open(recording) as source, av.open(target, "w") as sink:
         rate = 48_000 if encoder == "libopus" else 44_100
-        stream = sink.add_stream(encoder, rate=rate, layout="mono")
+        # FFmpeg's own encoder of Vorbis takes two channels, and wants to be asked for.
+        layout, options = ("stereo", {"strict": "-2"}) if encoder == "vorbis" else ("mono", {})
+        stream = sink.add_stream(encoder, rate=rate, layout=layout, options=options)
         stream.bit_rate = 96_000
         context = stream.codec_context
-        resampler = av.AudioResampler(format=context.format, layout="mono", rate=rate)
+        resampler = av.AudioResampler(format=context.format, layout=layout, rate=rate)
         for frame in source.decode(audio=0):
             if frame.time is not None and frame.time >= _SECONDS:
                 break
