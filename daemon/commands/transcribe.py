@@ -118,7 +118,8 @@ def transcribe(
             context = application.context
             present = [one for file in found if (one := candidate(file)) is not None]
             jobs = context.ledger.admit(present, context.unix_time())
-            shown = Shown(ours.paths.outbox, backend.why, stdout, as_json, quiet)
+            kept = not stdout or output_dir is not None
+            shown = Shown(ours.paths.outbox, backend.why, stdout, as_json, quiet, kept)
             return max(work(application, jobs, shown), FAILED if problems else OK)
 
 
@@ -131,11 +132,12 @@ class Shown:
     text: bool = False
     as_json: bool = False
     quiet: bool = False
+    kept: bool = True  # whether the outputs stay when the command has ended
 
     def delivered(self, job: Job) -> None:
         document, timing = tables.read_delivery(self.outbox, job.stem or "")
         if self.as_json:
-            outputs = tables.outputs(self.outbox, job.stem or "")
+            outputs = tables.outputs(self.outbox, job.stem or "") if self.kept else []
             fields = ("language", "duration", "alignment")
             told: Json = {"file": str(job.source), "status": "done"}
             told |= {"outputs": [str(path) for path in outputs], "reason": ""}

@@ -13,7 +13,7 @@ import pytest
 
 from daemon.__main__ import main
 from daemon.commands.sources import recordings
-from daemon.commands.transcribe import _settings
+from daemon.commands.transcribe import Shown, _settings
 from daemon.config.settings import Config
 from daemon.models import registry
 from tests.kit import schemas
@@ -184,6 +184,23 @@ def test_one_missing_file_of_several_is_told_and_the_rest_is_done(
         "memo-10s.timing.json",
     ]
     assert all(Path(path).is_absolute() and Path(path).exists() for path in told["outputs"])
+
+
+@pytest.mark.parametrize(("kept", "told"), [(True, ["one.json", "one.timing.json"]), (False, [])])
+def test_only_files_that_stay_are_told(
+    kept: bool, told: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --stdout, the files lie in a folder that goes with the command."""
+    queue = QueueOnDisk(tmp_path / "q")
+    queue.done("one.wav", "one")
+    outbox = queue.config.paths.outbox
+    document = json.loads((outbox / "one.json").read_bytes()) | {"alignment": {}}
+    (outbox / "one.json").write_text(json.dumps(document))
+    (outbox / "one.timing.json").write_text('{"speed": 1.0}')
+    with queue.ledger() as ledger:
+        (job,) = ledger.recent(1)
+    Shown(outbox, as_json=True, kept=kept).delivered(job)
+    assert [Path(path).name for path in json.loads(capsys.readouterr().out)["outputs"]] == told
 
 
 @pytest.mark.computes
