@@ -21,6 +21,7 @@ from daemon.processes import outcome
 from daemon.processes.attempt import Attempt, AttemptLimits, AttemptState
 from daemon.processes.outcome import Outcome
 from daemon.processes.pool import Command, WorkerPool
+from daemon.processes.process_tree import Vitals
 from daemon.processes.worker import Worker, WorkerExited, WorkerMessage
 
 # Bytes of a job's log; beyond, it starts over: a flood must not fill the disk.
@@ -153,10 +154,13 @@ class Attempts:
         """Look at every process; end those that broke a limit, and return their attempts."""
         self._change_commands()
         ended: list[Ended] = []
+        vitals: dict[Worker, Vitals | None] = {}  # one look a process: they are dear
         for attempt in self.running:
             _bound(self._folder / str(attempt.job.id) / artefacts.LOG)
             if attempt.worker.exit_code() is None:
-                broken_limit = attempt.check(now, attempt.worker.vitals())
+                if attempt.worker not in vitals:
+                    vitals[attempt.worker] = attempt.worker.vitals()
+                broken_limit = attempt.check(now, vitals[attempt.worker])
                 ended.extend(self._end(attempt.worker, broken_limit) if broken_limit else ())
             elif (
                 attempt.state is AttemptState.EXITED
