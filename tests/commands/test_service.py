@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from daemon.commands import service as verbs
-from daemon.commands.service import Setting, logs, setting
+from daemon.commands.logs import logs
+from daemon.commands.service import Setting, setting
 from daemon.config.settings import Config, Paths
 from daemon.errors import DropscribeError, TemporaryError, UsageError
 from daemon.files.lock import Lock
