@@ -221,3 +221,17 @@ def test_a_translation_is_english_and_claims_no_word_times(
     assert document["word_segments"] == []
     assert "translated into English" in capsys.readouterr().out
     assert '<html lang="en">' in Path("out/simplicissimus.html").read_text()
+
+
+@pytest.mark.slow
+def test_hot_words_are_spelled_as_they_are_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue = QueueOnDisk(tmp_path / "q")
+    options = ["--model", "base", "--backend", "ctranslate2", "--stdout"]
+    command = ["transcribe", str(registry.BUNDLED / "audio" / "simplicissimus.mp3"), *options]
+    command += ["--config", str(queue.config_path)]
+    assert main(command) == 0
+    assert "Simplicissimus" not in capsys.readouterr().out
+    assert main([*command, "--hotwords", "Simplicissimus"]) == 0
+    assert "Simplicissimus" in capsys.readouterr().out
