@@ -178,7 +178,8 @@ def _child(
 
 
 def _parsed(answer: str) -> Iterator[Measurement]:
-    return map(Measurement.from_json, answer.splitlines())
+    """The measurements; the peers' log lines between them, as whisperx writes, are left out."""
+    return (Measurement.from_json(line) for line in answer.splitlines() if line.startswith("{"))
 
 
 def _machine() -> str:
