@@ -146,7 +146,7 @@ class LedgerQueries:
     def last_delivered(self, source: Path, before: int) -> Job | None:
         """The latest delivered job of this path, of those with a smaller number than `before`."""
         row = self._db.execute(
-            f"SELECT {JOB_COLUMNS} FROM jobs WHERE source = ? AND id < ? AND next = ?"
+            f"SELECT {JOB_COLUMNS} FROM jobs WHERE source = ? AND id < ? AND +next = ?"
             " AND stem IS NOT NULL ORDER BY id DESC LIMIT 1",
             (os.fsencode(source), before, Stage.DONE),
         ).fetchone()

@@ -285,6 +285,7 @@ def test_no_question_of_a_turn_walks_through_the_finished_jobs(ledger: Ledger) -
     ledger.reserved_stems(besides=1)
     ledger.delivered(ONE.path, "0")
     ledger.delivered_content("0")
+    ledger.last_delivered(ONE.path, 9)
     ledger.recovered(ONE.path, "0")
     ledger.oldest(0, 10)
     scan = ledger.compare([ONE])
@@ -297,6 +298,9 @@ def test_no_question_of_a_turn_walks_through_the_finished_jobs(ledger: Ledger) -
         (row[3], query) for query in questions for row in db.execute(f"EXPLAIN QUERY PLAN {query}")
     ]
     assert [plan for plan in plans if plan[0].startswith("SCAN jobs")] == []
+    done = [step for step, query in plans if "next = 'done'" in query]
+    assert done
+    assert [step for step in done if "jobs_by_next" in step] == []
 
 
 def test_every_job_is_walked_through_newest_first_and_some_oldest_first(ledger: Ledger) -> None:
