@@ -99,10 +99,12 @@ def _word(word: str, letters: Sequence[Piece], segment: Segment) -> Word | None:
     """The word from its characters; punctuation has no say in when it was said."""
     if "".join(letter.text for letter in letters) != word:
         return None
-    said = [one for one in letters if unicodedata.category(one.text)[0] not in "PS"] or letters
+    said = [
+        letter for letter in letters if unicodedata.category(letter.text)[0] not in "PS"
+    ] or letters
     start = min(max(said[0].start, segment.start), segment.end)
     end = min(max(said[-1].end, start), segment.end)
-    score = fmean(one.probability for one in said)
+    score = fmean(letter.probability for letter in said)
     return Word(word, round(start, 3), round(end, 3), round(score, 3), WordSource.ASR)
 
 

@@ -9,7 +9,7 @@ import click
 from daemon.commands.command_line import command
 from daemon.commands.find_job import opened_ledger
 from daemon.commands.json_output import print_line
-from daemon.commands.status import line, told_of
+from daemon.commands.status import fields_of, line
 from daemon.config import file as config_file
 from daemon.domain.job import Job, Stage
 from daemon.errors import OK
@@ -39,9 +39,9 @@ def jobs(config_path: Path, number: int, stage: str | None, as_json: bool) -> in
         latest: list[Job] = []
         if ledger is not None:
             latest = ledger.latest(Stage(stage), number) if stage else ledger.recent(number)
-    for told in map(told_of, latest):
+    for fields in map(fields_of, latest):
         if as_json:
-            print_line(told)
+            print_line(fields)
         else:
-            print(line(told))
+            print(line(fields))
     return OK

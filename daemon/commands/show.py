@@ -39,14 +39,14 @@ def show(config_path: Path, which: str, as_json: bool) -> int:
         if ledger is None:
             raise DropscribeError("no daemon has run here yet: start it with dropscribe install")
         job = find_job(ledger, paths, which)
-        told = _told(job, ledger, paths)
+        facts = _facts(job, ledger, paths)
     if as_json:
-        print_object(told)
+        print_object(facts)
         return OK
-    for key, value in told.items():
+    for key, value in facts.items():
         if value not in (None, "", [], {}) and key != "stages":
             print(f"{key:<12} {_text(value)}")
-    for stage, record in told["stages"].items():
+    for stage, record in facts["stages"].items():
         times = "" if record["starts"] == 1 else f", started {record['starts']} times"
         print(f"  {stage:<10} {record['exit'] or 'not ended'}{times} {record['reason']}".rstrip())
     if job.next is Stage.DONE and job.stem and (paths.outbox / f"{job.stem}.json").exists():
@@ -54,7 +54,7 @@ def show(config_path: Path, which: str, as_json: bool) -> int:
     return OK
 
 
-def _told(job: Job, ledger: Ledger, paths: Paths) -> Json:
+def _facts(job: Job, ledger: Ledger, paths: Paths) -> Json:
     outputs = tables.outputs(paths.outbox, job.stem) if job.next is Stage.DONE and job.stem else []
     records = [ledger.record(job.id, stage) for stage in _STAGES]
     log = paths.state / JOBS / str(job.id) / artefacts.LOG

@@ -107,7 +107,7 @@ def _queue(config: Config, ledger: Ledger, daemon: Json) -> Json:
         "done": counts.get(Stage.DONE, 0),
         "failed": _count(lambda: sum(1 for _ in config.paths.failed.glob(f"*{REPORT_SUFFIX}"))),
         "eta_seconds": _eta(working, waiting, estimate, state),
-        "jobs": [told_of(job) for job in ledger.recent(_RECENT)],
+        "jobs": [fields_of(job) for job in ledger.recent(_RECENT)],
     }
 
 
@@ -149,13 +149,13 @@ def _stand_in(config: Config) -> str:
 
 def _daemon(path: Path) -> Json:
     try:
-        told = json.loads(path.read_bytes())
+        fields = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return fields if isinstance(fields, dict) else {}
 
 
-def told_of(job: Job) -> Json:
+def fields_of(job: Job) -> Json:
     """One job, as JSON values."""
     return {
         "job": job.id,
@@ -168,10 +168,10 @@ def told_of(job: Job) -> Json:
     }
 
 
-def line(told: Mapping[str, object]) -> str:
+def line(fields: Mapping[str, object]) -> str:
     """The same job for a person."""
-    ended = told["outputs"] or told["reason"] or ""
-    return f"#{told['job']} {told['name']}: {told['next']}  {ended}".rstrip()
+    ended = fields["outputs"] or fields["reason"] or ""
+    return f"#{fields['job']} {fields['name']}: {fields['next']}  {ended}".rstrip()
 
 
 def _print(data: Json) -> None:

@@ -139,10 +139,10 @@ class Shown:
         if self.as_json:
             outputs = tables.outputs(self.outbox, job.stem or "") if self.kept else []
             fields = ("language", "duration", "alignment")
-            told: Json = {"file": str(job.source), "status": "done"}
-            told |= {"outputs": [str(path) for path in outputs], "reason": ""}
-            told |= {key: document[key] for key in fields} | {"speed": timing["speed"]}
-            print_line(told | ({"text": document["text"]} if self.text else {}))
+            answer: Json = {"file": str(job.source), "status": "done"}
+            answer |= {"outputs": [str(path) for path in outputs], "reason": ""}
+            answer |= {key: document[key] for key in fields} | {"speed": timing["speed"]}
+            print_line(answer | ({"text": document["text"]} if self.text else {}))
         elif self.text:
             print("\n".join(segment["text"].strip() for segment in document["segments"]))
         elif not self.quiet:
@@ -151,8 +151,8 @@ class Shown:
     def failed(self, job: Job) -> None:
         reason = job.failure.message if job.failure else "it was stopped"
         if self.as_json:
-            told = {"file": str(job.source), "status": "failed"}
-            print_line(told | {"outputs": [], "reason": reason})
+            answer = {"file": str(job.source), "status": "failed"}
+            print_line(answer | {"outputs": [], "reason": reason})
         click.echo(f"dropscribe: {job.name}: {reason}", err=True)
 
 
@@ -164,7 +164,7 @@ def work(application: Application, jobs: Sequence[Job], shown: Shown) -> int:
         application.stopped_by((signal.SIGINT, signal.SIGTERM)),
     ):
         application.drain(lambda: progress.show(context.attempts.running, context.ledger))
-    ended = [job for one in jobs if (job := context.ledger.job(one.id)) is not None]
+    ended = [job for given in jobs if (job := context.ledger.job(given.id)) is not None]
     for job in ended:
         if job.next is Stage.DONE:
             shown.delivered(job)

@@ -11,7 +11,7 @@ from daemon.commands.command_line import command
 from daemon.commands.completion import JOB
 from daemon.commands.find_job import find_job, opened_ledger
 from daemon.commands.json_output import print_line
-from daemon.commands.status import told_of
+from daemon.commands.status import fields_of
 from daemon.config import file as config_file
 from daemon.domain.job import TERMINAL, Job, Stage
 from daemon.errors import FAILED, OK, DropscribeError, TemporaryError
@@ -47,7 +47,7 @@ def wait(config_path: Path, which: tuple[str, ...], timeout: float | None, as_js
     ended = [job for job in jobs if job is not None]
     for job in ended:
         if as_json:
-            print_line(told_of(job))
+            print_line(fields_of(job))
             continue
         reason = f": {job.failure.message}" if job.failure else ""
         print(f"#{job.id} {job.name}: {job.next}{reason}")

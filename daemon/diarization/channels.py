@@ -90,7 +90,7 @@ def speakers(found: Levels, names: Sequence[str]) -> ChannelSpeakers:
     channels = tuple(heard.tolist())
     return ChannelSpeakers(
         channels,
-        tuple(Voice(name=names[one] if one < len(names) else "") for one in channels),
+        tuple(Voice(name=names[channel] if channel < len(names) else "") for channel in channels),
         tuple(sorted(turns, key=lambda turn: (turn.start, turn.end))),
     )
 

@@ -14,7 +14,7 @@ from daemon.diarization.windows import Heard, Stretch
 def save(path: Path, heard: Heard) -> None:
     """Write it atomically. Raises OSError."""
     stretches = heard.stretches
-    spans = [sample for one in stretches for sample in one.samples]
+    spans = [sample for stretch in stretches for sample in stretch.samples]
     partial = path.with_name(f"{path.name}.partial")
     try:
         with partial.open("wb") as file:
@@ -24,12 +24,18 @@ def save(path: Path, heard: Heard) -> None:
                 active=np.packbits(np.array(heard.active, np.bool_)),
                 windows=np.array(len(heard.active)),
                 stretches=np.array(
-                    [(one.window, one.voice, len(one.samples)) for one in stretches], np.int32
+                    [
+                        (stretch.window, stretch.voice, len(stretch.samples))
+                        for stretch in stretches
+                    ],
+                    np.int32,
                 ).reshape(-1, 3),
-                spans=np.array([(one.start, one.end) for one in stretches]).reshape(-1, 2),
+                spans=np.array([(stretch.start, stretch.end) for stretch in stretches]).reshape(
+                    -1, 2
+                ),
                 samples=np.array(spans).reshape(-1, 2),
                 embeddings=np.concatenate(
-                    [np.zeros((0, SIZE)), *(one.embeddings for one in stretches)]
+                    [np.zeros((0, SIZE)), *(stretch.embeddings for stretch in stretches)]
                 ).astype(np.float16),
             )
             file.flush()

@@ -30,11 +30,16 @@ def pieces(heard: Heard) -> Pieces:
     """The samples of all stretches, for clustering, with what the two windows there heard."""
     stretches = heard.stretches
     seconds = [
-        np.full(len(one.samples), (one.end - one.start) / len(one.samples)) for one in stretches
+        np.full(len(stretch.samples), (stretch.end - stretch.start) / len(stretch.samples))
+        for stretch in stretches
     ]
-    voices = [_voices(heard, one, sample) for one in stretches for sample in one.samples]
+    voices = [
+        _voices(heard, stretch, sample) for stretch in stretches for sample in stretch.samples
+    ]
     return Pieces(
-        np.concatenate([np.zeros((0, SIZE), np.float32), *(one.embeddings for one in stretches)]),
+        np.concatenate(
+            [np.zeros((0, SIZE), np.float32), *(stretch.embeddings for stretch in stretches)]
+        ),
         np.concatenate([np.zeros(0), *seconds]).astype(np.float32),
         np.array(voices, np.int64).reshape(-1, 2),
     )

@@ -79,7 +79,9 @@ def listen(
         heard.active.append(active)
         for voice, start, end in _alone(active, number, total, length / SAMPLE_RATE):
             samples = _samples(start, end)
-            embeddings = np.stack([networks.embedding(voices.between(*one)) for one in samples])
+            embeddings = np.stack(
+                [networks.embedding(voices.between(*sample)) for sample in samples]
+            )
             heard.stretches.append(Stretch(number, voice, start, end, samples, embeddings))
         progress(min(number * HOP + WINDOW, length) / SAMPLE_RATE, length / SAMPLE_RATE)
     return heard

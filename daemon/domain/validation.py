@@ -37,7 +37,7 @@ def from_json(kind: type[T], raw: str | bytes) -> T:
         value: T = _adapter(kind).validate_json(raw, strict=True)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False, include_context=False)
-        lines = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in problems]
+        lines = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems]
         raise ValueError("; ".join(lines[:_MENTIONED]).lstrip(": ")) from None
     return value
 

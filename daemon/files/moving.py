@@ -83,7 +83,7 @@ def _put_back(held: Path, inbox: Path, name: str) -> None:
 def rename_numbered(source: Path, folder: Path, name: str) -> Path:
     """Into `folder` of the same volume as NAME.EXT or `NAME (2).EXT`, …; return the new path."""
     stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a name, not a path
-    for candidate in numbered(stem, suffix, lambda one: os.path.lexists(folder / one)):
+    for candidate in numbered(stem, suffix, lambda taken: os.path.lexists(folder / taken)):
         with contextlib.suppress(FileExistsError):
             rename_without_clobbering(source, folder / candidate)
             return folder / candidate

@@ -42,7 +42,7 @@ class LedgerScan:
         try:
             db.executemany(
                 "INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?, ?, ?)",
-                ((*identity_values(one), one.refusal) for one in candidates),
+                ((*identity_values(candidate), candidate.refusal) for candidate in candidates),
             )
         finally:
             db.execute("COMMIT")

@@ -96,7 +96,7 @@ class Ledger(LedgerQueries):
     def admit(self, candidates: Iterable[Candidate], now: float) -> list[Job]:
         """Add the candidates that are new; return their jobs. Known identities change nothing."""
         with self._transaction() as db:
-            return [job for one in candidates if (job := _admit(db, one, now))]
+            return [job for candidate in candidates if (job := _admit(db, candidate, now))]
 
     def compare(self, candidates: Iterable[Candidate]) -> LedgerScan:
         """Hold what a scan saw against the jobs."""

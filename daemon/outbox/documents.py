@@ -237,9 +237,14 @@ def timing(
 def stages(job: Job, records: Sequence[StageRecord], now: float) -> dict[str, Json]:
     """What each stage took so far, in the order in which a file travels. `now` is Unix time."""
     admitted = job.admitted_at
-    begun = next((one.started_at for one in records if one.stage is Stage.PREPARE), None) or now
+    begun = (
+        next((record.started_at for record in records if record.stage is Stage.PREPARE), None)
+        or now
+    )
     queued = StageRecord(Stage.PREPARE, 1, 0, admitted, max(begun, admitted), exit="ok")
-    begun_only = [one for one in records if one.stage is not Stage.DIARIZE or one.starts]
+    begun_only = [
+        record for record in records if record.stage is not Stage.DIARIZE or record.starts
+    ]
     known = {"queued": queued} | {str(record.stage): record for record in begun_only}
     return {name: _stage(record) for name, record in known.items()}
 
@@ -270,7 +275,7 @@ def error(job: Job, records: Sequence[StageRecord], file: str) -> Json:
         "reason": failure.message if failure else "",
         "remedy": f"when the cause is gone: dropscribe retry {job.id}",
         "admitted_at": _iso(job.admitted_at),
-        "attempts": {str(one.stage): one.starts for one in records if one.starts},
+        "attempts": {str(record.stage): record.starts for record in records if record.starts},
     }
 
 

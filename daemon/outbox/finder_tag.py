@@ -39,8 +39,8 @@ def set_tag(path: Path, tag: str, platform: str = sys.platform, run: Run = run) 
     """
     if platform != "darwin":
         return
-    tags = [one for one in _tags(run(["/usr/bin/xattr", "-px", _NAME, _plain(path)])) if one]
-    tags = [one for one in tags if one not in {DONE, FAILED}]
+    tags = [tag for tag in _tags(run(["/usr/bin/xattr", "-px", _NAME, _plain(path)])) if tag]
+    tags = [tag for tag in tags if tag not in {DONE, FAILED}]
     value = plistlib.dumps([*tags, tag], fmt=plistlib.FMT_BINARY)
     run(["/usr/bin/xattr", "-wx", _NAME, value.hex(), _plain(path)])
 

@@ -20,14 +20,16 @@ from daemon.outbox.timestamps import settle_times
 
 def recognition_of(recognition: Recognition, lane: Lane) -> Recognition:
     """What was said in a track, in its own seconds and its own language."""
-    segments = [_moved(one, -lane.offset) for one in recognition.segments if _is_in(one, lane)]
+    segments = [
+        _moved(segment, -lane.offset) for segment in recognition.segments if _is_in(segment, lane)
+    ]
     language = _language(recognition, segments)
     return replace(
         recognition,
         language=language,
         segments=tuple(
-            replace(one, language=_if_not(one.language or recognition.language, language))
-            for one in segments
+            replace(segment, language=_if_not(segment.language or recognition.language, language))
+            for segment in segments
         ),
         check=tuple(_checks(recognition.check, lane)),
     )
@@ -38,9 +40,9 @@ def words_of(
 ) -> dict[int, tuple[Word, ...]]:
     """The words of the segments of `recognition`, which is a track's, in the track's seconds."""
     return {
-        one.id: tuple(_at(word, -lane.offset) for word in words[one.id])
-        for one in recognition.segments
-        if one.id in words
+        segment.id: tuple(_at(word, -lane.offset) for word in words[segment.id])
+        for segment in recognition.segments
+        if segment.id in words
     }
 
 
@@ -75,9 +77,9 @@ def merged(
     for number, lane in enumerate(lanes):
         name = speakers[number] if number < len(speakers) else None
         own = [
-            replace(_moved(one, -lane.offset), speaker=name)
-            for one in segments
-            if _is_in(one, lane)
+            replace(_moved(segment, -lane.offset), speaker=name)
+            for segment in segments
+            if _is_in(segment, lane)
         ]
         by_lane.append(settle_times(own, min(duration, lane.seconds)))
     parts = [part for number in range(len(lanes)) for part in _parted(by_lane, number)]
@@ -98,7 +100,7 @@ def checks(check: Sequence[Doubt], lanes: Sequence[Lane]) -> tuple[Doubt, ...]:
 def _parted(by_lane: Sequence[Sequence[Segment]], number: int) -> Iterator[Segment]:
     """The segments of a lane, cut where a segment of another one begins."""
     others = (one for index, lane in enumerate(by_lane) if index != number for one in lane)
-    begins = sorted(one.start for one in others)
+    begins = sorted(other.start for other in others)
     for segment in by_lane[number]:
         first = bisect_left(begins, segment.start)
         cuts = begins[first : bisect_left(begins, segment.end)]

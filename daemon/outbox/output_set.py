@@ -164,7 +164,9 @@ def _deliveries(order: PublishOrder, folder: Path) -> list[Delivery]:
         order.config.speakers.names,
     )
     wanted = order.config.vocabulary.replace
-    return [replace(one, segments=corrected(one.segments, wanted)) for one in deliveries]
+    return [
+        replace(delivery, segments=corrected(delivery.segments, wanted)) for delivery in deliveries
+    ]
 
 
 def _diarization(folder: Path, segments: Sequence[Segment], config: Config) -> Diarization | None:

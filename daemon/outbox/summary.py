@@ -54,15 +54,15 @@ def facts(
     }
 
 
-def line(told: Json) -> str:
+def line(facts: Json) -> str:
     """For the log: what was done, by what, how fast, and what came of it."""
-    waited = told["seconds"] - told["work_seconds"]
+    waited = facts["seconds"] - facts["work_seconds"]
     waiting = f", after {waited:.1f} s of waiting" if waited >= 1 else ""
     return (
-        f"done in {told['work_seconds']:.1f} s ({told['speed']:.1f} × real time){waiting}:"
-        f" {told['backend']} on {told['device']}, {told['model']},"
-        f" {clock(told['audio_seconds'])} of audio, {told['segments']} segments,"
-        f" {told['words']} words ({told['alignment']}) → {told['outputs'][-1]}"
+        f"done in {facts['work_seconds']:.1f} s ({facts['speed']:.1f} × real time){waiting}:"
+        f" {facts['backend']} on {facts['device']}, {facts['model']},"
+        f" {clock(facts['audio_seconds'])} of audio, {facts['segments']} segments,"
+        f" {facts['words']} words ({facts['alignment']}) → {facts['outputs'][-1]}"
     )
 
 

@@ -42,7 +42,7 @@ class ProcessTree:
             memory = sum(footprint(process) for process in tree)
         except _UNKNOWN:
             return None
-        return Vitals(memory, sum(one.user + one.system for one in cpu), len(tree) - 1)
+        return Vitals(memory, sum(times.user + times.system for times in cpu), len(tree) - 1)
 
     def signal(self, number: int) -> None:
         """Signal them all; psutil checks that a pid was not given to somebody else before."""

@@ -43,7 +43,7 @@ def prove(
     """The document, safe to paste. `backend` is for the smoke cycle."""
     begun = time.time()
     questions = _questions(config_path, config, host, backend, wishes)
-    wanted = [one for one in questions if not wishes.only or one.name in wishes.only]
+    wanted = [question for question in questions if not wishes.only or question.name in wishes.only]
     items = [question.settle() for question in wanted]
     document = {
         "schema_version": SCHEMA_VERSION,

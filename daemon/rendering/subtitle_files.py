@@ -65,7 +65,10 @@ def _vtt_escaped(text: str) -> str:
 
 def _speakers(material: Material) -> list[str]:
     """The speaker of each turn, as units count turns."""
-    return [name or "" for name, _ in groupby(one.speaker for one in material.transcript.segments)]
+    return [
+        name or ""
+        for name, _ in groupby(segment.speaker for segment in material.transcript.segments)
+    ]
 
 
 def lrc(material: Material) -> str:

@@ -135,7 +135,7 @@ def ends_clause(word: str) -> bool:
 def is_rtl(text: str) -> bool:
     """Whether more letters of `text` run from right to left (Arabic, Hebrew) than the other way."""
     directions = [unicodedata.bidirectional(char) for char in text]
-    return sum(one in {"R", "AL"} for one in directions) > directions.count("L")
+    return sum(direction in {"R", "AL"} for direction in directions) > directions.count("L")
 
 
 def marked_direction(line: str) -> str:

@@ -101,7 +101,8 @@ def _cell(text: str) -> str:
 
 def labels(material: Material) -> str:
     """Audacity's label track: start and end in seconds, the text; a label a sentence."""
-    return "".join(
-        f"{one.start:.6f}\t{one.end:.6f}\t{f'{one.speaker}: ' if one.speaker else ''}{one.text}\n"
-        for one in material.sentences
-    )
+    lines = []
+    for sentence in material.sentences:
+        speaker = f"{sentence.speaker}: " if sentence.speaker else ""
+        lines.append(f"{sentence.start:.6f}\t{sentence.end:.6f}\t{speaker}{sentence.text}\n")
+    return "".join(lines)

@@ -78,7 +78,7 @@ class Transcript:
     @property
     def speakers(self) -> tuple[str, ...]:
         """Every speaker, in the order of their first words; empty if nobody told them apart."""
-        return tuple(dict.fromkeys(one.speaker for one in self.segments if one.speaker))
+        return tuple(dict.fromkeys(segment.speaker for segment in self.segments if segment.speaker))
 
     @property
     def text(self) -> str:

@@ -21,7 +21,7 @@ def verbose_json(material: Material) -> bytes:
             "duration": transcript.duration,
             "text": transcript.text,
             "segments": [_segment(number, one) for number, one in enumerate(transcript.segments)],
-            "words": [{"word": one.word, "start": one.start, "end": one.end} for one in words],
+            "words": [{"word": word.word, "start": word.start, "end": word.end} for word in words],
         }
     )
 

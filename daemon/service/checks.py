@@ -252,7 +252,7 @@ def ask_from_launchd(config_path: Path, config: Config, ctl: Launchctl) -> Itera
         return
     listed = found.get("findings") if isinstance(found, dict) else None
     checks = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    wrong = [one for one in checks if one.get("remedy")]
+    wrong = [check for check in checks if check.get("remedy")]
     for one in wrong:
         text = f"as the service sees it: {one.get('topic')}: {one.get('text')}"
         yield Finding("launchd", text, _who_to_grant(str(one["remedy"])))

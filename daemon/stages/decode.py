@@ -161,7 +161,7 @@ def _mixes(
 
 def _states(tracks: Sequence[MeasuredTrack]) -> tuple[TrackState, ...]:
     several = len(tracks) > 1
-    return tuple(TrackState(one.name, one.left_out) for one in tracks) if several else ()
+    return tuple(TrackState(track.name, track.left_out) for track in tracks) if several else ()
 
 
 def _warnings(recording: Opened, tracks: Sequence[MeasuredTrack]) -> tuple[str, ...]:

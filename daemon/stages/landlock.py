@@ -87,7 +87,9 @@ def _no_new_privileges() -> None:
 
 def _syscall(number: int, *arguments: int | bytes | None) -> int:
     library = ctypes.CDLL(None, use_errno=True)
-    given = (ctypes.c_long(one) if isinstance(one, int) else one for one in arguments)
+    given = (
+        ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments
+    )
     result = int(library.syscall(ctypes.c_long(number), *given))
     if result < 0:
         code = ctypes.get_errno()

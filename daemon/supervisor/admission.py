@@ -94,7 +94,7 @@ class Admission:
         self._completeness.keep_only([candidate.path for candidate in looked_at])
         settled = self._settling.look(looked_at, now)
         self._admit(settled, {_kept(job.identity): job for job in absent}, unix_time)
-        self._drop_the_gone(absent, {_kept(one.identity) for one in fresh}, unix_time)
+        self._drop_the_gone(absent, {_kept(candidate.identity) for candidate in fresh}, unix_time)
         self._mention(look.reasons)
         self._context.publisher.emptied.remove()
         return self.settling > before
@@ -103,8 +103,8 @@ class Admission:
         """The files that changed while they were read, and have not changed since."""
         jobs = [job for number in self._held.all() if (job := self._ledger.job(number)) is not None]
         found = [one for job in jobs if (one := seen.at(job.source)) is not None]
-        changed = {one.path for one in fresh}
-        return [one for one in found if one.path not in changed]
+        changed = {candidate.path for candidate in fresh}
+        return [candidate for candidate in found if candidate.path not in changed]
 
     def _admit(
         self, settled: Iterable[Candidate], absent: Mapping[_Kept, Job], unix_time: float

@@ -55,7 +55,7 @@ class Places:
         running = self._context.attempts.of(stage)
         if len(running) != _PLACES[stage]:
             return len(running) < _PLACES[stage]
-        return self._is_short(job) and not any(self._is_short(one.job) for one in running)
+        return self._is_short(job) and not any(self._is_short(attempt.job) for attempt in running)
 
     def has_publisher(self, now: float) -> bool:
         """Whether another file can be rendered. Usually, the one that is will be done at once."""

@@ -139,7 +139,7 @@ class Scheduler:
         """Their imports and the model's load pass while the files are transcribed."""
         attempts = self._context.attempts
         for attempt in attempts.of(Stage.TRANSCRIBE):
-            served = {one.job.id for one in attempts.of(Stage.ALIGN)}
+            served = {attempt.job.id for attempt in attempts.of(Stage.ALIGN)}
             if attempt.job.id in served or not self._is_aligned(attempt.job):
                 continue
             if self._places.has_place(Stage.ALIGN, attempt.job):
