@@ -10,6 +10,7 @@ from daemon.domain.job import Candidate, Failure, FailureKind, Identity, Job, St
 from daemon.domain.names import printable
 from daemon.inbox.completeness import CompletenessCheck
 from daemon.inbox.scan import Look, Settling, look_into
+from daemon.inbox.scan import candidate as candidate_at
 from daemon.inbox.unfinished import UnfinishedFiles
 from daemon.ledger.cancellations import Cancellations
 from daemon.ledger.inbox_scan import LedgerScan
@@ -113,7 +114,9 @@ class Admission:
         for candidate in settled:
             job = self._ledger.active_at(candidate.path) or absent.get(_kept(candidate.identity))
             if job is None:
-                fresh.append(candidate)
+                # The look may be older than the move that filed this recording away.
+                if candidate_at(candidate.path) == candidate:
+                    fresh.append(candidate)
             elif job.next is not Stage.PUBLISH or job.stem is None:
                 self._renew(job, candidate)
             elif candidate.path != job.source:  # delivered already, but not yet filed away
