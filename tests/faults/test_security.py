@@ -158,6 +158,7 @@ def test_everything_we_write_is_its_owners_business_s14_s15_s18(daemon: FaultDae
         daemon.start()
     finally:
         os.umask(0o022)
+    daemon.wait_until(daemon.config.paths.inbox.is_dir, "the inbox was made")
     daemon.give("one.wav", "not in any log")
     daemon.wait_for("done")
     daemon.end()
@@ -238,6 +239,7 @@ def test_no_shell_is_ever_started_s20() -> None:
                 assert (ast.unparse(node)) not in {"os.system", "os.popen"}, path
 
 
+@pytest.mark.computes
 @needs_strace
 def test_no_stage_of_a_real_job_touches_the_network_s6_s7_s12(make: MakeDaemon) -> None:
     """Every connect(2) of the daemon and its stages, with the demo models, stays here."""

@@ -28,7 +28,7 @@ _FORGIVEN = {
     "environment": ("transcribe environment",),
 }
 # Attempts are many: the transcriber's death also costs one of whoever it works for besides.
-_PATIENT: Tables = {"limits": {"max_attempts": 50, "stall_seconds": 3.0}}
+_PATIENT: Tables = {"limits": {"max_attempts": 50, "stall_seconds": 8.0}}
 
 # What ends its file: kind and reason.
 _CONDEMNED = {

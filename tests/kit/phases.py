@@ -17,6 +17,8 @@ COMPUTING = (
     "alignment",
     "asr",
     "bench",
+    "commands/test_realign.py",
+    "diarization/test_diarizer.py",
     "stages",
     "end_to_end/test_end_to_end.py",
     "end_to_end/test_launchd.py",
