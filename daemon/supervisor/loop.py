@@ -106,8 +106,8 @@ class Supervisor:
             self._notice_sleep(now)
             self._settings.take_up(now)
             if now >= self._inbox.due():
+                self._inbox.scan(now)  # first: where status.json cannot be written, work goes on
                 self._status.beat(now)
-                self._inbox.scan(now)
             if not context.pause.holds(now):
                 self._scheduler.start_due(now)
                 if not self._scheduler.anything_left():
