@@ -27,7 +27,7 @@ def half_before(ledger: Ledger, jobs: Path, job: Job) -> Job | None:
 
 def withdraw(half: Job, outbox: Path) -> bool:
     """Remove its results; False, and nothing is removed, if anybody has changed one since."""
-    suffixes = (JSON, TIMING_SUFFIX, *SUFFIXES)
+    suffixes = (JSON, TIMING_SUFFIX, *SUFFIXES.values())
     paths = [outbox / f"{half.stem}.{suffix}" for suffix in suffixes]
     there = [path for path in paths if path.is_file()]
     if any(path.stat().st_mtime > (half.finished_at or 0.0) for path in there):
