@@ -31,7 +31,9 @@ def recognition_of(recognition: Recognition, lane: Lane) -> Recognition:
             replace(segment, language=_if_not(segment.language or recognition.language, language))
             for segment in segments
         ),
-        check=tuple(_checks(recognition.check, lane)),
+        check=tuple(
+            _doubt_in(doubt, lane) for doubt in recognition.check if _begins_in(doubt.start, lane)
+        ),
     )
 
 
@@ -89,18 +91,16 @@ def merged(
 
 def checks(check: Sequence[Doubt], lanes: Sequence[Lane]) -> tuple[Doubt, ...]:
     """The doubtful spots of all channels, in the recording's seconds, the worst first."""
-    moved = []
-    for doubt in check:
-        lane = next((lane for lane in lanes if _begins_in(doubt.start, lane)), lanes[0])
-        start = max(doubt.start - lane.offset, 0.0)
-        moved.append(replace(doubt, start=start, end=max(doubt.end - lane.offset, start)))
-    return tuple(moved)
+    return tuple(
+        _doubt_in(doubt, next((lane for lane in lanes if _begins_in(doubt.start, lane)), lanes[0]))
+        for doubt in check
+    )
 
 
 def _parted(by_lane: Sequence[Sequence[Segment]], number: int) -> Iterator[Segment]:
     """The segments of a lane, cut where a segment of another one begins."""
-    others = (one for index, lane in enumerate(by_lane) if index != number for one in lane)
-    begins = sorted(other.start for other in others)
+    others = (lane for index, lane in enumerate(by_lane) if index != number)
+    begins = sorted(segment.start for lane in others for segment in lane)
     for segment in by_lane[number]:
         first = bisect_left(begins, segment.start)
         cuts = begins[first : bisect_left(begins, segment.end)]
@@ -108,12 +108,10 @@ def _parted(by_lane: Sequence[Sequence[Segment]], number: int) -> Iterator[Segme
         yield from split_at(segment, words)
 
 
-def _checks(check: Sequence[Doubt], lane: Lane) -> Iterator[Doubt]:
-    for doubt in check:
-        if _begins_in(doubt.start, lane):
-            yield replace(
-                doubt, start=doubt.start - lane.offset, end=max(doubt.end - lane.offset, 0.0)
-            )
+def _doubt_in(doubt: Doubt, lane: Lane) -> Doubt:
+    """In the lane's seconds."""
+    start = max(doubt.start - lane.offset, 0.0)
+    return replace(doubt, start=start, end=max(doubt.end - lane.offset, start))
 
 
 def _language(recognition: Recognition, segments: Sequence[Segment]) -> str:
