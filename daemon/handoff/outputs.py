@@ -120,10 +120,9 @@ def read_outputs(folder: Path, nonce: str | None = None) -> OutputSet:
     return found
 
 
-def is_rendered(folder: Path) -> bool:
-    """Whether the whole output set is there, ready to be delivered."""
+def find_outputs(folder: Path) -> OutputSet | None:
+    """The whole output set, ready to be delivered; None if it is not there."""
     try:
-        read_outputs(folder)
+        return read_outputs(folder)
     except InvalidArtefactError:
-        return False
-    return True
+        return None

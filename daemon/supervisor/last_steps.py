@@ -7,7 +7,7 @@ import os
 from daemon.domain.job import Job, Stage
 from daemon.domain.names import printable
 from daemon.files.recording import is_unchanged
-from daemon.handoff.outputs import read_outputs
+from daemon.handoff.outputs import OutputSet
 from daemon.outbox import documents, summary
 from daemon.outbox.archive import StaysError
 from daemon.supervisor.context import Context
@@ -53,7 +53,7 @@ class LastSteps:
             return True
         return self._wait_for_search(job)
 
-    def deliver(self, job: Job, is_counted: bool) -> None:
+    def deliver(self, job: Job, outputs: OutputSet, is_counted: bool) -> None:
         """Deliver the rendered results, then file the recording away.
 
         `is_counted`: the start of PUBLISH was counted in this process, when its rendering began.
@@ -63,7 +63,6 @@ class LastSteps:
         if not is_counted:
             context.ledger.begin(job.id, Stage.PUBLISH, context.unix_time())
         try:
-            outputs = read_outputs(context.folder(job.id))
             paths = context.publisher.publish(job, outputs)
             if self._wait_for_search(job):  # it left in the meantime
                 context.ledger.uncount_start(job.id, Stage.PUBLISH)

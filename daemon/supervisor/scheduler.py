@@ -12,7 +12,7 @@ from itertools import chain, islice
 from daemon.config.profile import ProfileError
 from daemon.domain.job import TERMINAL, FailureKind, Job, Stage
 from daemon.handoff import artefacts
-from daemon.handoff.outputs import is_rendered
+from daemon.handoff.outputs import find_outputs
 from daemon.processes import outcome
 from daemon.processes.attempt import AttemptLimits, AttemptState
 from daemon.supervisor.context import Context
@@ -71,9 +71,9 @@ class Scheduler:
             return
         if not self._profiles_are_good(job, Stage.PUBLISH):
             return
-        if is_rendered(self._context.folder(job.id)):
+        if (outputs := find_outputs(self._context.folder(job.id))) is not None:
             self._rendered.discard(job.id)
-            self._last_steps.deliver(job, is_counted)
+            self._last_steps.deliver(job, outputs, is_counted)
         elif self._places.has_publisher(now) and self._begin(job, Stage.PUBLISH, now):
             self._rendered.add(job.id)
 

@@ -19,7 +19,7 @@ from daemon.domain.transcript import (
 )
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import InvalidArtefactError, Lane, Prepared, TrackState
-from daemon.handoff.outputs import OutputSet, PublishOrder, is_rendered, read_outputs
+from daemon.handoff.outputs import OutputSet, PublishOrder, find_outputs, read_outputs
 from daemon.outbox import output_set
 from daemon.outbox.output_set import OutputSetRenderer
 from daemon.rendering.formats import FORMATS, Format
@@ -131,16 +131,16 @@ def test_a_set_that_is_not_whole_is_none(folder: Path, damage: str) -> None:
             outputs.write(folder, "n")
     with pytest.raises(InvalidArtefactError):
         read_outputs(folder, "m" if damage == "other attempt" else "n")
-    assert is_rendered(folder) == (damage == "other attempt")
+    assert (find_outputs(folder) is not None) == (damage == "other attempt")
 
 
 def test_a_set_that_was_half_rendered_is_rendered_anew(folder: Path) -> None:
     for name in (artefacts.OUTPUTS, artefacts.PARTIAL_OUTPUTS):
         (folder / name).mkdir()
         (folder / name / "docx").write_bytes(b"of another attempt")
-    assert not is_rendered(folder)
+    assert find_outputs(folder) is None
     _rendered(folder)
-    assert is_rendered(folder)
+    assert find_outputs(folder) is not None
     assert not (folder / "outputs" / "docx").exists()
 
 
@@ -171,4 +171,4 @@ def test_without_a_transcript_nothing_is_rendered(folder: Path) -> None:
     (folder / artefacts.TRANSCRIPT).write_bytes(b"{")
     with pytest.raises(InvalidArtefactError):
         _rendered(folder)
-    assert not is_rendered(folder)
+    assert find_outputs(folder) is None
