@@ -1,4 +1,4 @@
-"""Asking the system with a limit, where the question may have to wait for a person or a server."""
+"""Asking the system in a thread, where the question may have to wait for a person or a server."""
 
 from __future__ import annotations
 
@@ -10,18 +10,28 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def answer_within(seconds: float, ask: Callable[[], T]) -> T:
-    """What `ask` returns or raises. Raises TimeoutError where it does not answer in time.
+def asked_in_thread(ask: Callable[[], T]) -> Future[T]:
+    """What `ask` will return or raise. Such a call cannot be broken off.
 
-    It then goes on in its thread, which cannot be broken off, and is forgotten.
+    A daemon thread makes it: one that hangs in the system does not keep the program from ending.
     """
     answer = Future[T]()
 
     def run() -> None:
         try:
-            answer.set_result(ask())
+            found = ask()
         except Exception as error:
             answer.set_exception(error)
+        else:
+            answer.set_result(found)
 
     threading.Thread(target=run, name="ask", daemon=True).start()
-    return answer.result(seconds)
+    return answer
+
+
+def answer_within(seconds: float, ask: Callable[[], T]) -> T:
+    """What `ask` returns or raises. Raises TimeoutError where it does not answer in time.
+
+    It then goes on in its thread, and is forgotten.
+    """
+    return asked_in_thread(ask).result(seconds)

@@ -1,16 +1,18 @@
 """Looking into a folder that may not answer: a privacy prompt is open, or its server is away.
 
-Such a call into the system cannot be broken off. It is made in a thread of its own, which may hang
-for as long as it likes; whoever asked is told when it has ended, or sees that it is overdue.
+The call is made in a thread of its own, which may hang for as long as it likes; whoever asked is
+told when it has ended, or sees that it is overdue.
 """
 
 from __future__ import annotations
 
-import threading
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
+
+from daemon.files.answering import asked_in_thread
 
 T = TypeVar("T")
 
@@ -18,7 +20,7 @@ LIMIT_SECONDS = 20.0  # a folder of a hundred thousand files on a slow server an
 
 
 class Reader(Generic[T]):
-    """At most one call at a time. `on_end` is called from the thread; it may only post an event."""
+    """At most one call at a time. `on_end` may only post an event: the thread may call it."""
 
     def __init__(
         self,
@@ -27,21 +29,20 @@ class Reader(Generic[T]):
     ) -> None:
         self._on_end = on_end
         self._clock = clock
-        self._begun: float | None = None
-        self._ended: Future[T] | None = None
+        self._begun = -math.inf
+        self._answer: Future[T] | None = None
 
     @property
     def is_busy(self) -> bool:
         """Whether a call was begun whose result nobody has taken."""
-        return self._begun is not None
+        return self._answer is not None
 
     @property
     def has_ended(self) -> bool:
-        return self._ended is not None
+        return self._answer is not None and self._answer.done()
 
     def overdue_at(self) -> float:
         """When the call that was begun is overdue (monotonic)."""
-        assert self._begun is not None
         return self._begun + LIMIT_SECONDS
 
     def is_overdue(self, now: float) -> bool:
@@ -51,20 +52,11 @@ class Reader(Generic[T]):
         """Have `read` called. It must touch nothing that another thread uses meanwhile."""
         assert not self.is_busy
         self._begun = self._clock()
-        # A daemon thread: one that hangs in the system does not keep the program from ending.
-        threading.Thread(target=self._run, args=(read,), name="inbox", daemon=True).start()
+        self._answer = asked_in_thread(read)
+        self._answer.add_done_callback(lambda _: self._on_end())
 
     def take(self) -> T:
         """What the call that has ended returned; raises what it raised."""
-        ended, self._ended, self._begun = self._ended, None, None
-        assert ended is not None
-        return ended.result()
-
-    def _run(self, read: Callable[[], T]) -> None:
-        ended = Future[T]()
-        try:
-            ended.set_result(read())
-        except Exception as error:
-            ended.set_exception(error)
-        self._ended = ended
-        self._on_end()
+        answer, self._answer = self._answer, None
+        assert answer is not None
+        return answer.result()
