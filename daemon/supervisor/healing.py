@@ -7,6 +7,7 @@ What was delivered of its first part is replaced (outbox/superseded.py).
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator
 from itertools import chain
@@ -33,7 +34,7 @@ class Healing:
         self._due = -math.inf  # monotonic
 
     def look(self) -> None:
-        """Put back what has grown since it was filed away. Raises OSError."""
+        """Put back what has grown since it was filed away; what cannot be moved waits."""
         context, now = self._context, self._context.clock()
         if now < self._due:
             return
@@ -47,8 +48,9 @@ class Healing:
             if not context.ledger.is_latest(job):  # it has been put back, and read again since
                 continue
             for path in self._filed(job):
-                if _has_grown(path, job.identity):
-                    self._put_back(job, path)
+                with contextlib.suppress(OSError):
+                    if _has_grown(path, job.identity):
+                        self._put_back(job, path)
 
     def _is_half(self, job: Job) -> bool:
         if job.next is Stage.FAILED:
@@ -71,20 +73,16 @@ class Healing:
         return (folder / inside / with_number(stem, number, suffix) for number in _NUMBERS)
 
     def _put_back(self, job: Job, path: Path) -> None:
+        """Raises OSError."""
         context = self._context
-        try:
-            job.source.parent.mkdir(parents=True, exist_ok=True)
-            rename_without_clobbering(path, job.source)
-        except FileExistsError:  # it is there anew already
-            return
+        job.source.parent.mkdir(parents=True, exist_ok=True)
+        rename_without_clobbering(path, job.source)  # not over one that is there anew already
         if job.next is Stage.FAILED:
             report_of(path).unlink(missing_ok=True)
         context.event_log.info("grown", "the rest of it has arrived: reading it again", job)
 
 
 def _has_grown(path: Path, identity: Identity) -> bool:
-    try:
-        now = Identity.of(path.lstat())
-    except OSError:
-        return False
+    """Raises OSError if nothing is there."""
+    now = Identity.of(path.lstat())
     return now.inode == identity.inode and now.size > identity.size
