@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,8 +21,11 @@ def endless(path: Path) -> Sequence[str]:
 
 def readers() -> list[str]:
     """The files that are being asked for, by the command lines of our children."""
-    children = psutil.Process().children()
-    return sorted(child.cmdline()[-1] for child in children if child.status() != "zombie")
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # a zombie, too
+            found += child.cmdline()[-1:]  # a dying one has none
+    return sorted(found)
 
 
 @pytest.fixture
