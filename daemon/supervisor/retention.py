@@ -88,18 +88,12 @@ class Retention:
 
     def _forget(self, jobs: list[Job]) -> None:
         context, paths = self._context, self._context.config.paths
-        inbox = real_path(paths.inbox)
-        over = [
-            job
-            for job in jobs
-            if not os.path.lexists(job.source)
-            and not (
-                job.next is Stage.FAILED
-                and os.path.lexists(
-                    paths.failed / inside_inbox(job.source, inbox) / job.source.name
-                )
-            )
-        ]
+        inbox, over = real_path(paths.inbox), []
+        for job in jobs:
+            failed = paths.failed / inside_inbox(job.source, inbox) / job.source.name
+            may_be_retried = job.next is Stage.FAILED and os.path.lexists(failed)
+            if not may_be_retried and not os.path.lexists(job.source):
+                over.append(job)
         for job in over:
             shutil.rmtree(context.folder(job.id), ignore_errors=True)
         if over:
