@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,11 @@ def letter_case(home: Path) -> tuple[bool, Found]:
         if not other.exists():
             raise CouldNotError("this volume tells upper from lower case")
         corrected = real_path(other) == real_path(folder)
-        recorder = _watched(real_path(other), lambda: _write(folder))
+        with _watched(real_path(other)) as recorder:
+            _write(folder)
+            deadline = time.monotonic() + _STILL_SECONDS
+            while not recorder.kinds and time.monotonic() < deadline:
+                time.sleep(_LOOK_SECONDS)
         return corrected and bool(recorder.kinds), {
             "path_is_corrected": corrected,
             "events": sorted(set(recorder.kinds)),
@@ -58,11 +63,8 @@ def copy(home: Path, by_finder_seconds: float = 0.0) -> tuple[bool, Found]:
     with tempfile.TemporaryDirectory(prefix="dropscribe-copy-", dir=home) as made:
         inbox = real_path(Path(made) / "inbox")
         inbox.mkdir()
-        recorder, seen = _Recorder(), _Seen(inbox)
-        observer = Observer()
-        observer.schedule(recorder, str(inbox))
-        observer.start()
-        try:
+        seen = _Seen(inbox)
+        with _watched(inbox) as recorder:
             if by_finder_seconds:
                 _invite(inbox)
             else:
@@ -70,9 +72,6 @@ def copy(home: Path, by_finder_seconds: float = 0.0) -> tuple[bool, Found]:
                 _write(source.parent, source.name)
                 shutil.copy2(source, inbox / source.name)
             seen.until_still(by_finder_seconds or _STILL_SECONDS * 3)
-        finally:
-            observer.stop()
-            observer.join(_STILL_SECONDS)
         rings = [kind for kind in recorder.kinds if kind in RINGING]
         found: Found = {"by_finder": bool(by_finder_seconds), **seen.found()}
         found |= {"events": recorder.kinds[:50], "last_rings": bool(rings)}
@@ -128,19 +127,17 @@ class _Seen:
         }
 
 
-def _watched(folder: Path, act: Callable[[], object]) -> _Recorder:
+@contextmanager
+def _watched(folder: Path) -> Iterator[_Recorder]:
+    """Its events, until the block ends."""
     recorder, observer = _Recorder(), Observer()
     observer.schedule(recorder, str(folder))
     observer.start()
     try:
-        act()
-        deadline = time.monotonic() + _STILL_SECONDS
-        while not recorder.kinds and time.monotonic() < deadline:
-            time.sleep(_LOOK_SECONDS)
+        yield recorder
     finally:
         observer.stop()
         observer.join(_STILL_SECONDS)
-    return recorder
 
 
 def _write(folder: Path, name: str = f"probe{_SUFFIX}") -> None:
@@ -148,6 +145,5 @@ def _write(folder: Path, name: str = f"probe{_SUFFIX}") -> None:
 
 
 def _invite(inbox: Path) -> None:
-
     sys.stderr.write("Copy a large file with the Finder into the folder that opens now.\n")
     subprocess.run(["open", str(inbox)], check=False)
