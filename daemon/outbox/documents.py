@@ -16,13 +16,46 @@ from daemon.domain.names import printable
 from daemon.domain.speakers import Diarization
 from daemon.domain.transcript import Alignment, Doubt, Json, Recognition, Segment, coverage
 from daemon.domain.validation import to_json
-from daemon.handoff.artefacts import Prepared
+from daemon.handoff.artefacts import Lane, Prepared
 from daemon.outbox import attribution, lanes
 from daemon.outbox.timestamps import settle_times
 
 # What timing.json tells of; of DIARIZE only if it was begun.
 REPORTED = (Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN, Stage.DIARIZE, Stage.PUBLISH)
 SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What the stages made of a recording, or of one of its tracks."""
+
+    prepared: Prepared
+    recognition: Recognition
+    alignment: Alignment
+    options: Mapping[str, object]
+    diarization: Diarization | None = None  # None: nobody asked
+
+    @property
+    def is_call(self) -> bool:
+        """Whether lanes are the channels of one conversation."""
+        return bool(self.prepared.lanes) and self.prepared.lanes_are == "channels"
+
+    def by_transcript(self) -> list[Results]:
+        """Those of every transcript that there is to be: several where tracks have one each."""
+        if not self.prepared.lanes or self.is_call:
+            return [self]
+        return [self._of_track(lane) for lane in self.prepared.lanes]
+
+    def _of_track(self, lane: Lane) -> Results:
+        recognition = lanes.recognition_of(self.recognition, lane)
+        words = lanes.words_of(self.alignment.words, recognition, lane)
+        return Results(
+            replace(self.prepared, duration=lane.seconds, lanes=()),
+            recognition,
+            replace(self.alignment, words=words),
+            {**self.options, "track": lane.name},
+            self.diarization and lanes.turns_of(self.diarization, lane),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +72,13 @@ class Delivery:
     speakers: tuple[str, ...] = ()  # what the diarization's voices are called
 
     @classmethod
-    def of(
-        cls,
-        job: Job,
-        prepared: Prepared,
-        recognition: Recognition,
-        alignment: Alignment,
-        options: Mapping[str, object],
-        diarization: Diarization | None = None,
-        names: Sequence[str] = (),
-    ) -> Delivery:
+    def of(cls, job: Job, results: Results, names: Sequence[str] = ()) -> Delivery:
         """Join the words to their segments, settle every time, and say who speaks.
 
-        `diarization` None: nobody asked; `names` are those of its voices, as far as known.
+        `names` are those of the diarization's voices, as far as known.
         """
+        prepared, recognition = results.prepared, results.recognition
+        alignment, diarization = results.alignment, results.diarization
         joined = [
             replace(segment, words=alignment.words.get(segment.id, ()))
             for segment in recognition.segments
@@ -60,7 +86,7 @@ class Delivery:
         speakers: tuple[str, ...] = ()
         if diarization is not None:
             speakers = attribution.labels(diarization, names)
-        if prepared.lanes and prepared.lanes_are == "channels":
+        if results.is_call:
             segments = lanes.merged(joined, prepared.lanes, speakers, prepared.duration)
             check = lanes.checks(recognition.check, prepared.lanes)
             recognition = replace(recognition, check=check)
@@ -68,37 +94,16 @@ class Delivery:
             segments = settle_times(joined, prepared.duration)
             if diarization is not None:
                 segments = attribution.attribute(segments, diarization.turns, speakers)
-        return cls(job, prepared, recognition, alignment, segments, options, diarization, speakers)
-
-    @classmethod
-    def of_tracks(
-        cls,
-        job: Job,
-        prepared: Prepared,
-        recognition: Recognition,
-        alignment: Alignment,
-        options: Mapping[str, object],
-        diarization: Diarization | None = None,
-        names: Sequence[str] = (),
-    ) -> list[Delivery]:
-        """As `of`, for every transcript that the job has: several where tracks have one each."""
-        if not prepared.lanes or prepared.lanes_are == "channels":
-            return [cls.of(job, prepared, recognition, alignment, options, diarization, names)]
-        deliveries = []
-        for lane in prepared.lanes:
-            said = lanes.recognition_of(recognition, lane)
-            deliveries.append(
-                cls.of(
-                    job,
-                    replace(prepared, duration=lane.seconds, lanes=()),
-                    said,
-                    replace(alignment, words=lanes.words_of(alignment.words, said, lane)),
-                    {**options, "track": lane.name},
-                    diarization and lanes.turns_of(diarization, lane),
-                    names,
-                )
-            )
-        return deliveries
+        return cls(
+            job,
+            prepared,
+            recognition,
+            alignment,
+            segments,
+            results.options,
+            diarization,
+            speakers,
+        )
 
     @property
     def name_fields(self) -> dict[str, str]:

@@ -29,7 +29,7 @@ from daemon.files.state_folder import TIMING_SUFFIX
 from daemon.handoff import artefacts
 from daemon.handoff.outputs import Facts, OutputSet, PublishOrder
 from daemon.outbox import documents
-from daemon.outbox.documents import Delivery
+from daemon.outbox.documents import Delivery, Results
 from daemon.outbox.rendition import material_of
 from daemon.outbox.replacements import corrected
 from daemon.rendering.formats import FORMATS
@@ -154,16 +154,15 @@ def _deliveries(order: PublishOrder, folder: Path) -> list[Delivery]:
     alignment = _alignment(folder, recognition.segments)
     options = artefacts.read_options(folder)
     options["align"] = alignment.status is not AlignmentStatus.SKIPPED
-    deliveries = Delivery.of_tracks(
-        order.job,
+    results = Results(
         artefacts.read_prepared(folder),
         recognition,
         alignment,
         options,
         _diarization(folder, recognition.segments, order.config),
-        order.config.speakers.names,
     )
-    wanted = order.config.vocabulary.replace
+    names, wanted = order.config.speakers.names, order.config.vocabulary.replace
+    deliveries = [Delivery.of(order.job, part, names) for part in results.by_transcript()]
     return [
         replace(delivery, segments=corrected(delivery.segments, wanted)) for delivery in deliveries
     ]

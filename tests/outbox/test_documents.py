@@ -22,7 +22,7 @@ from daemon.domain.transcript import (
 from daemon.files.atomic import json_bytes
 from daemon.handoff.artefacts import Prepared
 from daemon.outbox import documents
-from daemon.outbox.documents import Delivery
+from daemon.outbox.documents import Delivery, Results
 from tests.kit import schemas
 
 JOB = Job(1, Path("/in/memo.wav"), Identity(5, 1, 1, 1), Stage.PUBLISH, admitted_at=1_000.0)
@@ -49,7 +49,7 @@ RECORDS = [
 
 
 def _delivery(job: Job = JOB) -> Delivery:
-    return Delivery.of(job, PREPARED, RECOGNITION, ALIGNMENT, OPTIONS)
+    return Delivery.of(job, Results(PREPARED, RECOGNITION, ALIGNMENT, OPTIONS))
 
 
 def test_the_transcript_follows_its_schema() -> None:
