@@ -60,8 +60,9 @@ _INSTALLED = "needs the network and minutes: it installs the packages"
 _MEASURED = "takes minutes to hours of a quiet machine; its parts are tested in tests/bench/"
 _NOT_RUN = {
     "uv tool install --compile-bytecode --python 3.12 .": _INSTALLED,
-    "python3.12 -m venv ~/.dropscribe && ~/.dropscribe/bin/pip install ."
-    " && ln -s ~/.dropscribe/bin/dropscribe ~/.local/bin/": _INSTALLED,
+    "python3.11 -m venv ~/.dropscribe && ~/.dropscribe/bin/pip install .": _INSTALLED,
+    "mkdir -p ~/.local/bin && ln -s ~/.dropscribe/bin/dropscribe ~/.local/bin/": _INSTALLED,
+    "pip install uv": _INSTALLED,
     "pip install whispermlx openai-whisper": _INSTALLED,
     "dropscribe models fetch": "needs the network: gigabytes",
     "dropscribe models fetch --backend ctranslate2": "needs the network: gigabytes",
