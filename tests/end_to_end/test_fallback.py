@@ -68,7 +68,7 @@ class Ends:
 
     def _run(self, root: Path, ways: tuple[str, ...], tables: Tables) -> dict[str, JobEnd]:
         def look(_: object) -> None:
-            self.log_sizes.extend(log.stat().st_size for log in root.rglob("job.log"))
+            self.log_sizes.extend(log.stat().st_size for log in root.glob("state/jobs/*/job.log"))
 
         recordings = {_name(way): recording(SAID, f"align {way}") for way in ways}
         return run_all(root, recordings, fake_commands(), tables, look)
