@@ -13,6 +13,7 @@ from daemon.ledger.ledger import Ledger
 
 PREPARED = "prepared.json"  # as in handoff.artefacts, which takes longer to import than status runs
 _LEARNT_FROM = 20  # finished files, the latest
+# What takes long, in order. DIARIZE works beside these, and PUBLISH is done in a moment.
 _STAGES = (Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN)
 
 
@@ -28,8 +29,8 @@ class Estimate:
         return audio_seconds / rate if rate else None
 
     def left(self, stage: Stage, done: float, total: float) -> float | None:
-        """Seconds until a file is through, that is at `done` of `total` in `stage`."""
-        if not total:
+        """Seconds until a file is through, that is at `done` of `total` in `stage`, if known."""
+        if not total or stage not in _STAGES:
             return None
         now = self.seconds(stage, max(total - done, 0.0))
         later = [self.seconds(one, total) for one in _STAGES[_STAGES.index(stage) + 1 :]]

@@ -211,7 +211,9 @@ def test_status_shows_the_daemon_at_work(tmp_path: Path) -> None:
         assert "#1 one.wav: transcribe" in daemon.call("status").stdout
         gate.touch()
         daemon.wait_for("done")
-        told = json.loads(daemon.call("status", "--json").stdout)
+        answer = daemon.call("status", "--json")
+        assert answer.returncode == 0, answer.stderr
+        told = json.loads(answer.stdout)
         assert (told["waiting"], told["done"], told["failed"]) == (0, 1, 0)
         assert told["jobs"][0]["outputs"] == "one"
 

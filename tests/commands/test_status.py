@@ -114,6 +114,11 @@ def test_nothing_is_estimated_before_anything_was_learnt(queue: QueueOnDisk) -> 
     assert estimate.left(Stage.TRANSCRIBE, 1.0, 2.0) is None
 
 
+@pytest.mark.parametrize("stage", [Stage.DIARIZE, Stage.PUBLISH])
+def test_of_a_stage_beside_the_others_nothing_is_estimated(stage: Stage) -> None:
+    assert Estimate({Stage.TRANSCRIBE: 10.0}).left(stage, 1.0, 2.0) is None
+
+
 def test_an_inbox_that_does_not_answer_keeps_nobody_from_the_status(
     queue: QueueOnDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
