@@ -1,31 +1,32 @@
-"""JSON from another process becomes frozen values here, or is refused: types, bounds, UTF-8."""
+"""JSON from another process becomes frozen values here, or is refused: types, bounds, UTF-8.
+
+msgspec and not pydantic, which the configuration uses: a stage's process lives for one file, and
+pydantic's import alone costs more than all the rest of its start.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from collections.abc import Hashable
+from functools import cache
+from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import Field, TypeAdapter, ValidationError
+import msgspec
+from msgspec import Meta
 
 T = TypeVar("T")
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Seconds = Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)]  # 1e7 s are 115 days
-Time = Annotated[float, Field(ge=-1e7, le=1e7, allow_inf_nan=False)]  # a model's
-Count = Annotated[int, Field(ge=0, le=2**62)]
-Line = Annotated[str, Field(max_length=4_000)]  # a name, a sentence for a person
-Text = Annotated[str, Field(max_length=1_000_000)]
+# JSON has no NaN and no infinity: msgspec refuses them, and numbers that no float can hold.
+Finite = float
+Seconds = Annotated[float, Meta(ge=0, le=1e7)]  # 1e7 s are 115 days
+Time = Annotated[float, Meta(ge=-1e7, le=1e7)]  # a model's
+Count = Annotated[int, Meta(ge=0, le=2**62)]
+Line = Annotated[str, Meta(max_length=4_000)]  # a name, a sentence for a person
+Text = Annotated[str, Meta(max_length=1_000_000)]
 
 
-_MENTIONED = 3  # problems in a message
-
-
-_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}  # making one takes milliseconds
-
-
-def _adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - a class, or a union of classes
-    if kind not in _ADAPTERS:
-        _ADAPTERS[kind] = TypeAdapter(kind)
-    return _ADAPTERS[kind]
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401 - a class
+    return msgspec.json.Decoder(kind)
 
 
 def from_json(kind: type[T], raw: str | bytes) -> T:
@@ -34,15 +35,33 @@ def from_json(kind: type[T], raw: str | bytes) -> T:
     Raises ValueError, which says what is wrong where, and quotes nothing: it may go to a log.
     """
     try:
-        value: T = _adapter(kind).validate_json(raw, strict=True)
-    except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False, include_context=False)
-        lines = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems]
-        raise ValueError("; ".join(lines[:_MENTIONED]).lstrip(": ")) from None
+        value: T = _decoder(cast(Hashable, kind)).decode(raw)
+    except msgspec.ValidationError as error:
+        raise ValueError(_problem(str(error))) from None
+    except (msgspec.MsgspecError, UnicodeError):
+        raise ValueError("it is no JSON") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     return value
 
 
 def to_json(value: object) -> dict[str, Any]:
     """What `from_json` reads again, as plain dictionaries, lists, numbers and text."""
-    data: dict[str, Any] = _adapter(type(value)).dump_python(value, mode="json")
+    data: dict[str, Any] = msgspec.to_builtins(value, str_keys=True, enc_hook=_plain)
     return data
+
+
+def _plain(value: object) -> object:
+    """numpy's numbers are Python's, but for their type."""
+    for kind in (float, int, str):
+        if isinstance(value, kind):
+            return kind(value)
+    raise NotImplementedError(f"{type(value).__name__} has no place in an artefact")
+
+
+def _problem(message: str) -> str:
+    """msgspec's words, without the value that it quotes where one of several words is wanted."""
+    if not message.startswith("Invalid enum value"):
+        return message
+    _, at, place = message.rpartition(" - at ")
+    return f"Invalid value{at}{place}"

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
+from msgspec import Meta
 
 from daemon.config import file as config_file
 from daemon.config.settings import Config
@@ -92,7 +92,7 @@ class OutputSet:
     """
 
     name: Line
-    sizes: Mapping[Annotated[str, Field(pattern=r"^[a-z0-9]+(\.[a-z0-9]+)*$")], Count]
+    sizes: Mapping[Annotated[str, Meta(pattern=r"^[a-z0-9]+(\.[a-z0-9]+)*$")], Count]
     facts: Facts
     missing: tuple[Line, ...] = ()
 

@@ -16,9 +16,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from msgspec import Meta
 
 from daemon.domain.job import FailureKind
 from daemon.domain.validation import Count, Line, Seconds, from_json, to_json
@@ -79,11 +79,23 @@ class Receipt:
     nonce: Line
     usage: Usage
     kind: FailureKind | None = None
-    message: Annotated[str, Field(max_length=MAX_SENTENCE)] = ""
+    message: Annotated[str, Meta(max_length=MAX_SENTENCE)] = ""
     type: Literal["receipt"] = "receipt"
 
 
-Message = Annotated[Ready | Progress | Receipt, Field(discriminator="type")]
+Message = Ready | Progress | Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class _Tagged:
+    type: Literal["ready", "progress", "receipt"]
+
+
+_MESSAGES: Mapping[str, type[Message]] = {
+    "ready": Ready,
+    "progress": Progress,
+    "receipt": Receipt,
+}
 
 
 def request_line(request: Request | MoreInput) -> bytes:
@@ -101,16 +113,16 @@ def parse_request(line: bytes) -> Request | MoreInput:
     return MoreInput(str(data["nonce"]), bool(data["complete"]), bool(data["alone"]))
 
 
-def message_line(message: Ready | Progress | Receipt) -> bytes:
+def message_line(message: Message) -> bytes:
     if isinstance(message, Receipt):
         message = replace(message, message=message.message[:MAX_SENTENCE])
     return _line(to_json(message))
 
 
-def parse_message(line: bytes) -> Ready | Progress | Receipt | None:
+def parse_message(line: bytes) -> Message | None:
     """What a stage said; None if the line is not of this protocol."""
     try:
-        return from_json(cast(type[Ready | Progress | Receipt], Message), line)
+        return from_json(_MESSAGES[from_json(_Tagged, line).type], line)
     except ValueError:
         return None
 

@@ -6,6 +6,7 @@ import json
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,13 +72,31 @@ def test_a_word_that_is_none_is_refused(change: dict[str, Any]) -> None:
 
 def test_text_that_is_no_utf8_is_refused() -> None:
     data = {"word": "\ud800", "start": 0.0, "end": 1.0, "score": 1.0, "source": "aligned"}
-    with pytest.raises(ValueError, match="Invalid JSON"):
+    with pytest.raises(ValueError, match="no JSON"):
         from_json(Word, json.dumps(data))
+
+
+@pytest.mark.parametrize("raw", ['{"x":' * 100_000, b"\xff", "", '{"word": NaN}'])
+def test_what_is_no_json_is_refused(raw: str | bytes) -> None:
+    with pytest.raises(ValueError, match=r"JSON|nested"):
+        from_json(Word, raw)
+
+
+def test_a_word_that_is_not_among_those_that_may_be_is_not_quoted() -> None:
+    data = {"word": "w", "start": 0.0, "end": 1.0, "score": 1.0, "source": "a secret"}
+    with pytest.raises(ValueError, match="Invalid value") as refused:
+        from_json(Word, json.dumps(data))
+    assert "secret" not in str(refused.value)
+
+
+def test_numbers_of_numpy_are_written_as_numbers() -> None:
+    heard = _word(np.float64(0.25), 1)
+    assert from_json(Word, json.dumps(to_json(heard))) == heard
 
 
 def test_a_problem_is_named_without_quoting_what_was_said() -> None:
     data = {"word": "a secret", "start": "a secret", "end": 1.0, "score": 1.0, "source": "aligned"}
-    with pytest.raises(ValueError, match="start: Input should be a valid number") as refused:
+    with pytest.raises(ValueError, match="Expected `float`, got `str`") as refused:
         from_json(Word, json.dumps(data))
     assert "secret" not in str(refused.value)
     assert refused.value.__cause__ is None
