@@ -64,6 +64,7 @@ class FailureKind(StrEnum):
     BAD_INPUT = "bad_input"  # this file will never work: quarantine it
     INCOMPLETE = "incomplete"  # it cannot be read; if it is still being written, it may later be
     ENVIRONMENT = "environment"  # not the file's fault: pause the queue, burn no attempt
+    NO_ROOM = "no_room"  # its audio fills the disk, perhaps beside others': again, alone
     CRASHED = "crashed"  # the process died without a valid result: retry
     TIMED_OUT = "timed_out"  # stopped for lack of progress or time: retry
     MEMORY = "memory"  # stopped for outgrowing its limit: retry

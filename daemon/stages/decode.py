@@ -7,7 +7,7 @@ sample at its time, with clock.py; channels.py makes one channel of them all, la
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -19,7 +19,7 @@ from daemon.stages.lanes import Mix
 from daemon.stages.metadata import Metadata, metadata_of
 from daemon.stages.selection import MeasuredTrack, TrackChoice, select
 from daemon.stages.track_names import track_names
-from daemon.stages.tracks import Hole, Track, TrackWriter
+from daemon.stages.tracks import HIGHEST_RATE, LOWEST_RATE, Hole, Track, TrackWriter
 
 __all__ = ["Decoded", "UnreadableError", "decode"]
 
@@ -117,10 +117,18 @@ def _decode_tracks(
         for track in tracks.values():
             track.writer.close()
     if not any(track.writer.end for track in tracks.values()):
-        if is_protected(recording.file):
-            raise UnreadableError(_PROTECTED, is_final=True)
-        raise UnreadableError("nothing in it could be decoded: it is empty or damaged")
+        raise _nothing_in(recording, tracks.values())
     return list(tracks.values())
+
+
+def _nothing_in(recording: Opened, tracks: Iterable[Track]) -> UnreadableError:
+    """Why none of the tracks has samples."""
+    if is_protected(recording.file):
+        return UnreadableError(_PROTECTED, is_final=True)
+    if odd := next((track.odd_rate for track in tracks if track.odd_rate), None):
+        rates = f"{LOWEST_RATE / 1000:g} to {HIGHEST_RATE / 1000:g} kHz"
+        return UnreadableError(f"its sample rate is {odd} Hz: recordings have {rates}", True)
+    return UnreadableError("nothing in it could be decoded: it is empty or damaged")
 
 
 def _read_packets(

@@ -134,9 +134,9 @@ class _Room:
         free = shutil.disk_usage(self._folder).free
         if free >= self._min_free:
             return
-        if free + self._written >= self._min_free:  # it fills the disk by itself
+        if free + self._written >= self._min_free:  # without it, there was room
             reason = "decoded, it needs more disk space than is free: free some, then retry it"
-            raise StageError(FailureKind.BAD_INPUT, reason)
+            raise StageError(FailureKind.NO_ROOM, reason)
         raise StageError(FailureKind.ENVIRONMENT, "the disk is nearly full: free some space")
 
 

@@ -22,6 +22,7 @@ from daemon.stages.channels import Samples
 from daemon.stages.clock import FrameClock
 from daemon.stages.elementary import LostTime
 
+LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000  # samples a second of anything that is sound
 MAX_CHANNELS = 64  # more than any recorder has; a damaged header may say anything
 
 _BATCH = SAMPLE_RATE  # samples resampled before they are written
@@ -145,6 +146,7 @@ class Track:
     gaps: list[Hole] = field(default_factory=list)  # that the container means to be there
     clock: FrameClock[AudioFrame] = field(default_factory=FrameClock)
     frames: int = 0
+    odd_rate: int | None = None  # of frames that were left out: no sound has it
     _frame_seconds: float = 0.0
     _failing: float | None = None  # seconds of audio that the failed packets say they held
 
@@ -185,6 +187,9 @@ class Track:
 
     def _take_frame(self, frame: AudioFrame, size: int) -> None:
         if not (frame.samples and 0 < frame.layout.nb_channels <= MAX_CHANNELS):
+            return
+        if not LOWEST_RATE <= frame.sample_rate <= HIGHEST_RATE:  # hours from a few bytes, if so
+            self.odd_rate = frame.sample_rate
             return
         self._frame_seconds = seconds = frame.samples / frame.sample_rate
         if self.lost is not None:

@@ -101,9 +101,19 @@ class Scheduler:
         for job in islice(self._waiting(Stage.PREPARE, now, _due), _SORTED):
             if not (short_fits if is_short(job) else long_fits):
                 continue
+            if not self._has_room(job):
+                return
             if self._profiles_are_good(job, Stage.PREPARE) and self._begin(job, Stage.PREPARE, now):
                 self.prewarm(now)
                 short_fits, long_fits = self._places.for_preparing()
+
+    def _has_room(self, job: Job) -> bool:
+        """What filled the disk beside others is decoded when no other audio lies there."""
+        alone = self._transitions.alone.decoded
+        busy = self._context.attempts.of(Stage.PREPARE)
+        if job.id in alone:
+            return not busy and not frees_space(self._context)
+        return not any(attempt.job.id in alone for attempt in busy)
 
     def _start_transcriptions(self, now: float) -> None:
         """Hand the worker several files, which it may decode in one batch.
@@ -133,7 +143,7 @@ class Scheduler:
     def _is_suspect(self, job: Job) -> bool:
         """Whether it may bring its process down, and so must not share it with other files."""
         failures = self._context.ledger.record(job.id, Stage.TRANSCRIBE).failures
-        return failures > 0 or job.id in self._transitions.suspects
+        return failures > 0 or job.id in self._transitions.alone.transcribed
 
     def _prewarm_aligners(self, now: float) -> None:
         """Their imports and the model's load pass while the files are transcribed."""

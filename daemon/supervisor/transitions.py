@@ -18,16 +18,16 @@
 The scheduler starts what is next. An attempt ends in an Outcome, and its kind decides here:
 
     none (success)       the next stage, as above
-    BAD_INPUT            QUARANTINE
+    BAD_INPUT, CANCELLED QUARANTINE; only a person cancels
     CRASHED, TIMED_OUT,  the same stage again, after a wait that grows; after limits.max_attempts
     MEMORY               QUARANTINE, or without words if it was ALIGN
     ENVIRONMENT          the start is uncounted; the queue pauses, then the same stage again
     CHANGED, VANISHED    the start is uncounted; held until a scan finds the file still again
                          (QUARANTINE where no inbox is watched)
     INCOMPLETE           as BAD_INPUT; a file that was seen to grow is held and read again first
+    NO_ROOM              uncounted; again when no other audio fills the disk, and then as BAD_INPUT
     INTERRUPTED          the daemon itself was killed limits.max_interruptions times: QUARANTINE
     NOT_BEGUN, SUSPECTED died over several files: uncounted; a suspect is transcribed alone next
-    CANCELLED            QUARANTINE; only a person asks for it
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ from daemon.outbox import summary
 from daemon.processes import outcome
 from daemon.processes.attempt import Attempt
 from daemon.processes.outcome import Outcome
+from daemon.supervisor.alone import Alone
 from daemon.supervisor.backoff import Backoff
 from daemon.supervisor.context import Context
 from daemon.supervisor.held_jobs import HeldJobs
@@ -61,7 +62,7 @@ class Transitions:
         self._held = held
         self._unfinished = unfinished
         self.backoff = Backoff(context.config.limits.retry_seconds)
-        self.suspects: set[int] = set()  # jobs to be transcribed alone
+        self.alone = Alone()
 
     # Before a start
 
@@ -157,16 +158,15 @@ class Transitions:
                 self.uncount_start(attempt)
                 self.abandon(job)  # an aligner must not wait for as long as the pause takes
                 context.pause.begin("work", ended.message, now)
-            case FailureKind.NOT_BEGUN | FailureKind.SUSPECTED:
+            case kind if self.alone.is_next(job.id, kind):
                 self.uncount_start(attempt)
                 self.abandon(job)
-                self.suspects |= {job.id} if ended.kind is FailureKind.SUSPECTED else set()
             case FailureKind.CHANGED | FailureKind.VANISHED if self._held.hold(job.id):
                 self.uncount_start(attempt)
             case FailureKind.BAD_INPUT | FailureKind.CHANGED | FailureKind.VANISHED:
                 context.ledger.end(job.id, attempt.record(ended, context.unix_time()), None)
                 self.give_up(job, attempt.stage, ended)
-            case FailureKind.INCOMPLETE:  # and nothing more is expected
+            case FailureKind.INCOMPLETE | FailureKind.NO_ROOM:  # and nothing more is expected
                 bad = replace(ended, kind=FailureKind.BAD_INPUT, exit=str(FailureKind.BAD_INPUT))
                 context.ledger.end(job.id, attempt.record(bad, context.unix_time()), None)
                 self.give_up(job, attempt.stage, bad)
@@ -176,11 +176,10 @@ class Transitions:
     def _waits_for_the_rest(self, attempt: Attempt, ended: Outcome) -> bool:
         """Whether PREPARE met a file that looks unfinished, and it is given time."""
         job = attempt.job
-        folder, stage = self._context.folder(job.id), attempt.stage
-        if ended.kind is None and stage is not Stage.PREPARE:
-            return False
-        if ended.kind is None and not artefacts.read_prepared(folder).is_cut_off:
-            return False
+        if ended.kind is None:
+            folder, was_read = self._context.folder(job.id), attempt.stage is Stage.PREPARE
+            if not (was_read and artefacts.read_prepared(folder).is_cut_off):
+                return False
         return self._unfinished.wait_for_more(job.source) and self._held.hold(job.id)
 
     def abandon(self, job: Job) -> None:

@@ -123,6 +123,16 @@ def test_audio_decoded_ahead_does_not_lock_the_queue_l7(make: MakeDaemon) -> Non
     assert daemon.document("a")["text"] == "decoded already"
 
 
+def test_what_has_no_room_beside_others_is_decoded_alone_l7(daemon: FaultDaemon) -> None:
+    daemon.give("a.wav", "fits when it is alone", "prepare no_room 1")
+    daemon.give("b.wav", "never fits", "prepare no_room")
+    daemon.give("c.wav", "another")
+    assert daemon.drained().violations() == []
+    assert daemon.delivered() == ["a", "c"]
+    assert daemon.error("b.wav")["kind"] == "bad_input"
+    assert not daemon.events("paused")
+
+
 def _raise_the_floor(config: Path) -> None:
     text = config.read_text()
     config.write_text(text.replace("min_free_mb = 1\n", "min_free_mb = 1000000000\n"))

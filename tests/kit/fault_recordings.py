@@ -17,6 +17,8 @@ GERMAN = AUDIO / "german-20s.flac"
 SPANISH = AUDIO / "spanish-20s.ogg"
 FRENCH = AUDIO / "french-20s.m4a"
 
+_FRAME = 65_535  # samples: the most that a FLAC frame holds
+
 
 def wav(seconds: float, rate: int = 16_000, channels: int = 1, level: int = 0) -> bytes:
     """A PCM file of one constant level."""
@@ -41,6 +43,26 @@ def silent_flac(seconds: int) -> bytes:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return buffer.getvalue()
+
+
+def slow_flac(rate: int) -> bytes:
+    """One frame of 65,535 equal samples at a rate that its 55 bytes may choose freely."""
+    about = (rate << 44 | 15 << 36 | _FRAME).to_bytes(8, "big")  # mono, 16 bits
+    info = struct.pack(">HH", _FRAME, _FRAME) + bytes(6) + about + bytes(16)
+    header = bytes([0xFF, 0xF8, 0x70, 0x08, 0]) + struct.pack(">H", _FRAME - 1)
+    frame = header + bytes([_crc(header, 0x07, 8)]) + b"\x00\x00\x05"
+    frame += struct.pack(">H", _crc(frame, 0x8005, 16))
+    return b"fLaC\x80" + len(info).to_bytes(3, "big") + info + frame
+
+
+def _crc(data: bytes, polynomial: int, bits: int) -> int:
+    crc = 0
+    for byte in data:
+        crc ^= byte << (bits - 8)
+        for _ in range(8):
+            high = crc >> (bits - 1) & 1
+            crc = (crc << 1 ^ (polynomial if high else 0)) & ((1 << bits) - 1)
+    return crc
 
 
 def video_without_sound() -> bytes:

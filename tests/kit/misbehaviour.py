@@ -183,6 +183,10 @@ def bad_input(_: Start) -> None:
     raise StageError(FailureKind.BAD_INPUT, "this is not a recording")
 
 
+def no_room(_: Start) -> None:
+    raise StageError(FailureKind.NO_ROOM, "decoded, it needs more disk space than is free")
+
+
 def defect(_: Start) -> None:
     raise RuntimeError("a defect of a library")
 
@@ -283,7 +287,7 @@ _BEHAVIOURS: dict[str, Behaviour] = {
         segv, abort, gpu_gives_up, gpu_gives_up_under_much,
         kill, leave, fail, grandchild, unseen_grandchild, kill_daemon, abort_at_exit,
         hang, deaf, stop, spin, swell, flood_output, flood_line, flood_well_formed, flood_log,
-        disk_full, no_model, bad_input, defect,
+        disk_full, no_room, no_model, bad_input, defect,
         no_result, broken_result, truncated_result, other_attempt, not_finite,
         grow, rewrite, hide, vanish, rename, slow, environment,
     )

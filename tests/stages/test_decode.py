@@ -206,6 +206,22 @@ def test_a_change_of_rate_and_channels_on_the_way(tmp_path: Path) -> None:
     assert decoded.warnings == ()
 
 
+@pytest.mark.parametrize("rate", [1, 16, 1_000_000])
+def test_a_rate_that_no_recording_has_is_refused_before_it_unfolds(
+    tmp_path: Path, rate: int
+) -> None:
+    """At one sample a second, 55 bytes would be 18 hours."""
+    (tmp_path / "a.flac").write_bytes(fault_recordings.slow_flac(rate))
+    with pytest.raises(UnreadableError, match=f"sample rate is {rate} Hz") as refused:
+        _decoded(tmp_path / "a.flac")
+    assert refused.value.is_final
+
+
+def test_the_lowest_rate_of_recordings_is_decoded(tmp_path: Path) -> None:
+    (tmp_path / "a.flac").write_bytes(fault_recordings.slow_flac(4_000))
+    assert _decoded(tmp_path / "a.flac")[0].seconds == pytest.approx(65_535 / 4_000, abs=0.01)
+
+
 def test_joined_mp3_files_are_no_damage(tmp_path: Path) -> None:
     first = write(tmp_path / "1.mp3", Sound(beeps.beeps(3), "libmp3lame"))
     second = write(tmp_path / "2.mp3", Sound(beeps.beeps(2, first=3), "libmp3lame"))
