@@ -13,6 +13,10 @@ from launchd.own_file import OwnFile
 from launchd.program import Alive, expect_alive, prepare
 
 UNIT = "dropscribe.service"
+NO_SESSION = (
+    "This user has no systemd session here, which a service needs: keep dropscribe running"
+    " yourself with `dropscribe run`."
+)
 
 
 def unit_text(spec: AgentSpec) -> str:
@@ -79,6 +83,10 @@ class SystemdUnit:
     def installed(self) -> bool:
         return self.file.read() is not None
 
+    def has_session(self) -> bool:
+        """Whether this user's systemd can be spoken to, in a container for example."""
+        return not _has_no_session(self._systemctl("is-system-running"))
+
     def running(self) -> bool:
         return self._systemctl("is-active", "--quiet", UNIT).code == 0
 
@@ -93,7 +101,8 @@ class SystemdUnit:
             self.restart(alive)
         except ServiceError as error:
             self._put_back(earlier)
-            raise ServiceError(f"{error} The earlier state was put back.") from error
+            left = "The earlier version was put back." if earlier else "Nothing was left installed."
+            raise ServiceError(f"{error} {left}") from error
 
     def uninstall(self) -> bool:
         was_there = self.installed() or self.running()
@@ -139,10 +148,14 @@ class SystemdUnit:
         reply = self._systemctl(*arguments)
         if reply.code == 0:
             return
-        hint = "See: systemctl --user status dropscribe; journalctl --user -u dropscribe"
-        if reply.code == NOT_FOUND or "connect to bus" in reply.text:
-            hint = "No systemd user session here. Keep it running yourself with: dropscribe run"
         said = " ".join(reply.text.split()) or "nothing"
+        if _has_no_session(reply):
+            raise ServiceError(f"{NO_SESSION} systemctl said: {said}.")
+        hint = "See: systemctl --user status dropscribe; journalctl --user -u dropscribe"
         raise ServiceError(
-            f"systemctl could not {arguments[0]} (code {reply.code}: {said}). {hint}"
+            f"systemctl could not {arguments[0]} (code {reply.code}: {said}). {hint}."
         )
+
+
+def _has_no_session(reply: Reply) -> bool:
+    return reply.code == NOT_FOUND or "connect to bus" in reply.text

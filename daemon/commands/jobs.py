@@ -9,7 +9,7 @@ import click
 from daemon.commands.command_line import command
 from daemon.commands.find_job import opened_ledger
 from daemon.commands.json_output import print_line
-from daemon.commands.status import fields_of, line
+from daemon.commands.status import line, rows_of
 from daemon.config import file as config_file
 from daemon.domain.job import Job, Stage
 from daemon.errors import OK
@@ -35,11 +35,12 @@ _SHOWN = 1000  # jobs, unless another number is asked for
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def jobs(config_path: Path, number: int, stage: str | None, as_json: bool) -> int:
     """List the files that came in, the newest first, and what became of them."""
-    with opened_ledger(config_file.load(config_path).paths) as ledger:
+    paths = config_file.load(config_path).paths
+    with opened_ledger(paths) as ledger:
         latest: list[Job] = []
         if ledger is not None:
             latest = ledger.latest(Stage(stage), number) if stage else ledger.recent(number)
-    for fields in map(fields_of, latest):
+    for fields in rows_of(latest, paths):
         if as_json:
             print_line(fields)
         else:

@@ -80,7 +80,7 @@ def _deliver(made: Path, target: Path, job: Job, force: bool) -> int:
     document = min(documents, key=lambda path: len(path.name))  # others are further tracks'
     stem = document.name.removesuffix(f".{placing.JSON}")
     alignment = json.loads(document.read_bytes())["alignment"]
-    if alignment["status"] == AlignmentStatus.FAILED:
+    if alignment["status"] == AlignmentStatus.FAILED or not alignment["model"]:  # or none was tried
         raise DropscribeError(f"{job.name}: no words could be aligned: {alignment['reason']}")
     target.mkdir(parents=True, exist_ok=True)
     files = {path.name.removeprefix(f"{stem}."): path for path in made.iterdir()}

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from daemon.domain.names import printable
 from daemon.errors import DropscribeError
@@ -39,11 +40,14 @@ def recordings(
 def _files(word: str, extensions: Collection[str], temporary: Path) -> Iterator[Path]:
     path = Path(word).expanduser()
     if word == "-":
-        yield _from_stdin(temporary)
+        yield _from_pipe(sys.stdin.buffer, temporary / _STDIN)
     elif word.startswith(("http://", "https://")):
         yield from _from_web(word, temporary)
     elif path.is_dir():
         yield from _from_folder(path, extensions)
+    elif path.exists() and not path.resolve().exists():
+        with path.open("rb") as pipe:  # one without a name: /dev/stdin, or a shell's <(command)
+            yield _from_pipe(pipe, temporary / path.name)
     elif path.exists():
         yield path.resolve()  # named by hand: a symbolic link is meant, as it is not in the inbox
     elif os.path.lexists(path):
@@ -55,10 +59,9 @@ def _files(word: str, extensions: Collection[str], temporary: Path) -> Iterator[
         raise DropscribeError(f"{printable(word)}: no such file")
 
 
-def _from_stdin(temporary: Path) -> Path:
-    target = temporary / _STDIN
-    with target.open("wb") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
+def _from_pipe(pipe: BinaryIO, target: Path) -> Path:
+    with target.open("xb") as file:
+        shutil.copyfileobj(pipe, file)
     return target
 
 

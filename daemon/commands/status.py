@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -18,7 +18,7 @@ from daemon.commands.find_job import opened_ledger
 from daemon.commands.json_output import print_line, print_object
 from daemon.config import file as config_file
 from daemon.config.default_model import about_small_memory
-from daemon.config.settings import Config
+from daemon.config.settings import Config, Paths
 from daemon.domain.job import TERMINAL, Job, Stage
 from daemon.domain.transcript import Json
 from daemon.errors import FAILED, OK, TEMPORARY, DropscribeError
@@ -28,11 +28,13 @@ from daemon.files.state_folder import REPORT_SUFFIX, STATUS
 from daemon.inbox.scan import look_into
 from daemon.ledger.ledger import Ledger
 from daemon.models import hardware, registry
+from daemon.models.requirements import unmet
 
 _RECENT = 10
 _WIDEST = 120  # columns: in a wider table, the eye loses the row
 _WATCH_SECONDS = 1.0
 _FOLDER_SECONDS = 3.0
+_SMALL = 20_000  # bytes of a transcript without segments, with room for chapters and tags
 _EXIT_CODES = {"stopped": FAILED, "paused": TEMPORARY}
 
 
@@ -72,7 +74,7 @@ def look(config: Config) -> Json:
     data: Json = {
         "running": running,
         "state": daemon.get("state", "starting") if running else "stopped",
-        "reason": daemon.get("reason", ""),
+        "reason": daemon.get("reason", "") if running else _would_wait_for(config),
         "daemon": daemon,
         "waiting": 0,
         "done": 0,
@@ -107,7 +109,7 @@ def _queue(config: Config, ledger: Ledger, daemon: Json) -> Json:
         "done": counts.get(Stage.DONE, 0),
         "failed": _count(lambda: sum(1 for _ in config.paths.failed.glob(f"*{REPORT_SUFFIX}"))),
         "eta_seconds": _eta(working, waiting, estimate, state),
-        "jobs": [fields_of(job) for job in ledger.recent(_RECENT)],
+        "jobs": rows_of(ledger.recent(_RECENT), config.paths),
     }
 
 
@@ -135,6 +137,15 @@ def _count(files: Callable[[], int]) -> int:
     return 0
 
 
+def _would_wait_for(config: Config) -> str:
+    """What a daemon that is started now would wait for; empty if for nothing."""
+    try:
+        backend = hardware.choose(config.transcribe.backend)
+        return "; ".join(f"{key}: {text}" for key, text in unmet(config, backend.name, os.environ))
+    except DropscribeError as error:
+        return str(error)
+
+
 def _stand_in(config: Config) -> str:
     """Which model stands in for the one that is wanted; empty where none does."""
     with contextlib.suppress(DropscribeError):
@@ -155,22 +166,41 @@ def _daemon(path: Path) -> Json:
     return fields if isinstance(fields, dict) else {}
 
 
-def fields_of(job: Job) -> Json:
-    """One job, as JSON values."""
+def rows_of(jobs: Sequence[Job], paths: Paths) -> list[Json]:
+    """The jobs as JSON values; why transcripts are empty is left out if the outbox is blocked."""
+    with contextlib.suppress(OSError):
+        return answer_within(_FOLDER_SECONDS, lambda: [_row(job, paths.outbox) for job in jobs])
+    return [_row(job, None) for job in jobs]
+
+
+def _row(job: Job, outbox: Path | None) -> Json:
+    is_done = job.next is Stage.DONE
+    reason = _without_text(outbox / f"{job.stem}.json") if is_done and outbox else ""
     return {
         "job": job.id,
         "name": job.name,
         "next": job.next,
         "admitted_at": job.admitted_at,
         "finished_at": job.finished_at,
-        "outputs": job.stem if job.next is Stage.DONE else None,
-        "reason": job.failure.message if job.failure else "",
+        "outputs": job.stem if is_done else None,
+        "reason": job.failure.message if job.failure else reason,
     }
+
+
+def _without_text(document: Path) -> str:
+    """Why a delivered transcript is empty; "" if it is not. Only a small file can be."""
+    try:
+        if document.stat().st_size > _SMALL:
+            return ""
+        content = json.loads(document.read_bytes())
+        return "" if content["segments"] else str(content["alignment"]["reason"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def line(fields: Mapping[str, object]) -> str:
     """The same job for a person."""
-    ended = fields["outputs"] or fields["reason"] or ""
+    ended = "  ".join(str(fields[key]) for key in ("outputs", "reason") if fields[key])
     return f"#{fields['job']} {fields['name']}: {fields['next']}  {ended}".rstrip()
 
 

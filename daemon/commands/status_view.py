@@ -91,8 +91,9 @@ def _table() -> Table:
 
 
 def _ended(job: Mapping[str, str]) -> Text:
+    if job["outputs"]:
+        said = f"{job['outputs']}.*"
+        return Text(f"{said}  {job['reason']}" if job["reason"] else said, style="dim")
     if job["reason"]:
         return Text(job["reason"], style="red")
-    if job["outputs"]:
-        return Text(f"{job['outputs']}.*", style="dim")
     return Text(f"waits for {job['next']}", style="dim")

@@ -109,14 +109,16 @@ def transcribe(
         backend = hardware.choose(ours.transcribe.backend)
         require(ours, backend.name, os.environ)
         found, problems = recordings(files, ours.watch.extensions, temporary)
+        looks = {file: candidate(file) for file in found}
+        problems += [f"{file}: it is not there any more" for file in found if not looks[file]]
         for problem in problems:
             click.echo(f"dropscribe: {problem}", err=True)
-        if not found:
+        present = [look for look in looks.values() if look is not None]
+        if not present:
             raise UsageError("there is nothing to transcribe")
         open_logs(ours.paths.logs, echo=False)
         with Application.open(ours, stage_commands(ours, backend), EventLog()) as application:
             context = application.context
-            present = [one for file in found if (one := candidate(file)) is not None]
             jobs = context.ledger.admit(present, context.unix_time())
             kept = not stdout or output_dir is not None
             shown = Shown(ours.paths.outbox, backend.why, stdout, as_json, quiet, kept)

@@ -11,7 +11,7 @@ from daemon.commands.command_line import command
 from daemon.commands.completion import JOB
 from daemon.commands.find_job import find_job, opened_ledger
 from daemon.commands.json_output import print_line
-from daemon.commands.status import fields_of
+from daemon.commands.status import rows_of
 from daemon.config import file as config_file
 from daemon.domain.job import TERMINAL, Job, Stage
 from daemon.errors import FAILED, OK, DropscribeError, TemporaryError
@@ -45,10 +45,9 @@ def wait(config_path: Path, which: tuple[str, ...], timeout: float | None, as_js
                 raise TemporaryError(f"the daemon does not run: {len(left)} files wait for it")
             time.sleep(_LOOK_SECONDS)
     ended = [job for job in jobs if job is not None]
-    for job in ended:
-        if as_json:
-            print_line(fields_of(job))
-            continue
+    for row in rows_of(ended, paths) if as_json else ():
+        print_line(row)
+    for job in () if as_json else ended:
         reason = f": {job.failure.message}" if job.failure else ""
         print(f"#{job.id} {job.name}: {job.next}{reason}")
     return OK if all(job.next is Stage.DONE for job in ended) else FAILED

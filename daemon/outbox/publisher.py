@@ -126,17 +126,19 @@ class Publisher:
         """Whether the outbox holds a whole output set of that name."""
         return (self._config.paths.outbox / f"{stem}.{placing.JSON}").is_file()
 
-    def archive(self, job: Job) -> None:
+    def archive(self, job: Job) -> Path | None:
         """File the source away as output.source says, if it still holds what we read.
 
+        Returns where the recording lies now; None if it is gone or was deleted.
         Raises StaysError if it cannot be moved, OSError if the folder cannot take it.
         """
         policy = self._config.output.source
         if policy == "keep":
-            return
+            return job.source
         now = still_holds(job.source, job.identity, self._ledger.digest(job.id))
         if now is None:  # gone, or another recording by now
-            return
+            return None
+        filed = None
         if policy == "delete":
             remove(job.source, now)
         else:
@@ -144,27 +146,31 @@ class Publisher:
             filed = file_away(job.source, now, done, self._may_break_off)
             self._tag(filed, finder_tag.DONE)
         self.emptied.note(job.source.parent)
+        return filed
 
-    def quarantine(self, job: Job) -> tuple[Path, str]:
+    def quarantine(self, job: Job) -> tuple[Path, Path | None, str]:
         """Move a failed source to failed/, unless sources are kept; write NAME.error.json there.
 
-        Returns the report's path, and why the recording stays in the inbox although it should not
-        ("" if it does not). Raises OSError.
+        Returns the report's path, where the recording lies now (None if it is gone), and why it
+        stays in the inbox although it should not ("" if it does not). Raises OSError.
         """
         failed = self._mirrored(job, self._config.paths.failed)
         records = [self._ledger.record(job.id, stage) for stage in documents.REPORTED]
         target, stays = failed / job.source.name, ""
+        recording: Path | None = job.source
         if self._config.output.source != "keep":
             now = still_holds(job.source, job.identity, self._ledger.digest(job.id))
             try:
+                recording = None
                 if now is not None:
-                    filed = file_away(job.source, now, failed, self._may_break_off)
-                    self._tag(filed, finder_tag.FAILED)
-                    target = filed or target
+                    recording = file_away(job.source, now, failed, self._may_break_off)
+                    self._tag(recording, finder_tag.FAILED)
+                    target = recording or target
             except StaysError as error:
                 stays = str(error)
             self.emptied.note(job.source.parent)
-        return self._write_report(target, documents.error(job, records, target.name)), stays
+        report = self._write_report(target, documents.error(job, records, target.name))
+        return report, recording, stays
 
     def _tag(self, filed: Path | None, tag: str) -> None:
         """Not in the inbox: there, a changed attribute would make it another recording."""

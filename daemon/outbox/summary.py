@@ -58,11 +58,12 @@ def line(facts: Json) -> str:
     """For the log: what was done, by what, how fast, and what came of it."""
     waited = facts["seconds"] - facts["work_seconds"]
     waiting = f", after {waited:.1f} s of waiting" if waited >= 1 else ""
+    said = f"{facts['segments']} segments, {facts['words']} words ({facts['alignment']})"
     return (
         f"done in {facts['work_seconds']:.1f} s ({facts['speed']:.1f} × real time){waiting}:"
         f" {facts['backend']} on {facts['device']}, {facts['model']},"
-        f" {clock(facts['audio_seconds'])} of audio, {facts['segments']} segments,"
-        f" {facts['words']} words ({facts['alignment']}) → {facts['outputs'][-1]}"
+        f" {clock(facts['audio_seconds'])} of audio,"
+        f" {said if facts['segments'] else 'no speech was found'} → {facts['outputs'][-1]}"
     )
 
 

@@ -31,7 +31,7 @@ from launchd.agent_spec import MARKER, AgentSpec
 from launchd.errors import ServiceError
 from launchd.launchctl import Launchctl
 from launchd.program import last_lines
-from launchd.systemd_unit import unit_text
+from launchd.systemd_unit import NO_SESSION, SystemdUnit, unit_text
 
 TEST_LABEL = "local.dropscribe.doctor"
 _OLDEST_MACOS = 14
@@ -215,7 +215,9 @@ def check_service(config_path: Path, config: Config, host: Host) -> Iterator[Fin
         yield Finding("service", "it cannot be looked at", str(error))
         return
     if installed is None:
-        yield Finding("service", "not installed: dropscribe install starts it at every login")
+        alone = isinstance(service, SystemdUnit) and not service.has_session()
+        text = "not installed: dropscribe install starts it at every login"
+        yield Finding("service", NO_SESSION if alone else text)
         return
     state = "running" if running else "stopped"
     remedy = "" if running else "start it with: dropscribe start"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from daemon.domain.job import Job, Stage
 from daemon.domain.names import printable
@@ -15,12 +16,13 @@ from daemon.supervisor.events import StopNow
 from daemon.supervisor.held_jobs import HeldJobs
 
 
-def archive(context: Context, job: Job) -> None:
-    """File a delivered recording away, if it can be moved. Raises OSError."""
+def archive(context: Context, job: Job) -> Path | None:
+    """File a delivered recording away, if it can be moved; where it lies now. Raises OSError."""
     try:
-        context.publisher.archive(job)
+        return context.publisher.archive(job)
     except StaysError as error:
         context.event_log.warning("kept", f"the recording stays in the inbox: {error}", job)
+        return job.source
 
 
 def was_delivered_before(context: Context, job: Job, sha256: str) -> bool:
@@ -67,7 +69,7 @@ class LastSteps:
             if self._wait_for_search(job):  # it left in the meantime
                 context.ledger.uncount_start(job.id, Stage.PUBLISH)
                 return
-            archive(context, job)
+            recording = archive(context, job)
         except (OSError, StopNow):
             context.ledger.uncount_start(job.id, Stage.PUBLISH)
             raise
@@ -80,6 +82,7 @@ class LastSteps:
         now = context.unix_time()
         stages = documents.stages(job, records, now)
         facts = summary.facts(job, outputs.facts, paths, stages, now)
+        facts["recording"] = str(recording) if recording else None
         context.event_log.info("done", summary.line(facts), job, **facts)
 
     def _is_stale(self, job: Job) -> bool:
@@ -106,7 +109,7 @@ class LastSteps:
     def quarantine(self, job: Job) -> None:
         """Move the recording to failed/, with the reason beside it. Raises OSError."""
         context = self._context
-        report, stays = context.publisher.quarantine(job)
+        report, recording, stays = context.publisher.quarantine(job)
         if stays:
             context.event_log.warning("kept", f"the recording stays in the inbox: {stays}", job)
         has_left = not os.path.lexists(job.source)
@@ -120,4 +123,5 @@ class LastSteps:
             job,
             reason=reason,
             kind=kind,
+            recording=str(recording) if recording else None,
         )

@@ -17,7 +17,7 @@ from daemon.__main__ import ROOT, main
 from daemon.commands.command_line import Command, Group
 from tests.kit.queue_on_disk import QueueOnDisk
 
-HEAVY = ("rich", "loguru", "numpy", "torch", "av", "mlx", "whisperx", "daemon.supervisor")
+HEAVY = ("rich", "loguru", "numpy", "torch", "av", "mlx", "whisperx", "psutil", "daemon.supervisor")
 
 
 def _commands(group: click.Group, words: str) -> Iterator[tuple[str, click.Command]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from daemon.__main__ import main
+from daemon.config import file as config_file
 from tests.kit.accuracy import AUDIO
 from tests.kit.daemon_process import DaemonProcess
 
@@ -26,6 +27,14 @@ def test_words_come_again_under_the_jobs_name_and_nothing_that_failed_is_deliver
     assert main(["realign", "1", "-o", str(out), "--model", "/none", *config]) == 2
     assert "there is no folder /none with an alignment model" in capsys.readouterr().err
     assert not out.exists()
+
+    aligner = config_file.load(daemon.root / "config.toml").align.model
+    assert main(["config", "set", "align.model", "", *config]) == 0  # English's is not here
+    assert main(["realign", "1", "-o", str(out), *config]) == 1
+    assert "no words could be aligned: the alignment model" in capsys.readouterr().err
+    assert not out.exists()
+    assert main(["config", "set", "align.model", aligner, *config]) == 0
+    capsys.readouterr()
 
     (done / "memo-10s.wav").unlink()  # only the copy is left
     assert main(["realign", "1", "-o", str(out), *config]) == 0

@@ -15,6 +15,7 @@ from daemon.commands import status
 from daemon.commands.estimate import PREPARED, Estimate, learn
 from daemon.commands.status import look
 from daemon.commands.status_view import view
+from daemon.config.edit import change
 from daemon.domain.job import Stage, StageRecord
 from daemon.files.lock import Lock
 from daemon.handoff import artefacts
@@ -103,6 +104,26 @@ def test_the_exit_code_tells_the_state_if_asked(state: str, code: int, queue: Qu
     with Lock(queue.config.paths.state):
         assert main([*arguments, "--exit-code"]) == code
         assert main(arguments) == 0
+
+
+def test_a_stopped_queue_says_what_it_would_wait_for(
+    queue: QueueOnDisk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(queue.config_path, "transcribe.model", "nonsense")
+    assert main(["status", "--config", str(queue.config_path)]) == 0
+    assert capsys.readouterr().out.startswith("stopped: transcribe.model: nonsense is no preset")
+
+
+@pytest.mark.parametrize("arguments", ["status", "jobs", "status --json", "jobs --json"])
+def test_why_a_transcript_is_empty_is_said(
+    arguments: str, queue: QueueOnDisk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue.done("talk.wav", "talk")
+    queue.done("silence.wav", "silence")
+    empty = {"segments": [], "alignment": {"reason": "no speech was found"}}
+    (queue.config.paths.outbox / "silence.json").write_text(json.dumps(empty))
+    assert main([*arguments.split(), "--config", str(queue.config_path)]) == 0
+    assert capsys.readouterr().out.count("no speech was found") == 1
 
 
 def test_nothing_is_estimated_before_anything_was_learnt(queue: QueueOnDisk) -> None:

@@ -92,6 +92,17 @@ def test_a_pipe_and_the_web_become_files(tmp_path: Path, monkeypatch: pytest.Mon
     ]
 
 
+def test_a_pipe_without_a_name_is_read(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"piped")
+    os.close(writing)
+    try:
+        found, problems = recordings([f"/dev/fd/{reading}"], EXTENSIONS, tmp_path)
+    finally:
+        os.close(reading)
+    assert (problems, [path.read_bytes() for path in found]) == ([], [b"piped"])
+
+
 def test_nothing_at_all_is_a_usage_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

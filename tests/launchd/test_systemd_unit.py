@@ -164,16 +164,25 @@ def test_a_program_that_is_not_there_changes_nothing(unit: Callable[..., Systemd
 @pytest.mark.parametrize(
     "systemctl",
     [
-        Systemctl({"daemon-reload": 127}, "there is no systemctl on this machine"),
-        Systemctl({"daemon-reload": 1}, "Failed to connect to bus: No medium found"),
+        Systemctl(
+            {"daemon-reload": 127, "is-system-running": 127},
+            "there is no systemctl on this machine",
+        ),
+        Systemctl(
+            {"daemon-reload": 1, "is-system-running": 1},
+            "Failed to connect to bus: No medium found",
+        ),
     ],
     ids=["no systemd", "no user session"],
 )
 def test_without_systemd_the_words_are_to_run_it_yourself(
     systemctl: Systemctl, unit: Callable[..., SystemdUnit]
 ) -> None:
-    with pytest.raises(ServiceError, match="Keep it running yourself with: dropscribe run"):
+    with pytest.raises(ServiceError) as refused:
         unit(systemctl).install(yes)
+    assert "yourself with `dropscribe run`. systemctl said: " in str(refused.value)
+    assert str(refused.value).endswith(". Nothing was left installed.")
+    assert not unit(systemctl).has_session()
 
 
 def test_a_strangers_unit_is_left_alone(unit: Callable[..., SystemdUnit]) -> None:

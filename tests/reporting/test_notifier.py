@@ -192,6 +192,8 @@ def test_a_hook_of_the_real_daemon_hears_of_every_file_done_or_failed(tmp_path: 
     assert told["broken.wav"]["event"] == "failed"
     names = {Path(path).name for path in told["memo.wav"]["outputs"]}
     assert {"memo.txt", "memo.json"} <= names
+    assert told["memo.wav"]["recording"] == str(tmp_path / "done" / "memo.wav")
+    assert told["broken.wav"]["recording"] == str(tmp_path / "failed" / "broken.wav")
     assert told["memo.wav"]["outbox"] == str(tmp_path / "outbox")
 
 
