@@ -24,6 +24,8 @@ _ENOUGH = 3.0  # seconds of speech from which a rate can be told
 _LONGEST_CYCLE = 20  # words that a loop goes through before it begins again
 _LOOPS = (5, 4, 4)  # how often one word, two or three are said in a row in a loop
 _LOOPS_OF_MANY = 3  # and more than three words
+_CIRCLE = 24  # tokens that go on with what was a few tokens before, and so will the rest
+_CIRCLES = 4  # times, at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,18 @@ def loops(text: str) -> bool:
     return any(
         _longest_run(words, cycle) >= cycle * (_repeats(cycle) - 1)
         for cycle in range(1, min(_LONGEST_CYCLE, len(words) // 2) + 1)
+    )
+
+
+def circling(tokens: Sequence[int]) -> bool:
+    """Whether an unfinished transcript has ended in a loop: its text is not good any more."""
+    if len(tokens) <= _CIRCLE:
+        return False
+    longest = (len(tokens) - 1) // (_CIRCLES + 1)
+    return any(
+        tokens[-run:] == tokens[-run - cycle : -cycle]
+        for cycle in range(1, longest + 1)
+        if (run := max(_CIRCLE, _CIRCLES * cycle)) + cycle <= len(tokens)
     )
 
 

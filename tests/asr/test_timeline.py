@@ -7,7 +7,7 @@ import pytest
 
 from daemon.asr.chunks import Chunk
 from daemon.asr.language import FileLanguages, Language
-from daemon.asr.quality import Decoded, better, compression_ratio, loops
+from daemon.asr.quality import Decoded, better, circling, compression_ratio, loops
 from daemon.asr.recognizer import RecognitionOptions
 from daemon.asr.timeline import Timeline
 from daemon.asr.utterances import Reading, Utterance, read_utterances
@@ -253,6 +253,15 @@ def test_going_round_in_circles_is_bad_and_so_is_guessing() -> None:
 )
 def test_the_same_words_several_times_in_a_row_are_a_loop(text: str, looping: bool) -> None:
     assert loops(text) is looping
+
+
+def test_an_unfinished_loop_is_seen_by_its_tokens() -> None:
+    beginning = list(range(30))
+    assert circling([*beginning, *[7] * 25])
+    assert circling([*beginning, *[1, 2, 3, 4, 5, 6, 7] * 5])
+    assert not circling(beginning)
+    assert not circling([*beginning, *[1, 2, 3] * 4]), "a sentence may say so"
+    assert not circling([*[7] * 40, *beginning])
 
 
 def test_too_few_words_for_the_speech_are_bad_in_every_script() -> None:

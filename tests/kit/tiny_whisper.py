@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import mlx.core as mx
 
 from daemon.asr.checkpoint import Dimensions, Quantization
 
-_EOT, _BEGIN = 50257, 50364  # end of text and <|0.00|> of the multilingual vocabulary
+# End of text, <|0.00|> and " and" of the multilingual vocabulary.
+_EOT, _BEGIN, _AND = 50257, 50364, 293
 
 
 def dimensions(
@@ -37,10 +39,15 @@ def write_checkpoint(
     quantization: Quantization | None = None,
     npz: bool = False,
     taciturn: bool = False,
+    babbling: bool = False,
 ) -> Path:
-    """A checkpoint as mlx_whisper's convert.py writes it. `taciturn`: it ends soon."""
+    """A checkpoint as mlx_whisper's convert.py writes it.
+
+    `taciturn`: it ends soon. `babbling`: it says the same token for ever.
+    """
     folder.mkdir(parents=True)
-    weights = _weights(size, taciturn)
+    favourites = [_EOT, _BEGIN] if taciturn else [_AND] if babbling else []
+    weights = _weights(size, favourites)
     config: dict[str, object] = {**asdict(size), "model_type": "whisper"}
     if quantization is not None:
         config["quantization"] = asdict(quantization)
@@ -53,7 +60,7 @@ def write_checkpoint(
     return folder
 
 
-def _weights(size: Dimensions, taciturn: bool) -> dict[str, mx.array]:
+def _weights(size: Dimensions, favourites: Sequence[int]) -> dict[str, mx.array]:
     mx.random.seed(11)
     width = size.n_text_state
     weights: dict[str, mx.array] = {}
@@ -66,8 +73,8 @@ def _weights(size: Dimensions, taciturn: bool) -> dict[str, mx.array]:
     for norm in ("encoder.ln_post", "decoder.ln"):
         _add_norm(weights, norm, width)
     embedding = mx.random.normal((size.n_vocab, width))
-    if taciturn:  # <|0.00|>, end of text
-        embedding[_EOT], embedding[_BEGIN] = 4.0, 4.0
+    if favourites:
+        embedding[mx.array(list(favourites))] = 4.0
         weights["decoder.ln.bias"] = mx.ones((width,))
     weights["decoder.token_embedding.weight"] = embedding
     weights["decoder.positional_embedding"] = mx.random.normal((size.n_text_ctx, width))

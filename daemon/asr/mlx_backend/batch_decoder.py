@@ -18,7 +18,13 @@ from daemon.asr.mlx_backend.engine import Engine
 from daemon.asr.mlx_backend.pressure import MemoryPressure, is_out_of_memory
 from daemon.asr.mlx_backend.rows import Rows, take_cross
 from daemon.asr.mlx_backend.whisper import KeysValues
-from daemon.asr.quality import ATTEMPTS_BEFORE_HALVES, TEMPERATURES, Decoded, better
+from daemon.asr.quality import (
+    ATTEMPTS_BEFORE_HALVES,
+    TEMPERATURES,
+    Decoded,
+    better,
+    circling,
+)
 from daemon.asr.vocabulary import Vocabulary
 
 _STEPS = 4  # tokens between two looks at what is finished,
@@ -209,6 +215,8 @@ class BatchDecoder(Generic[TaskT]):
             room = self._engine.room(len(attempt.prompt))
             attempt.extend(new, self._vocabulary.eot, room)
             if not attempt.finished:
+                self._stop_if_looping(attempt)
+            if not attempt.finished:
                 continue
             decoded = self._decoded(attempt, float(scores[0, column]), float(scores[1, column]))
             attempt.best = decoded if decoded.good else better(attempt.best, decoded)
@@ -217,6 +225,13 @@ class BatchDecoder(Generic[TaskT]):
             else:
                 failed.append(attempt)
         self._retry(failed)
+
+    def _stop_if_looping(self, attempt: Attempt[TaskT]) -> None:
+        """What goes round in circles has failed, however many tokens are still to come."""
+        if circling(attempt.tokens) and self._decoded(attempt, 0.0, 0.0).repetitive:
+            assert self._rows is not None
+            attempt.finished = True
+            self._rows.scalars["done"][self._slots.index(attempt)] = True
 
     def _decoded(self, attempt: Attempt[TaskT], logprob: float, no_speech: float) -> Decoded:
         logprob /= len(attempt.tokens) + 1

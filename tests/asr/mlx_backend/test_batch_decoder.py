@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
@@ -140,6 +141,15 @@ def test_a_failed_row_is_tried_at_every_temperature_but_encoded_once(
 def test_no_transcript_outgrows_the_text_context(engine: CountingEngine) -> None:
     longest = max(len(decoded.tokens) for decoded in _decode(engine, 3, 3, (0.0,)).values())
     assert longest == _ROOM
+
+
+def test_a_loop_is_not_decoded_to_its_end(tmp_path: Path) -> None:
+    size = dimensions(text_context=256, width=16)
+    model = load_model(write_checkpoint(tmp_path / "babbling", size, babbling=True))
+    engine = CountingEngine(model, Vocabulary(size))
+    for decoded in _decode(engine, 3, 3, (0.0,)).values():
+        assert decoded.repetitive
+        assert len(decoded.tokens) < engine.room(8) / 2
 
 
 @pytest.fixture(scope="module")
