@@ -19,8 +19,9 @@ IMPROBABLE = -1.0  # mean natural log probability of a token
 SILENT = 0.6  # probability of the no-speech token
 
 SPARSE = 4.0  # letters a second of speech; slow readers say 8, most people 12 to 16
+UNFINISHED = 8.0  # letters a second of a last utterance to whose end no timestamp was written
 IMPOSSIBLE = 45.0  # letters a second; nobody says more than 30
-_ENOUGH = 3.0  # seconds of speech from which a rate can be told
+ENOUGH = 3.0  # seconds of speech from which a rate can be told
 _LONGEST_CYCLE = 20  # words that a loop goes through before it begins again
 _LOOPS = (5, 4, 4)  # how often one word, two or three are said in a row in a loop
 _LOOPS_OF_MANY = 3  # and more than three words
@@ -32,7 +33,8 @@ _CIRCLES = 4  # times, at least
 class Decoded:
     """One attempt at one chunk: the sampled tokens, timestamps included, end of text not.
 
-    `speech` is how many seconds of detected speech the tokens stand for.
+    `speech` is how many seconds of detected speech the tokens stand for. `broken_off`: the only
+    utterance has no end, and is too short for the speech that is left to it.
     """
 
     tokens: tuple[int, ...]
@@ -40,6 +42,7 @@ class Decoded:
     avg_logprob: float
     no_speech_prob: float
     speech: float = 0.0
+    broken_off: bool = False
 
     @property
     def silent(self) -> bool:
@@ -53,13 +56,14 @@ class Decoded:
     @property
     def sparse(self) -> bool:
         """Its words are too few for the speech that was detected."""
-        return self.speech > _ENOUGH and letters(self.text) < SPARSE * self.speech
+        return self.speech > ENOUGH and letters(self.text) < SPARSE * self.speech
 
     @property
     def good(self) -> bool:
         if self.silent:
             return True
-        return not (self.repetitive or self.sparse or self.avg_logprob < IMPROBABLE)
+        poor = self.sparse or self.broken_off or self.avg_logprob < IMPROBABLE
+        return not (poor or self.repetitive)
 
 
 def compression_ratio(text: str) -> float:
@@ -126,5 +130,12 @@ def better(first: Decoded | None, second: Decoded) -> Decoded:
     if first is None:
         return second
     return max(
-        first, second, key=lambda tried: (not tried.repetitive, not tried.sparse, tried.avg_logprob)
+        first,
+        second,
+        key=lambda tried: (
+            not tried.repetitive,
+            not tried.sparse,
+            not tried.broken_off,
+            tried.avg_logprob,
+        ),
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from daemon.asr.chunks import Chunk
-from daemon.asr.quality import IMPOSSIBLE, SPARSE, Decoded, letters
+from daemon.asr.quality import ENOUGH, IMPOSSIBLE, SPARSE, UNFINISHED, Decoded, letters
 from daemon.asr.utterances import Reading, Utterance, read_utterances
 from daemon.audio import Waveform
 from daemon.domain.transcript import Doubt, Segment
@@ -84,6 +84,9 @@ class Timeline:
             avg_logprob=avg_logprob,
             no_speech_prob=no_speech_prob,
             speech=chunk.speech_until(chunk.start + reading.heard),
+            broken_off=len(reading.utterances) == 1
+            and chunk.speech_seconds > ENOUGH
+            and self._broken_off(chunk, reading),
         )
 
     def add(self, chunk: Chunk, decoded: Decoded) -> list[Chunk]:
@@ -138,19 +141,24 @@ class Timeline:
         start = chunk.start + last.start
         separate = last.start >= _LEAST_STEP
         if reading.unfinished:
-            speech = chunk.speech_seconds - chunk.speech_until(start)
-            broken_off = letters(self._text(last)) < SPARSE * speech
-            return (
-                (start, len(utterances) - 1)
-                if broken_off and separate
-                else (chunk.end, len(utterances))
-            )
+            if separate and self._broken_off(chunk, reading):
+                return start, len(utterances) - 1
+            return chunk.end, len(utterances)
         left = chunk.speech_seconds - chunk.speech_until(heard)
         if left <= _WORTH_LISTENING or reading.heard < _LEAST_STEP:
             return chunk.end, len(utterances)
         if separate and not _at_pause(chunk, heard):
             return start, len(utterances) - 1
         return heard, len(utterances)
+
+    def _broken_off(self, chunk: Chunk, reading: Reading) -> bool:
+        """Whether the last utterance has no end, and its words are too few for the speech left."""
+        if not reading.unfinished:
+            return False
+        last = reading.utterances[-1]
+        speech = chunk.speech_seconds - chunk.speech_until(chunk.start + last.start)
+        rate = UNFINISHED if speech > ENOUGH else SPARSE
+        return letters(self._text(last)) < rate * speech
 
     def _text(self, utterance: Utterance) -> str:
         return self._tokens.decode(list(utterance.tokens)).strip()

@@ -152,6 +152,17 @@ def test_one_that_stops_after_a_word_is_decoded_again() -> None:
     assert (rest.start, rest.end) == (8, 20)
 
 
+def test_a_rest_whose_only_sentence_has_no_end_is_decoded_in_halves() -> None:
+    chunk = Chunk(0, 20, ((0, 9), (9.5, 20)))
+    listening = Listening(chunk)
+    sentence = [
+        ord(letter) for letter in "The narrative would be tedious to him and painful to myself."
+    ]
+    first, second = listening.add(chunk, _ts(0), *sentence)
+    assert (first.speech, second.speech) == (((0, 9),), ((9.5, 20),))
+    assert not listening.add(first, _ts(0), *sentence, _ts(9)), "one with an end is believed"
+
+
 def test_a_fragment_that_only_repeats_what_was_said_is_left_out() -> None:
     chunk = Chunk(0, 20, ((0, 20),))
     listening = Listening(chunk)
