@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from ctranslate2.specs.whisper_spec import WhisperSpec
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer
 
 from daemon.asr.checkpoint import ALIGNMENT_HEADS, Checkpoint, Dimensions, read_checkpoint
 from daemon.asr.ctranslate2_backend.mlx_weights import Weights, read_weights
@@ -90,11 +90,11 @@ def _tokenizer(vocabulary: Vocabulary, multilingual: bool) -> Tokenizer:
     from transformers.convert_slow_tokenizer import TikTokenConverter  # noqa: PLC0415 - seconds
 
     ranks = assets() / ("multilingual.tiktoken" if multilingual else "gpt2.tiktoken")
-    tokenizer: Tokenizer = TikTokenConverter(
-        vocab_file=str(ranks),
-        pattern=_PATTERN,
-        additional_special_tokens=vocabulary.special_tokens,
-    ).converted()
+    converter = TikTokenConverter(str(ranks), _PATTERN, additional_special_tokens=[])
+    tokenizer: Tokenizer = converter.converted()
+    # Added here: transformers 5 knows the converter's argument for them by another name.
+    special = [AddedToken(text, normalized=False) for text in vocabulary.special_tokens]
+    tokenizer.add_special_tokens(special)
     return tokenizer
 
 
