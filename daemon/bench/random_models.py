@@ -68,7 +68,7 @@ class Ours:
 
     def windows(self, samples: FloatArray, count: int, size: BatchSize) -> Mapping[str, Note]:
         """Transcribe the same audio `count` times."""
-        waiting = [Window(samples, self.vocabulary)] * count
+        waiting = [Window(samples, self.vocabulary) for _ in range(count)]
         lengths: list[int] = []
 
         def take(most: int) -> list[Window]:

@@ -7,12 +7,18 @@ from dataclasses import replace
 
 import mlx.core as mx
 
+from daemon.asr.mlx_backend.attempts import BatchSize
 from daemon.bench.graph import kernels, primitives
-from daemon.bench.random_models import SIZES, Ours
+from daemon.bench.random_models import SIZES, Ours, noise
 
 # On a CPU a layer norm and an attention are several primitives; on a GPU each is one.
 _MOST_KERNELS_A_LAYER = 35
 _MOST_KERNELS_BESIDE = 30
+
+
+def test_every_window_of_noise_is_decoded_to_its_last_token() -> None:
+    ours = Ours(replace(SIZES["tiny"], n_audio_layer=1, n_text_ctx=20))
+    assert ours.windows(noise(1), 3, BatchSize(rows=2, encoded=2))["tokens"] == 10
 
 
 def _step(layers: int) -> Counter[str]:
