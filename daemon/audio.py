@@ -15,6 +15,7 @@ Int16Array = NDArray[np.int16]
 Span = tuple[float, float]  # (start, end) in seconds
 
 _FULL_SCALE = 32_767
+INT16_STEP = np.float32(1 / _FULL_SCALE)
 
 
 class Waveform(Protocol):
@@ -39,8 +40,12 @@ class Recording:
         return self._length
 
     def __getitem__(self, span: slice, /) -> FloatArray:
-        part = np.load(self._path, mmap_mode="r")[span]
-        return np.asarray(part * np.float32(1 / _FULL_SCALE), np.float32)
+        return np.asarray(self.int16(span) * INT16_STEP, np.float32)
+
+    def int16(self, span: slice) -> Int16Array:
+        """As it lies on disk; times `INT16_STEP` it is what `[]` returns."""
+        part: Int16Array = np.load(self._path, mmap_mode="r")[span]
+        return part
 
     def read(self, start: int, end: int) -> FloatArray:
         """The samples from one index to another, or fewer at the end."""

@@ -47,8 +47,13 @@ class Chunk:
         """Whether it is long enough to be decoded in two halves."""
         return self.speech_seconds >= 2 * _LEAST_HALF + 1.0
 
+    @property
+    def span(self) -> slice:
+        """Which of the recording's samples it is."""
+        return slice(round(self.start * SAMPLE_RATE), round(self.end * SAMPLE_RATE))
+
     def samples(self, audio: Waveform) -> FloatArray:
-        return audio[round(self.start * SAMPLE_RATE) : round(self.end * SAMPLE_RATE)]
+        return audio[self.span]
 
     def speech_until(self, moment: float) -> float:
         """Seconds of its speech before `moment`."""

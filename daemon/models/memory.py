@@ -15,9 +15,9 @@ BATCH_DIVISOR = "DROPSCRIBE_BATCH_DIVISOR"  # in a transcriber's environment, af
 _GIB = 1 << 30
 _SHARE = 0.7  # of what the device can use well is ours: on a Mac about half of its memory
 _MOST_ROWS = {"metal": 32, "cuda": 128, "cpu": 8}  # more only costs memory
-_MOST_ENCODED = {"metal": 8, "cuda": 16, "cpu": 1}
+_MOST_ENCODED = {"metal": 8, "cuda": 24, "cpu": 1}
 # Few are encoded at once where few rows fit: they need memory beside the rows.
-_ROWS_PER_ENCODED = 8
+_ROWS_PER_ENCODED = {"metal": 8, "cuda": 5, "cpu": 8}
 ALIGNER_BYTES = 1_300_000_000  # what an aligner takes beside the transcriber
 _CACHE_BYTES = _GIB  # freed buffers that MLX keeps for the next step of the same file
 
@@ -96,7 +96,7 @@ def plan(
         # Finished rows are replaced in place; what replaces them lies beside them until then.
         fresh = encoded * (window + row)
         rows = max(1, min((room - fresh) // row, _MOST_ROWS[device]))
-        if encoded == 1 or rows >= encoded * _ROWS_PER_ENCODED:
+        if encoded == 1 or rows >= encoded * _ROWS_PER_ENCODED[device]:
             used = min(encoded, rows)
             peak = weights + rows * row + used * (window + row) + _CACHE_BYTES
             return Plan(rows, used, peak)

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from daemon.asr.quality import Decoded
-from daemon.audio import FloatArray
+from daemon.audio import FloatArray, Int16Array
 
 
 class Task(Protocol):
     """A chunk to decode."""
 
     @property
-    def samples(self) -> FloatArray:
+    def samples(self) -> FloatArray | Int16Array:
         """16 kHz mono, at most 30 s."""
         ...
 

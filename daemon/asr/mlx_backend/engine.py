@@ -8,13 +8,14 @@ from functools import partial
 import mlx.core as mx
 import numpy as np
 
+from daemon.asr.mlx_backend import cuda_encoder
 from daemon.asr.mlx_backend.cuda_decoder import CudaDecoder, fits
 from daemon.asr.mlx_backend.log_mel import log_mel
 from daemon.asr.mlx_backend.rows import BLOCK, Rows
 from daemon.asr.mlx_backend.token_rules import Sampled, TokenRules
 from daemon.asr.mlx_backend.whisper import KeysValues, Whisper
 from daemon.asr.vocabulary import Vocabulary
-from daemon.audio import FloatArray
+from daemon.audio import FloatArray, Int16Array
 
 
 class Engine:
@@ -28,9 +29,11 @@ class Engine:
         self._model = model
         self._vocabulary = vocabulary
         self._rules = TokenRules(vocabulary)
-        self._encode = mx.compile(model.encoder)
-        # Compiled twice: noise for a whole vocabulary is not drawn where nothing is sampled.
         self._cuda = CudaDecoder(model, self._rules) if kernels and fits(model) else None
+        self._encode = mx.compile(
+            partial(cuda_encoder.encode, model.encoder) if self._cuda else model.encoder
+        )
+        # Compiled twice: noise for a whole vocabulary is not drawn where nothing is sampled.
         self._greedy = mx.compile(
             self._cuda.greedy_step if self._cuda else partial(self._step, sample=False)
         )
@@ -42,7 +45,7 @@ class Engine:
         context = self._model.dimensions.n_text_ctx
         return min(context // 2, context - prompt)
 
-    def encode(self, chunks: Sequence[FloatArray]) -> list[KeysValues]:
+    def encode(self, chunks: Sequence[FloatArray | Int16Array]) -> list[KeysValues]:
         """Encode chunks of audio, 16 kHz mono; each layer's keys and values of them."""
         mel = log_mel(chunks, self._model.dimensions.n_mels).astype(self._model.dtype)
         cross = self._model.decoder.keys_values(self._encode(mel))

@@ -12,7 +12,7 @@ from daemon.asr.quality import Decoded
 from daemon.asr.recognizer import FileRequest
 from daemon.asr.timeline import Timeline
 from daemon.asr.vocabulary import Vocabulary
-from daemon.audio import FloatArray
+from daemon.audio import FloatArray, Int16Array, Recording
 from daemon.domain.transcript import Recognition
 
 Describe = Callable[[Language, Timeline], Recognition]
@@ -45,8 +45,12 @@ class FileTask:
     vocabulary: Vocabulary
 
     @property
-    def samples(self) -> FloatArray:
-        return self.chunk.samples(self.file.request.audio)
+    def samples(self) -> FloatArray | Int16Array:
+        """As int16 where they lie so on disk: half the bytes on their way to a GPU."""
+        audio = self.file.request.audio
+        if isinstance(audio, Recording):
+            return audio.int16(self.chunk.span)
+        return self.chunk.samples(audio)
 
     @property
     def seed(self) -> int:

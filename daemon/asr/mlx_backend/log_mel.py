@@ -10,7 +10,7 @@ import numpy as np
 
 from daemon.asr.chunks import WINDOW
 from daemon.asr.vocabulary import assets
-from daemon.audio import SAMPLE_RATE, FloatArray
+from daemon.audio import INT16_STEP, SAMPLE_RATE, FloatArray, Int16Array
 
 _WINDOW_SAMPLES = round(WINDOW * SAMPLE_RATE)
 _FFT = 400  # samples, 25 ms
@@ -20,20 +20,26 @@ _FLOOR = 1e-10
 _RANGE = 8.0  # powers of ten below a chunk's loudest moment that are kept
 
 
-def log_mel(chunks: Sequence[FloatArray], mels: int) -> mx.array:
+def log_mel(chunks: Sequence[FloatArray | Int16Array], mels: int) -> mx.array:
     """Chunks of at most 30 s of 16 kHz audio → (chunks, 3000, mels), float32; silence fills up."""
-    return _log_mel(mx.stack([_place(chunk[:_WINDOW_SAMPLES]) for chunk in chunks]), _filters(mels))
+    windows = mx.stack([_window(chunk[:_WINDOW_SAMPLES]) for chunk in chunks])
+    return _log_mel(windows, _filters(mels))
 
 
-def _place(samples: FloatArray) -> mx.array:
-    """The window, mirrored at both ends by half a Fourier frame (torch.stft's centring)."""
-    half = _FFT // 2
-    window = mx.pad(mx.array(samples), (0, _WINDOW_SAMPLES - len(samples)))
-    return mx.concatenate([window[half:0:-1], window, window[-2 : -half - 2 : -1]])
+def _window(chunk: FloatArray | Int16Array) -> mx.array:
+    samples = mx.array(chunk)
+    if samples.dtype == mx.int16:
+        samples = samples.astype(mx.float32) * float(INT16_STEP)
+    missing = _WINDOW_SAMPLES - len(chunk)
+    return mx.pad(samples, (0, missing)) if missing else samples
 
 
 @mx.compile
-def _log_mel(padded: mx.array, filters: mx.array) -> mx.array:
+def _log_mel(windows: mx.array, filters: mx.array) -> mx.array:
+    # Mirrored at both ends by half a Fourier frame (torch.stft's centring).
+    half = _FFT // 2
+    ends = windows[:, half:0:-1], windows[:, -2 : -half - 2 : -1]
+    padded = mx.concatenate([ends[0], windows, ends[1]], axis=1)
     rows, samples = padded.shape
     frames = mx.as_strided(padded, (rows, _FRAMES, _FFT), (samples, _HOP, 1))
     spectrum = mx.fft.rfft(frames * _hann())

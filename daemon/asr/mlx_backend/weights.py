@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -99,7 +100,7 @@ def quantised_pays(width: int, quantization: Quantization) -> bool:
 
     Measured once a process, for what a chunk of audio needs of one layer: the encoder's 1500
     positions once, and a hundred steps of eight rows. CUDA's quantised products are many times
-    slower; on Apple's GPUs it depends on the chip.
+    slower, and some installations cannot compile them; on Apple's GPUs it depends on the chip.
     """
     group, bits = quantization.group_size, quantization.bits
     weight = mx.random.normal((width, width)).astype(mx.float16)
@@ -109,7 +110,12 @@ def quantised_pays(width: int, quantization: Quantization) -> bool:
     def as_stored(x: mx.array) -> mx.array:
         return mx.quantized_matmul(x, *packed, group_size=group, bits=bits)
 
-    return _chunk_seconds(as_stored, width) <= _chunk_seconds(lambda x: x @ weight.T, width)
+    try:
+        stored = _chunk_seconds(as_stored, width)
+    except RuntimeError as error:
+        sys.stderr.write(f"quantised weights are expanded: {error}\n")
+        return False
+    return stored <= _chunk_seconds(lambda x: x @ weight.T, width)
 
 
 def _chunk_seconds(product: Callable[[mx.array], mx.array], width: int) -> float:

@@ -109,11 +109,15 @@ class AudioEncoder(nn.Module):
 
     def __call__(self, mel: mx.array) -> mx.array:
         """Log-mel (b, 3000, mels) → (b, a, d)."""
-        x = nn.gelu(self.conv2(nn.gelu(self.conv1(mel))))
-        x = x + self._positions.astype(x.dtype)
+        x = self.embed(mel)
         for block in self.blocks:
             x = block(x)
         return self.ln_post(x)
+
+    def embed(self, mel: mx.array) -> mx.array:
+        """Log-mel → what the first block hears, (b, a, d)."""
+        x = nn.gelu(self.conv2(nn.gelu(self.conv1(mel))))
+        return x + self._positions.astype(x.dtype)
 
 
 class TextDecoder(nn.Module):

@@ -7,8 +7,9 @@ from dataclasses import replace
 import mlx.core as mx
 import numpy as np
 import pytest
+from mlx import nn
 
-from daemon.asr.mlx_backend import cuda_kernels
+from daemon.asr.mlx_backend import cuda_encoder, cuda_kernels
 from daemon.asr.mlx_backend.batch_size import device_name
 from daemon.asr.mlx_backend.engine import Engine
 from daemon.asr.mlx_backend.rows import Rows
@@ -60,6 +61,27 @@ def test_cross_attention_is_that_of_mlx_whether_split_or_not(rows: int) -> None:
     exact = attend(split_heads(q[:, None].astype(mx.float32), HEADS), k, v, None)[:, 0]
     for _ in range(2):  # the counters of the first call are at zero again
         assert error(cuda_kernels.cross_attention(q, (k, v), HEADS), exact) < 1e-3
+
+
+@pytest.mark.parametrize("width", [384, 768, 1280])
+def test_a_residual_with_its_norm_and_gelu_are_float32s(width: int) -> None:
+    x, y, norm = noise(2, 1500, width), noise(2, 1500, width), nn.LayerNorm(width)
+    norm.weight, norm.bias = noise(width), noise(width)
+    total, normed = cuda_kernels.add_norm(x, y, norm)
+    np.testing.assert_array_equal(np.array(total), np.array(x + y))
+    exact = mx.fast.layer_norm(
+        *(a.astype(mx.float32) for a in (x + y, norm.weight, norm.bias)), norm.eps
+    )
+    assert error(normed, exact) < 1e-3
+    wide = x.astype(mx.float32)
+    assert error(cuda_kernels.gelu(x), wide * (1 + mx.erf(wide / 2**0.5)) / 2) < 1e-3
+
+
+@pytest.mark.parametrize("windows", [1, 3])
+def test_the_encoder_hears_what_the_plain_form_does(windows: int) -> None:
+    encoder = Ours(SIZES["tiny"]).model.encoder
+    mel = noise(windows, 3000, encoder.conv1.weight.shape[-1])
+    assert error(cuda_encoder.encode(encoder, mel), encoder(mel)) < 3e-3
 
 
 @pytest.mark.parametrize("rows", [1, 3, 24])

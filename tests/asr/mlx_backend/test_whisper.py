@@ -19,7 +19,7 @@ from daemon.asr.mlx_backend.engine import Engine
 from daemon.asr.mlx_backend.log_mel import log_mel
 from daemon.asr.mlx_backend.weights import load_model, quantised_pays
 from daemon.asr.vocabulary import Vocabulary
-from daemon.audio import FloatArray
+from daemon.audio import INT16_STEP, FloatArray, to_int16
 from daemon.errors import DropscribeError
 from tests.kit.recognition import audio_of
 from tests.kit.tiny_whisper import dimensions, write_checkpoint
@@ -116,6 +116,13 @@ def test_chunks_have_the_spectrogram_that_mlx_whisper_gives_them() -> None:
         np.testing.assert_allclose(row, np.array(log_mel_spectrogram(padded, 80)), atol=1e-5)
 
 
+def test_a_spectrogram_of_audio_as_it_lies_on_disk_is_that_of_the_same_in_float32() -> None:
+    stored = to_int16(audio_of("meeting-60s")[:80_000])
+    floats = np.asarray(stored * INT16_STEP, np.float32)
+    ours = np.array(log_mel([stored, stored[:900], floats], 80))
+    np.testing.assert_array_equal(ours, np.array(log_mel([floats, floats[:900], floats], 80)))
+
+
 def test_weights_of_another_size_are_refused(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path / "model", dimensions())
     config = (folder / "config.json").read_text()
@@ -136,3 +143,15 @@ def test_whether_quantised_weights_pay_is_measured_once() -> None:
     quantization = Quantization(64, 4)
     assert quantised_pays(256, quantization) == quantised_pays(256, quantization)
     assert quantised_pays.cache_info().misses == 1
+
+
+def test_quantised_weights_that_no_kernel_can_be_compiled_for_are_expanded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> mx.array:
+        raise RuntimeError("Failed to compile kernel")
+
+    quantised_pays.cache_clear()
+    monkeypatch.setattr(mx, "quantized_matmul", refuse)
+    assert not quantised_pays(256, Quantization(64, 4))
+    quantised_pays.cache_clear()
