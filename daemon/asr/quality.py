@@ -50,6 +50,12 @@ class Decoded:
         return self.no_speech_prob > SILENT and self.avg_logprob < IMPROBABLE
 
     @property
+    def empty(self) -> bool:
+        """A word or two for seconds of sound, and a doubt about them: what noise is heard as."""
+        doubtful = self.no_speech_prob > SILENT or self.avg_logprob < IMPROBABLE
+        return doubtful and letters(self.text) < SPARSE * self.speech
+
+    @property
     def repetitive(self) -> bool:
         return compression_ratio(self.text) > REPETITIVE or loops(self.text)
 

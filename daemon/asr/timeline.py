@@ -126,7 +126,8 @@ class Timeline:
         if rest is not None and kept < len(said):
             self._replaced[rest] = said[kept]
         # Dots and notes are what Whisper writes where it hears no words.
-        said = [one for one in said[:kept] if letters(one.text) and not self._again(chunk, one)]
+        said = [] if decoded.empty else said[:kept]
+        said = [one for one in said if letters(one.text) and not self._again(chunk, one)]
         return said or ([before] if before and rest is None else []), rest
 
     def _resume(

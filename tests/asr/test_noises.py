@@ -1,7 +1,4 @@
-"""Where nobody speaks Whisper writes nothing, even if the detection of speech were mistaken.
-
-MLX is left out: on a CPU it takes minutes over the loops that noise sets off. The rules are shared.
-"""
+"""Where nobody speaks Whisper writes nothing, even if the detection of speech were mistaken."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from tests.kit.noises import noises
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("backend", ["ctranslate2"])
+@pytest.mark.parametrize("backend", ["mlx", "ctranslate2"])
 def test_whisper_writes_nothing_where_noise_is_taken_for_speech(backend: BackendName) -> None:
     child = subprocess.run(
         [sys.executable, "-m", "tests.kit.noises", backend],

@@ -238,6 +238,25 @@ def test_silence_has_no_text() -> None:
     assert (listening.heard, listening.timeline.complete) == ([], True)
 
 
+def test_a_doubtful_word_for_seconds_of_sound_is_no_text_and_what_follows_is_decoded() -> None:
+    chunk = Chunk(0, 6, ((0, 6),))
+    listening = Listening(chunk)
+    you = [ord(letter) for letter in "you"]
+    (rest,) = listening.add(chunk, _ts(0), *you, _ts(2), logprob=-0.7, no_speech=0.9)
+    assert rest.start == 2
+    assert listening.add(rest, _ts(0), *_text("B", 4), _ts(4)) == []
+    assert listening.report == [("B", 2, 6)]
+
+
+@pytest.mark.parametrize(("seconds", "no_speech"), [(0.5, 0.9), (2, 0.1)])
+def test_a_short_word_and_a_sure_one_are_text(seconds: float, no_speech: float) -> None:
+    chunk = Chunk(0, seconds, ((0, seconds),))
+    listening = Listening(chunk)
+    you = [ord(letter) for letter in "you"]
+    listening.add(chunk, _ts(0), *you, _ts(seconds), logprob=-0.7, no_speech=no_speech)
+    assert listening.report == [("y", 0, seconds)]
+
+
 def test_going_round_in_circles_is_bad_and_so_is_guessing() -> None:
     circles = Decoded((), "and then " * 30, -0.2, 0.0)
     guess = Decoded((), "Hello Anna, this is Ben.", -1.4, 0.1)

@@ -27,6 +27,7 @@ def noises() -> dict[str, FloatArray]:
     sounds = {
         "silence": np.zeros(_LENGTH),
         "white noise": chance.normal(0, 1, _LENGTH),
+        "pink noise": _pink(chance),
         "music": _music(chance),
         "applause": _applause(chance),
         "hum": np.sum([np.sin(100 * np.pi * part * time) / part for part in (1, 2, 3, 5)], axis=0),
@@ -35,6 +36,13 @@ def noises() -> dict[str, FloatArray]:
         name: (0.5 * sound / max(1e-9, np.abs(sound).max())).astype(np.float32)
         for name, sound in sounds.items()
     }
+
+
+def _pink(chance: np.random.Generator) -> FloatArray:
+    """Noise with as much power in every octave, as of rain and traffic."""
+    spectrum = np.fft.rfft(chance.normal(0, 1, _LENGTH))
+    spectrum[1:] /= np.sqrt(np.arange(1, len(spectrum)))
+    return np.fft.irfft(spectrum, _LENGTH).astype(np.float32)
 
 
 def _music(chance: np.random.Generator) -> FloatArray:
