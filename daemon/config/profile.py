@@ -70,6 +70,21 @@ class Profiles:
         return self._known[key]
 
 
+def for_another_machine(config: Config) -> dict[str, dict[str, Any]]:
+    """The profile by which another machine works on a recording as this one would."""
+    data = config.model_dump(mode="json")
+    tables = ("transcribe", "align", "speakers", "vocabulary")
+    return {
+        table: {key: value for key, value in data[table].items() if _is_allowed(table, key)}
+        for table in tables
+    }
+
+
+def _is_allowed(table: str, key: str) -> bool:
+    allowed = _ALLOWED[table]
+    return allowed is None or key in allowed
+
+
 def _signature(path: Path) -> tuple[object, ...]:
     try:
         status = path.lstat()

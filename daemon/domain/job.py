@@ -73,6 +73,7 @@ class FailureKind(StrEnum):
     INTERRUPTED = "interrupted"  # the daemon itself died too often while at it: quarantine it
     NOT_BEGUN = "not_begun"  # its process died over another file: again, and it does not count
     SUSPECTED = "suspected"  # its process died over this file or another: again, alone
+    LOST = "lost"  # lent to another machine, which did not bring it to an end: again, here
     CANCELLED = "cancelled"  # a person gave it up
 
 

@@ -8,6 +8,12 @@ From it (stdout):       {"type": "ready"}             imports are done
                         {"type": "progress", "nonce": N, "done": S, "total": S}
                         {"type": "receipt", "nonce": N, "usage": {…}, "kind": null, "message": ""}
                                                       a failure has a kind and a sentence
+
+The cluster child takes jobs to other machines, several at a time. It speaks the same, and besides:
+
+To it:                  {"job": FOLDER, "nonce": N, "host": H}   have this job done there
+                        {"recall": N}                 it is not wanted any more
+From it:                {"type": "hosts", "hosts": […]}          how each host is
 """
 
 from __future__ import annotations
@@ -48,6 +54,22 @@ class MoreInput:
 
 
 @dataclass(frozen=True, slots=True)
+class Lend:
+    """Have this folder's job done by `host`: PREPARE to the last stage before PUBLISH."""
+
+    folder: Path
+    nonce: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """The job that was lent in that attempt is not wanted any more."""
+
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """The stage has imported what it needs."""
 
@@ -83,23 +105,53 @@ class Receipt:
     type: Literal["receipt"] = "receipt"
 
 
-Message = Ready | Progress | Receipt
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """Another machine that lends itself, as it was heard of last.
+
+    `places`: how many files it takes at a time; 0 while it takes none, and `reason` says why.
+    `speed`: audio seconds a second, 0 until it is measured; `bytes_per_second`: of the network.
+    """
+
+    name: Line
+    state: Literal["connecting", "ready", "away"]
+    reason: Line = ""
+    places: Count = 0
+    speed: Seconds = 0.0
+    bytes_per_second: Count = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """All of them, whenever one has changed."""
+
+    hosts: tuple[HostState, ...]
+    type: Literal["hosts"] = "hosts"
+
+
+Message = Ready | Progress | Receipt | Hosts
+AnyRequest = Request | MoreInput | Lend | Recall
 
 
 @dataclass(frozen=True, slots=True)
 class _Tagged:
-    type: Literal["ready", "progress", "receipt"]
+    type: Literal["ready", "progress", "receipt", "hosts"]
 
 
 _MESSAGES: Mapping[str, type[Message]] = {
     "ready": Ready,
     "progress": Progress,
     "receipt": Receipt,
+    "hosts": Hosts,
 }
 
 
-def request_line(request: Request | MoreInput) -> bytes:
+def request_line(request: AnyRequest) -> bytes:
     match request:
+        case Lend(folder, nonce, host):
+            return _line({"job": str(folder), "nonce": nonce, "host": host})
+        case Recall(nonce):
+            return _line({"recall": nonce})
         case Request(folder, nonce):
             return _line({"job": str(folder), "nonce": nonce})
         case MoreInput(nonce, complete, alone):
@@ -111,6 +163,14 @@ def parse_request(line: bytes) -> Request | MoreInput:
     if "job" in data:
         return Request(Path(data["job"]), str(data["nonce"]))
     return MoreInput(str(data["nonce"]), bool(data["complete"]), bool(data["alone"]))
+
+
+def parse_lend(line: bytes) -> Lend | Recall:
+    """What the cluster child is asked."""
+    data = json.loads(line)
+    if "recall" in data:
+        return Recall(str(data["recall"]))
+    return Lend(Path(data["job"]), str(data["nonce"]), str(data["host"]))
 
 
 def message_line(message: Message) -> bytes:

@@ -179,6 +179,22 @@ class Ledger(LedgerQueries):
             if following is not None:
                 _move(db, job, following, record.ended_at)
 
+    def interrupt(self, job: int, record: StageRecord) -> None:
+        """The stage's end was not seen, for that reason: its start counts as an interruption."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE stages SET ended_at = ?, exit = ?, kind = ?, reason = ?"
+                " WHERE job = ? AND stage = ?",
+                (
+                    record.ended_at,
+                    record.exit,
+                    record.kind or "",
+                    record.reason,
+                    job,
+                    record.stage,
+                ),
+            )
+
     def move(self, job: int, following: Stage, now: float | None = None) -> None:
         """What is next changes; `now` (Unix time) is noted where nothing is next any more.
 

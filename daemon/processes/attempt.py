@@ -13,7 +13,7 @@ from daemon.handoff.protocol import Progress, Usage
 from daemon.processes import outcome
 from daemon.processes.outcome import Outcome
 from daemon.processes.process_tree import Vitals
-from daemon.processes.worker import Worker
+from daemon.processes.worker import StageProcess
 
 _MB = 1_000_000
 
@@ -75,7 +75,7 @@ class Attempt:
     job: Job
     stage: Stage
     nonce: str
-    worker: Worker
+    worker: StageProcess
     limits: AttemptLimits
     begun: float  # monotonic
     heard: float  # monotonic time of the last real progress
@@ -87,6 +87,7 @@ class Attempt:
     peak_bytes: int = 0
     cpu_seconds: float = 0.0
     usage: Usage = field(default_factory=Usage)
+    host: str = ""  # the machine that all stages but PUBLISH are lent to
 
     @property
     def is_waiting(self) -> bool:

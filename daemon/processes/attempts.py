@@ -16,13 +16,14 @@ from pathlib import Path
 from daemon.domain.job import FailureKind, Job, Stage
 from daemon.files.faults import explain
 from daemon.handoff import artefacts, outputs
-from daemon.handoff.protocol import MoreInput, Progress, Receipt, Request
+from daemon.handoff.protocol import Lend, MoreInput, Progress, Receipt, Request
 from daemon.processes import outcome
 from daemon.processes.attempt import Attempt, AttemptLimits, AttemptState
 from daemon.processes.outcome import Outcome
 from daemon.processes.pool import Command, WorkerPool
 from daemon.processes.process_tree import Vitals
-from daemon.processes.worker import Worker, WorkerExited, WorkerMessage
+from daemon.processes.remote import RemoteHosts, lent_outcome
+from daemon.processes.worker import StageProcess, WorkerExited, WorkerMessage
 
 # Bytes of a job's log; beyond, it starts over: a flood must not fill the disk.
 _MAX_LOG = 16_000_000
@@ -53,6 +54,7 @@ class Attempts:
         tell: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._workers = WorkerPool(commands, folder, post)
+        self.remote = RemoteHosts(folder, post)
         self._folder = folder
         self._grace = grace_seconds
         self._tell = tell  # a line about the machine, for the log
@@ -80,12 +82,26 @@ class Attempts:
         return list(self._running.values())
 
     def of(self, stage: Stage) -> list[Attempt]:
-        return [attempt for attempt in self._running.values() if attempt.stage is stage]
+        """Those that run here."""
+        running = self._running.values()
+        return [attempt for attempt in running if attempt.stage is stage and not attempt.host]
+
+    def lent(self) -> list[Attempt]:
+        """Those that run on other machines."""
+        return [attempt for attempt in self._running.values() if attempt.host]
 
     def prewarm(self, stages: Iterable[Stage], now: float) -> None:
         """Have processes of these stages ready before a file needs them."""
         for stage in stages:
             self._workers.prewarm(stage, now)
+
+    def lend(self, job: Job, host: str, limits: AttemptLimits, now: float) -> Attempt:
+        """Begin an attempt at PREPARE and what follows on another machine."""
+        worker, nonce = self.remote.place(), secrets.token_hex(8)
+        attempt = Attempt(job, Stage.PREPARE, nonce, worker, limits, now, now, host=host)
+        self._running[nonce] = attempt
+        worker.ask(Lend(self._folder / str(job.id), nonce, host))
+        return attempt
 
     def start(self, job: Job, stage: Stage, limits: AttemptLimits, now: float) -> Attempt:
         """Begin an attempt. Raises OSError if no process can be started."""
@@ -153,8 +169,9 @@ class Attempts:
     def check(self, now: float) -> list[Ended]:
         """Look at every process; end those that broke a limit, and return their attempts."""
         self._change_commands()
+        self.remote.check(now)
         ended: list[Ended] = []
-        vitals: dict[Worker, Vitals | None] = {}  # one look a process: they are dear
+        vitals: dict[StageProcess, Vitals | None] = {}  # one look a process: they are dear
         for attempt in self.running:
             _bound(self._folder / str(attempt.job.id) / artefacts.LOG)
             if attempt.worker.exit_code() is None:
@@ -182,7 +199,9 @@ class Attempts:
 
     def stop_all(self) -> list[Attempt]:
         workers = {attempt.worker for attempt in self.running} | set(self._workers.ready())
-        return [attempt for worker in workers for attempt, _ in self._end(worker, None)]
+        ended = [attempt for worker in workers for attempt, _ in self._end(worker, None)]
+        self.remote.end(self._grace)
+        return ended
 
     def stop_idle(self, now: float, idle_seconds: float) -> None:
         """End the processes that have been held ready without work for `idle_seconds`."""
@@ -196,6 +215,8 @@ class Attempts:
         return None if self._running else self._workers.idle_since()
 
     def _outcome_of(self, attempt: Attempt, receipt: Receipt) -> Outcome:
+        if attempt.host:
+            return lent_outcome(attempt, receipt, self._folder / str(attempt.job.id))
         if receipt.kind is not None:
             return outcome.failed(receipt.kind, receipt.message)
         if attempt.stage is Stage.ALIGN and attempt.state is AttemptState.WAITING:
@@ -208,7 +229,7 @@ class Attempts:
             return outcome.failed(FailureKind.ENVIRONMENT, explain(error))
         return outcome.succeeded()
 
-    def _end(self, worker: Worker, stopped_for: Outcome | None) -> list[Ended]:
+    def _end(self, worker: StageProcess, stopped_for: Outcome | None) -> list[Ended]:
         """End a process; its attempts end with `stopped_for`, or with how it died."""
         code = worker.end(self._grace)
         self._workers.forget(worker)

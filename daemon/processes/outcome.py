@@ -79,6 +79,11 @@ def to_be_repeated(stage: Stage) -> Outcome:
     return Outcome(FailureKind.NOT_BEGUN, message, "gpu gave up")
 
 
+def lost(host: str, reason: str) -> Outcome:
+    """Another machine did not bring it to an end, whatever the reason: it is repeated here."""
+    return Outcome(FailureKind.LOST, f"{host}: {reason}", str(FailureKind.LOST))
+
+
 def unable_to_start(stage: Stage, code: int | None, log: Path) -> Outcome:
     """The process ended before it had imported what it needs: the installation is broken."""
     message = (

@@ -14,7 +14,7 @@ from pathlib import Path
 from daemon.domain.job import Stage
 from daemon.handoff.protocol import Usage
 from daemon.models.memory import BATCH_DIVISOR
-from daemon.processes.worker import Worker, WorkerExited, WorkerMessage
+from daemon.processes.worker import StageProcess, Worker, WorkerExited, WorkerMessage
 
 _LARGE = 300_000_000  # bytes of memory: a publisher that has grown to that is not kept
 _LARGEST_DIVISOR = 32  # a batch on a Mac has at most so many rows
@@ -82,10 +82,11 @@ class WorkerPool:
         is_kept = stage is Stage.PUBLISH
         return self._spawn(stage, self._folder / f"{stage}.log" if is_kept else log)
 
-    def keep(self, worker: Worker, stage: Stage, cost: Usage) -> bool:
+    def keep(self, worker: StageProcess, stage: Stage, cost: Usage) -> bool:
         """Whether this process, which has done its file at that cost, is kept for others."""
         is_fit = cost.peak_rss_bytes < _LARGE and worker.exit_code() is None
         if stage is Stage.PUBLISH and stage not in self._ready and is_fit:
+            assert isinstance(worker, Worker)  # PUBLISH is never lent
             self._ready[stage] = worker
         return worker is self._ready.get(stage)
 
@@ -100,7 +101,7 @@ class WorkerPool:
         """The resident process has just been of use."""
         self._used = now
 
-    def forget(self, worker: Worker) -> bool:
+    def forget(self, worker: StageProcess) -> bool:
         """It has ended or will be; True if it was a ready one."""
         stages = [stage for stage, ready in self._ready.items() if ready is worker]
         for stage in stages:

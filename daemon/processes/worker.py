@@ -17,12 +17,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from daemon.handoff.protocol import (
     MAX_LINE,
+    AnyRequest,
+    Hosts,
+    Lend,
     Message,
-    MoreInput,
     Progress,
     Ready,
     Receipt,
@@ -37,11 +39,30 @@ _PROGRESS_SECONDS = 0.1  # progress that comes faster is dropped: it must not fi
 _KILL_SECONDS = 10.0  # how long a killed process may take to die (crash reports, stuck I/O)
 
 
+class StageProcess(Protocol):
+    """What an attempt is worked on by: a child of ours, or a place on another machine."""
+
+    flooding: bool
+    ready: bool
+    log: Path
+
+    @property
+    def pid(self) -> int: ...
+
+    def ask(self, request: AnyRequest) -> None: ...
+
+    def exit_code(self) -> int | None: ...
+
+    def vitals(self) -> Vitals | None: ...
+
+    def end(self, grace_seconds: float) -> int | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerMessage:
     """A stage process said something."""
 
-    worker: Worker
+    worker: StageProcess
     message: Message
 
 
@@ -49,7 +70,7 @@ class WorkerMessage:
 class WorkerExited:
     """A stage process closed its stdout: it is dead, or about to be."""
 
-    worker: Worker
+    worker: StageProcess
 
 
 class Worker:
@@ -91,13 +112,13 @@ class Worker:
     def pid(self) -> int:
         return self._process.pid
 
-    def ask(self, request: Request | MoreInput) -> None:
+    def ask(self, request: AnyRequest) -> None:
         """Send one line, without ever waiting for the child to read it.
 
         A dead child's broken pipe is no error here: its end is an event. A full pipe means that it
         has not read for minutes: the stall limit deals with that.
         """
-        self._asked += isinstance(request, Request)
+        self._asked += isinstance(request, Request | Lend)
         with contextlib.suppress(BrokenPipeError, BlockingIOError, ValueError):
             _pipe(self._process.stdin).write(request_line(request))
 
@@ -141,6 +162,8 @@ class Worker:
             match parse_message(line):
                 case Ready() as message if not self.ready:
                     self.ready = True
+                    self._post(WorkerMessage(self, message))
+                case Hosts() as message:
                     self._post(WorkerMessage(self, message))
                 case Progress() as message:
                     if time.monotonic() - progress_at >= _PROGRESS_SECONDS:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from daemon.config.settings import Config
 from daemon.domain.job import Job, Stage
 from daemon.files.atomic import write_json
-from daemon.handoff import alignment_log, artefacts
+from daemon.handoff import alignment_log, artefacts, lent
 from daemon.handoff.artefacts import JobRequest
 from daemon.handoff.outputs import PublishOrder
 from daemon.outbox import documents
@@ -34,6 +34,7 @@ class JobFolders:
         folder = self._context.folder(job.id)
         if stage is Stage.PREPARE:
             folder.mkdir(mode=0o700, exist_ok=True)
+            lent.drop_lent(folder)
             artefacts.drop_large(folder)  # what was made of other bytes must not be delivered
             for name in (artefacts.VOICES, artefacts.SPEAKERS):
                 (folder / name).unlink(missing_ok=True)

@@ -10,6 +10,7 @@ import psutil
 
 from daemon.domain.job import Job, Stage
 from daemon.handoff import artefacts
+from daemon.supervisor import lending
 from daemon.supervisor.context import Context
 
 AHEAD = 8  # files decoded ahead of the transcriber, and files that it may hold at a time
@@ -43,7 +44,8 @@ class Places:
         """
         running = len(self._context.attempts.of(Stage.PREPARE))
         waiting = list(islice(self._context.ledger.waiting(Stage.TRANSCRIBE), AHEAD))
-        places = min(_preparations() - running, AHEAD - running - len(waiting))
+        ahead = lending.AT_HOME + 1 if lending.has_hosts(self._context) else AHEAD
+        places = min(_preparations() - running, ahead - running - len(waiting))
         fits = places > 1 and sum(map(self._audio_bytes, waiting)) < _AHEAD_BYTES
         return places > 0, fits
 

@@ -15,6 +15,7 @@ from daemon.handoff import artefacts
 from daemon.handoff.outputs import find_outputs
 from daemon.processes import outcome
 from daemon.processes.attempt import AttemptLimits, AttemptState
+from daemon.supervisor import lending
 from daemon.supervisor.context import Context
 from daemon.supervisor.job_folders import JobFolders
 from daemon.supervisor.last_steps import LastSteps
@@ -53,6 +54,8 @@ class Scheduler:
         self._prewarm_aligners(now)
         self._prewarm_next_aligner(now)
         self._prewarm_publisher(now)
+        waiting = self._waiting(Stage.PREPARE, now, _due)
+        lending.lend_due(self._context, waiting, lambda job, host: self._lend(job, host, now))
         self._start_preparations(now)
         # Last, because a start that is one too many decides that a file goes no further.
         paths = self._context.config.paths
@@ -209,7 +212,7 @@ class Scheduler:
     ) -> Iterator[Job]:
         attempts = self._context.attempts
         for job in self._by_priority(self._context.ledger.waiting(stage, order)):
-            busy = {attempt.job.id for attempt in attempts.of(stage)}  # the caller may start some
+            busy = {attempt.job.id for attempt in attempts.running if attempt.stage is stage}
             if job.id not in busy and self._may_start(job, now):
                 yield job
 
@@ -250,6 +253,16 @@ class Scheduler:
         if stage is Stage.ALIGN or shares_worker:
             attempt.state = AttemptState.WAITING
         return True
+
+    def _lend(self, job: Job, host: str, now: float) -> None:
+        """Start an attempt at everything up to PUBLISH on another machine."""
+        context = self._context
+        good = self._profiles_are_good(job, Stage.PREPARE)
+        if good and self._may_be_tried(job, Stage.PREPARE):
+            self._folders.prepare(job, Stage.PREPARE)
+            lending.write_order(context, job)
+            context.ledger.begin(job.id, Stage.PREPARE, context.unix_time())
+            context.attempts.lend(job, host, lending.LIMITS, now)
 
     def _may_be_tried(self, job: Job, stage: Stage) -> bool:
         """Whether the stage has attempts left; if not, the job is given up."""

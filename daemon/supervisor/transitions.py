@@ -28,6 +28,9 @@ The scheduler starts what is next. An attempt ends in an Outcome, and its kind d
     NO_ROOM              uncounted; again when no other audio fills the disk, and then as BAD_INPUT
     INTERRUPTED          the daemon itself was killed limits.max_interruptions times: QUARANTINE
     NOT_BEGUN, SUSPECTED died over several files: uncounted; a suspect is transcribed alone next
+    LOST                 lent to another machine: an interruption; PREPARE again, on this one
+
+A file that was lent has gone the way to PUBLISH on the other machine: lending.py.
 """
 
 from __future__ import annotations
@@ -35,23 +38,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 from daemon.domain.job import Failure, FailureKind, Job, Stage
-from daemon.domain.ladder import Aligned, climb
-from daemon.domain.speakers import Diarization, DiarizationStatus
-from daemon.domain.transcript import Alignment, AlignmentStatus
-from daemon.handoff import alignment_log, artefacts
+from daemon.domain.speakers import DiarizationStatus
+from daemon.domain.transcript import AlignmentStatus
+from daemon.handoff import artefacts, lent
 from daemon.handoff.outputs import read_outputs
 from daemon.inbox.unfinished import UnfinishedFiles
 from daemon.outbox import summary
 from daemon.processes import outcome
 from daemon.processes.attempt import Attempt
 from daemon.processes.outcome import Outcome
+from daemon.supervisor import given_up, lending
 from daemon.supervisor.alone import Alone
 from daemon.supervisor.backoff import Backoff
 from daemon.supervisor.context import Context
 from daemon.supervisor.held_jobs import HeldJobs
 from daemon.supervisor.last_steps import archive, was_delivered_before
-
-_RENDERINGS = 3  # attempts at rendering at least
 
 
 class Transitions:
@@ -74,7 +75,7 @@ class Transitions:
         record = self._context.ledger.record(job.id, stage)
         if record.interruptions() >= self._context.config.limits.max_interruptions:
             return outcome.interrupted(stage, record.interruptions())
-        if record.failures >= self._max_failures(job, stage):
+        if record.failures >= given_up.max_failures(self._context, job, stage):
             return Outcome(record.kind or FailureKind.CRASHED, record.reason, record.exit)
         return None
 
@@ -93,41 +94,15 @@ class Transitions:
         kind = final.kind or FailureKind.CRASHED
         ledger.mark_failed(job.id, Failure(stage, kind, final.message))
 
-    def _max_failures(self, job: Job, stage: Stage) -> int:
-        config = self._context.config
-        if stage is Stage.DIARIZE:
-            return config.speakers.attempts
-        if stage is Stage.PUBLISH:  # the last one leaves out the format that kills the process
-            return max(config.limits.max_attempts, _RENDERINGS)
-        if stage is not Stage.ALIGN:
-            return config.limits.max_attempts
-        history = alignment_log.read(self._context.folder(job.id))
-        return history.allowed(config.align.attempts)
-
     def _go_on_without_words(self, job: Job, final: Outcome) -> None:
-        context, folder = self._context, self._context.folder(job.id)
-        attempts = context.ledger.record(job.id, Stage.ALIGN).failures
-        reason = final.message + (f" ({attempts} attempts)" if attempts > 1 else "")
-        history = alignment_log.read(folder)
-        tried = {id_: Aligned(*finished) for id_, finished in history.finished.items()}
-        words = climb(artefacts.read_recognition(folder).segments, tried, "").words
-        status = AlignmentStatus.PARTIAL if words else AlignmentStatus.FAILED
-        alignment = Alignment(status, reason, "", words)
-        artefacts.write_artefact(folder / artefacts.ALIGNMENT, "", alignment)
-        context.event_log.warning(
-            "unaligned", f"delivering segments without word times: {reason}", job, reason=reason
-        )
-        context.ledger.move(job.id, self._after_words(job))
+        given_up.write_without_words(self._context, job, final)
+        self._context.ledger.move(job.id, self._after_words(job))
 
     def _go_on_without_speakers(self, job: Job, final: Outcome) -> None:
-        context, folder = self._context, self._context.folder(job.id)
-        none = Diarization(DiarizationStatus.FAILED, final.message)
-        artefacts.write_artefact(folder / artefacts.SPEAKERS, "", none)
-        message = f"delivering without speakers: {final.message}"
-        context.event_log.warning("no_speakers", message, job, reason=final.message)
-        current = context.ledger.job(job.id)
+        given_up.write_without_speakers(self._context, job, final)
+        current = self._context.ledger.job(job.id)
         if current is not None and current.next is Stage.DIARIZE:
-            context.ledger.move(job.id, Stage.PUBLISH)
+            self._context.ledger.move(job.id, Stage.PUBLISH)
 
     def wants_speakers(self, job: Job) -> bool:
         """Whether it is still open who speaks in this file."""
@@ -145,15 +120,13 @@ class Transitions:
         match ended.kind:
             case None | FailureKind.INCOMPLETE if self._waits_for_the_rest(attempt, ended):
                 self.uncount_start(attempt)
-            case None if attempt.stage is Stage.PUBLISH:  # its start counts until it is delivered
-                self._after_rendering(job)
             case None:
-                following = self._after_success(attempt)
+                self._after_success(attempt, ended)
+            case FailureKind.LOST:
                 record = attempt.record(ended, context.unix_time())
-                context.ledger.end(job.id, record, following)
-                if following is Stage.DONE:
-                    context.publisher.clear(job)
-                context.pause.end("work")
+                context.ledger.interrupt(job.id, record)
+                message = f"{ended.message}; again on this machine"
+                context.event_log.warning("lost", message, job, host=attempt.host)
             case FailureKind.ENVIRONMENT:
                 self.uncount_start(attempt)
                 self.abandon(job)  # an aligner must not wait for as long as the pause takes
@@ -178,6 +151,8 @@ class Transitions:
         job = attempt.job
         if ended.kind is None:
             folder, was_read = self._context.folder(job.id), attempt.stage is Stage.PREPARE
+            if attempt.host:
+                folder = lent.results_folder(folder, attempt.nonce)
             if not (was_read and artefacts.read_prepared(folder).is_cut_off):
                 return False
         return self._unfinished.wait_for_more(job.source) and self._held.hold(job.id)
@@ -197,7 +172,7 @@ class Transitions:
         failures = context.ledger.record(job.id, stage).failures
         if stage is Stage.DIARIZE:  # what is there does not stand up
             (context.folder(job.id) / artefacts.SPEAKERS).unlink(missing_ok=True)
-        if failures >= self._max_failures(job, stage):
+        if failures >= given_up.max_failures(self._context, job, stage):
             self.give_up(job, stage, ended)
             return
         if stage is Stage.TRANSCRIBE:
@@ -208,7 +183,23 @@ class Transitions:
             "retrying", f"{ended.message}; trying again", job, stage=stage, wait_seconds=wait
         )
 
-    def _after_success(self, attempt: Attempt) -> Stage | None:
+    def _after_success(self, attempt: Attempt, ended: Outcome) -> None:
+        context, job = self._context, attempt.job
+        if attempt.host:
+            self._after_lending(attempt, ended)
+        elif attempt.stage is Stage.PUBLISH:  # its start counts until it is delivered
+            self._after_rendering(job)
+        else:
+            self._end(attempt, ended, self._following(attempt))
+            context.pause.end("work")
+
+    def _end(self, attempt: Attempt, ended: Outcome, following: Stage | None) -> None:
+        context, job = self._context, attempt.job
+        context.ledger.end(job.id, attempt.record(ended, context.unix_time()), following)
+        if following is Stage.DONE:
+            context.publisher.clear(job)
+
+    def _following(self, attempt: Attempt) -> Stage | None:
         """What comes next, by what the stage's artefact says; None: what was next before."""
         match attempt.stage:
             case Stage.PREPARE:
@@ -219,6 +210,20 @@ class Transitions:
                 return self._after_diarize(attempt.job)
             case _:
                 return self._after_align(attempt.job)
+
+    def _after_lending(self, attempt: Attempt, ended: Outcome) -> None:
+        """Every stage but PUBLISH ran on another machine: each enters the ledger as if here."""
+        context, job = self._context, attempt.job
+        report = lending.take_over(context, attempt)
+        following = self._after_prepare(job)
+        self._end(attempt, ended, following)
+        if following is Stage.DONE:
+            return
+        lending.enter_costs(context, job.id, report)
+        following = self._after_transcribe(job)
+        if following is Stage.ALIGN and (context.folder(job.id) / artefacts.ALIGNMENT).exists():
+            following = self._after_align(job)
+        context.ledger.move(job.id, following)
 
     def _after_prepare(self, job: Job) -> Stage:
         context, folder = self._context, self._context.folder(job.id)
