@@ -40,6 +40,7 @@ SECTIONS = {
         "start": "start the installed service",
         "stop": "stop the service until the next login",
         "restart": "stop and start the service",
+        "lend": "work for another machine's daemon (started over ssh)",
         "logs": "show the end of the log, or what it says of a file",
     },
     "This machine": {

@@ -41,6 +41,7 @@ ROOMS = (
     "daemon.stages",
     "daemon.service",
     "daemon.supervisor",
+    "daemon.cluster",
     "daemon.bench",
     "daemon.proof",
     "daemon.commands",

@@ -70,6 +70,19 @@ class Profiles:
         return self._known[key]
 
 
+SHARED: Mapping[str, tuple[str, ...]] = {
+    "transcribe": ("model",),
+    "align": ("model", "fallback"),
+    "audio": ("tracks",),
+}
+
+
+def shared_settings(config: Config) -> dict[str, dict[str, Any]]:
+    """What another machine has to know besides profiles, by SHARED."""
+    data = config.model_dump(mode="json")
+    return {table: {key: data[table][key] for key in keys} for table, keys in SHARED.items()}
+
+
 def for_another_machine(config: Config) -> dict[str, dict[str, Any]]:
     """The profile by which another machine works on a recording as this one would."""
     data = config.model_dump(mode="json")

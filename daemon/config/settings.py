@@ -284,6 +284,30 @@ class Notify(_Table):
         return self
 
 
+def _host(text: str) -> str:
+    """What ssh takes for a machine, and no option of ssh's."""
+    if not re.fullmatch(r"(ssh://)?([\w.-]+@)?[A-Za-z0-9_][\w.-]*(:\d{1,5})?", text):
+        raise ValueError(
+            'must be a machine\'s name as ssh knows it, such as "mac2.local" or "ssh://me@mac2:22"'
+        )
+    return text
+
+
+class Cluster(_Table):
+    """Other machines that lend themselves. Their names are those that ssh knows."""
+
+    hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = ()
+
+
+class Lend(_Table):
+    """What this machine gives to others. `files`: how many it takes at a time."""
+
+    files: Annotated[int, Field(ge=1, le=64)] = 2
+    on_battery: bool = False
+    idle_minutes: Annotated[float, Field(ge=0, le=1_440)] = 0.0
+    hours: Annotated[str, AfterValidator(_hours)] = ""
+
+
 class Config(_Table):
     paths: Paths = Paths()
     watch: Watch = Watch()
@@ -297,3 +321,5 @@ class Config(_Table):
     queue: Queue = Queue()
     limits: Limits = Limits()
     notify: Notify = Notify()
+    cluster: Cluster = Cluster()
+    lend: Lend = Lend()

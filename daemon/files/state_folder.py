@@ -11,6 +11,8 @@ VOICES = "voices.json"  # of people who have a name, if speakers.remember is set
 VOLUMES = "volumes.json"
 LOCK = "daemon.lock"
 CANCELLATIONS = "cancel"
+LENT = "lent"  # what is done here for other machines
+CLUSTER = "cluster"  # our key, and the keys of the machines that lend themselves
 
 # Beside recordings and results
 TEMP_PREFIX = ".dropscribe-"  # of every file that is not whole yet; hidden, and never a recording

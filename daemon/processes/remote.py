@@ -6,11 +6,16 @@ of jobs: each of them gets a `RemotePlace`, which an attempt treats like a stage
 
 from __future__ import annotations
 
+import json
 import math
+import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from daemon.config.profile import shared_settings
+from daemon.config.settings import Config
 from daemon.domain.job import FailureKind
 from daemon.files.faults import explain
 from daemon.handoff import lent
@@ -25,6 +30,7 @@ from daemon.handoff.protocol import (
     Receipt,
     Usage,
 )
+from daemon.models import hardware
 from daemon.processes import outcome
 from daemon.processes.attempt import Attempt
 from daemon.processes.outcome import Outcome
@@ -91,6 +97,21 @@ class RemotePlace:
         return 0
 
 
+def _command(config: Config) -> Command | None:
+    """How the cluster child is started; None where there are no other machines."""
+    if not config.cluster.hosts:
+        return None
+    module = ("-m", "daemon.cluster.child")
+    state, settings = str(config.paths.state), json.dumps(shared_settings(config))
+    given = ("--state", state, "--settings", settings, *config.cluster.hosts)
+    environment = hardware.stage_environment(os.environ)
+    return Command([sys.executable, "-P", "-s", *module, *given], environment)
+
+
+def _what(state: HostState) -> tuple[str, str]:
+    return state.state, state.reason
+
+
 class RemoteHosts:
     """The cluster child and its places. Called from the loop, but for `_hear`: a reader thread's.
 
@@ -110,6 +131,7 @@ class RemoteHosts:
         self._child: Worker | None = None
         self._places: dict[str, RemotePlace] = {}  # by nonce: the jobs that are out
         self._states: tuple[HostState, ...] = ()
+        self._told: dict[str, tuple[str, str]] = {}
         self._started = -math.inf
         self._heard = -math.inf
 
@@ -117,8 +139,9 @@ class RemoteHosts:
     def pid(self) -> int:
         return self._child.pid if self._child else 0
 
-    def use(self, command: Command | None, now: float) -> None:
-        """Speak to the machines through this child from now on."""
+    def use(self, config: Config, now: float) -> None:
+        """Speak to the machines of this configuration from now on."""
+        command = _command(config)
         if command != self._command:
             self.end(0.0)
             self._command, self._started = command, -math.inf
@@ -127,6 +150,11 @@ class RemoteHosts:
     def states(self) -> tuple[HostState, ...]:
         """What is known of each machine."""
         return self._states
+
+    def changes(self) -> list[HostState]:
+        """Those that are in another state than at the last call."""
+        told, self._told = self._told, {state.name: _what(state) for state in self._states}
+        return [state for state in self._states if told.get(state.name) != _what(state)]
 
     def place(self) -> RemotePlace:
         return RemotePlace(self, self._folder / _LOG)

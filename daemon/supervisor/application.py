@@ -176,6 +176,7 @@ class Application:
                 retention.tidy()
                 healing.look()
 
+            context.attempts.remote.use(config, context.clock())
             loop = Supervisor(
                 context,
                 self._events,
@@ -203,6 +204,25 @@ class Application:
             context, self._events, scheduler, transitions, NoInbox(), drain=True, on_turn=on_turn
         )
         loop.run()
+
+    def work_on(
+        self,
+        inbox: NoInbox,
+        last_steps: LastSteps,
+        on_turn: Callable[[], None],
+    ) -> None:
+        """Work until stopped on what comes by `inbox`, with other last steps than ours."""
+        context = self.context
+        transitions = Transitions(context, HeldJobs(inbox_is_watched=False), UnfinishedFiles(0.0))
+        scheduler = Scheduler(context, transitions, last_steps)
+        Supervisor(context, self._events, scheduler, transitions, inbox, on_turn=on_turn).run()
+
+    def ring(self) -> None:
+        """Have the loop look into its inbox. May be called from any thread, as `stop`."""
+        self._events.put(InboxChanged())
+
+    def stop(self) -> None:
+        self._events.put(StopRequested(signal.SIGTERM))
 
     @contextmanager
     def stopped_by(self, signals: Iterable[signal.Signals]) -> Iterator[None]:

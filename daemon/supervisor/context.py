@@ -46,6 +46,7 @@ class Context:
         self._profiles = Profiles(config)
         self.publisher.use(config)
         self.attempts.use(commands)
+        self.attempts.remote.use(config, self.clock())
 
     def __post_init__(self) -> None:
         self._profiles = Profiles(self.config)

@@ -100,7 +100,7 @@ def sweep_orphans(state: Path) -> None:
         command = process.info["cmdline"] or []
         folder = process.info["cwd"] or ""
         if (
-            any(str(part).startswith("daemon.stages.") for part in command)
+            any(str(part).startswith(("daemon.stages.", "daemon.cluster.")) for part in command)
             and process.info["ppid"] != os.getpid()
             and Path(folder).is_relative_to(state.resolve())
         ):

@@ -19,6 +19,7 @@ from daemon.handoff import artefacts, lent
 from daemon.handoff.lent import LentReport
 from daemon.handoff.protocol import HostState
 from daemon.processes.attempt import Attempt, AttemptLimits
+from daemon.processes.outcome import Outcome
 from daemon.supervisor.context import Context
 
 LIMITS = AttemptLimits(math.inf, math.inf, 0)  # the other machine and the cluster child have theirs
@@ -36,6 +37,10 @@ def lend_due(context: Context, waiting: Iterable[Job], begin: Callable[[Job, str
     `begin` starts an attempt on the machine of that name.
     """
     states = context.attempts.remote.states()
+    for state in context.attempts.remote.changes():
+        log = context.event_log.info if state.places else context.event_log.warning
+        message = f"{state.name}: {state.reason or 'lends itself'}"
+        log("host", message, host=state.name, state=state.state, reason=state.reason)
     if not any(_free(context, state) for state in states):
         return
     jobs = list(islice(waiting, _LOOKED_AT))
@@ -87,6 +92,15 @@ def write_order(context: Context, job: Job) -> None:
     lent.write_order(
         context.folder(job.id), for_another_machine(config), is_aligned, config.speakers.mode
     )
+
+
+def interrupt(context: Context, attempt: Attempt, ended: Outcome) -> None:
+    """The machine was lost, or could not do it: that is no failure of the file."""
+    job = attempt.job
+    context.ledger.interrupt(job.id, attempt.record(ended, context.unix_time()))
+    lent.drop_lent(context.folder(job.id))
+    message = f"{ended.message}; again on this machine"
+    context.event_log.warning("lost", message, job, host=attempt.host)
 
 
 def take_over(context: Context, attempt: Attempt) -> LentReport:

@@ -123,10 +123,7 @@ class Transitions:
             case None:
                 self._after_success(attempt, ended)
             case FailureKind.LOST:
-                record = attempt.record(ended, context.unix_time())
-                context.ledger.interrupt(job.id, record)
-                message = f"{ended.message}; again on this machine"
-                context.event_log.warning("lost", message, job, host=attempt.host)
+                lending.interrupt(context, attempt, ended)
             case FailureKind.ENVIRONMENT:
                 self.uncount_start(attempt)
                 self.abandon(job)  # an aligner must not wait for as long as the pause takes

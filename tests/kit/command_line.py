@@ -17,7 +17,7 @@ from pathlib import Path
 from loguru import logger
 
 from daemon.__main__ import main
-from daemon.commands import realign, run, transcribe
+from daemon.commands import lend, realign, run, transcribe
 from daemon.config.settings import Config
 from daemon.models.hardware import Backend
 from daemon.reporting.event_log import EventLog
@@ -38,7 +38,7 @@ def fake_stages(behaviour: Mapping[str, str], real: Sequence[str] = ()) -> Itera
         return fake_commands(**behaviour) | kept
 
     with contextlib.ExitStack() as changed:
-        for module in (run, realign, transcribe):
+        for module in (run, realign, transcribe, lend):
             changed.callback(setattr, module, "stage_commands", module.stage_commands)
             module.stage_commands = commands  # type: ignore[attr-defined]
         yield

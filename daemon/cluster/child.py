@@ -1,0 +1,96 @@
+"""The cluster child: `python -m daemon.cluster.child`, a stage process that works elsewhere.
+
+The daemon speaks to it as to a stage (handoff/protocol.py); it holds a connection to each machine
+(host.py). It decides nothing about jobs, and ends with its stdin.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+from daemon.cluster import ssh
+from daemon.cluster.host import Host
+from daemon.cluster.wire import BEAT_SECONDS
+from daemon.domain.job import FailureKind
+from daemon.handoff.protocol import (
+    AnyMessage,
+    Hosts,
+    Lend,
+    Ready,
+    Recall,
+    Receipt,
+    Usage,
+    message_line,
+    parse_lend,
+)
+
+
+class Child:
+    """All machines of the configuration, and the way back to the daemon."""
+
+    def __init__(self, output: int, state: Path, settings: str, names: list[str]) -> None:
+        self._output = output
+        self._writing = threading.Lock()
+        self._rung = threading.Event()
+        wishes = json.loads(settings)
+        self._hosts = {
+            name: Host(name, ssh.command(state, name), wishes, self.tell, self._rung.set)
+            for name in names
+        }
+
+    def tell(self, message: AnyMessage) -> None:
+        with self._writing:
+            data = message_line(message)
+            while data:
+                data = data[os.write(self._output, data) :]
+
+    def run(self) -> None:
+        """Until stdin ends."""
+        self.tell(Ready())
+        for host in self._hosts.values():
+            host.start()
+        threading.Thread(target=self._report, daemon=True).start()
+        for line in sys.stdin.buffer:
+            self._ask(line)
+        for host in self._hosts.values():
+            host.stop()
+
+    def _ask(self, line: bytes) -> None:
+        match parse_lend(line):
+            case Lend(folder, nonce, name) if name in self._hosts:
+                self._hosts[name].lend(folder, nonce)
+            case Lend(_, nonce, _):
+                message = "the machine is not in cluster.hosts"
+                self.tell(Receipt(nonce, Usage(), FailureKind.NOT_BEGUN, message))
+            case Recall(nonce):
+                for host in self._hosts.values():
+                    host.recall(nonce)
+
+    def _report(self) -> None:
+        """How the machines are, when that changes; and as a sign of life while they have jobs."""
+        while True:
+            rung = self._rung.wait(BEAT_SECONDS)
+            self._rung.clear()
+            if rung or any(host.has_jobs() for host in self._hosts.values()):
+                self.tell(Hosts(tuple(host.state for host in self._hosts.values())))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--settings", required=True)
+    parser.add_argument("hosts", nargs="+")
+    given = parser.parse_args()
+    output = os.dup(1)
+    os.dup2(2, 1)  # what prints goes to the log
+    Child(output, given.state, given.settings, given.hosts).run()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""Files that are dropped here are worked on elsewhere, and come out here."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kit.daemon_process import DEMO, DaemonProcess, Tables, running
+from tests.kit.fake_recording import recording
+from tests.kit.lenders import Lenders
+
+
+@pytest.fixture
+def lenders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lenders]:
+    lenders = Lenders(tmp_path, monkeypatch)
+    yield lenders
+    for host in tmp_path.iterdir():
+        for process in lenders.processes(host.name):
+            process.kill()
+
+
+def owner(tmp_path: Path, *hosts: str, **behaviour: str) -> DaemonProcess:
+    tables: Tables = {**DEMO, "cluster": {"hosts": list(hosts)}}
+    return DaemonProcess.faked(tmp_path / "owner", tables, **behaviour)
+
+
+def wait_for_hosts(daemon: DaemonProcess, count: int) -> None:
+    daemon.wait_until(
+        lambda: len([e for e in daemon.events("host") if e["state"] == "ready"]) >= count,
+        f"{count} machines were there",
+    )
+
+
+def lent_to(daemon: DaemonProcess) -> list[str]:
+    return [event["host"] for event in daemon.events("lent")]
+
+
+def test_files_are_worked_on_by_several_machines_and_come_out_here(
+    tmp_path: Path, lenders: Lenders
+) -> None:
+    lenders.add("mac2")
+    lenders.add("mac3")
+    gate = tmp_path / "gate"
+    daemon = owner(tmp_path, "mac2", "mac3", transcribe=f"gate:{gate}")
+    with running(daemon):
+        wait_for_hosts(daemon, 2)
+        for number in range(8):
+            daemon.drop(recording(f"this is number {number}"), f"{number}.wav")
+        daemon.wait_until(lambda: len(daemon.events("lent")) >= 5, "others had done five")
+        gate.touch()
+        daemon.wait_for_ends(8)
+    assert set(lent_to(daemon)) == {"mac2", "mac3"}
+    assert len(daemon.events("done")) == 8
+    for number in range(8):
+        text = (daemon.config.paths.outbox / f"{number}.txt").read_text()
+        assert text.strip() == f"this is number {number}"
+
+
+def test_a_machine_that_is_killed_over_a_file_costs_the_file_nothing(
+    tmp_path: Path, lenders: Lenders
+) -> None:
+    lenders.add("mac2", {"lend": {"files": 1}}, transcribe=f"gate:{tmp_path / 'never'}")
+    gate = tmp_path / "gate"
+    daemon = owner(tmp_path, "mac2", transcribe=f"gate:{gate}")
+    with running(daemon):
+        wait_for_hosts(daemon, 1)
+        for number in range(3):
+            daemon.drop(recording(f"this is number {number}"), f"{number}.wav")
+        daemon.wait_until(lambda: is_at_work(lenders, "mac2"), "one was at work elsewhere")
+        for process in lenders.processes("mac2"):
+            process.kill()
+        [lost] = daemon.wait_for("lost")
+        gate.touch()
+        daemon.wait_for_ends(3)
+    assert len(daemon.events("done")) == 3
+    assert lost["host"] == "mac2"
+    assert not lent_to(daemon)  # and it was not tried there again
+    assert not list(daemon.config.paths.state.glob("jobs/*/lent-*"))
+
+
+def test_a_machine_with_another_version_is_told_apart_and_left_alone(
+    tmp_path: Path, lenders: Lenders
+) -> None:
+    answer = json.dumps({"refused": "it has dropscribe 9, and the owner has 0.1.0"})
+    lenders.starts_with("mac2", ["sh", "-c", f"read hello; echo {shlex.quote(answer)}"])
+    lenders.starts_with("mac3", ["echo", "Welcome to mac3!"])
+    daemon = owner(tmp_path, "mac2", "mac3")
+    with running(daemon):
+        daemon.drop(recording("here"), "here.wav")
+        daemon.wait_for_ends(1)
+        daemon.wait_until(lambda: len(reasons(daemon)) >= 2, "both had answered")
+    assert "it has dropscribe 9" in reasons(daemon)["mac2"]
+    assert "which is not dropscribe's" in reasons(daemon)["mac3"]
+    assert len(daemon.events("done")) == 1
+
+
+def test_a_recording_that_is_bad_there_is_judged_here(tmp_path: Path, lenders: Lenders) -> None:
+    lenders.add("mac2", {"limits": {"max_attempts": 1}}, transcribe="segv")
+    gate = tmp_path / "gate"
+    daemon = owner(tmp_path, "mac2", transcribe=f"gate:{gate}")
+    with running(daemon):
+        wait_for_hosts(daemon, 1)
+        for number in range(3):
+            daemon.drop(recording(f"this is number {number}"), f"{number}.wav")
+        [lost] = daemon.wait_for("lost")
+        gate.touch()
+        daemon.wait_for_ends(3)
+    assert "SIGSEGV" in lost["message"]
+    assert len(daemon.events("done")) == 3
+
+
+def is_at_work(lenders: Lenders, name: str) -> bool:
+    """Whether that machine's transcriber has begun a file."""
+    return bool(
+        list((lenders.root / name / "state").glob("lent/session/state/jobs/*/prepared.json"))
+    )
+
+
+def reasons(daemon: DaemonProcess) -> dict[str, str]:
+    return {
+        event["host"]: event["reason"]
+        for event in daemon.events("host")
+        if event["reason"] and "not answered yet" not in event["reason"]
+    }

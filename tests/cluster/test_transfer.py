@@ -1,0 +1,124 @@
+"""A recording that travels: resumed where it broke off, proven, and taken with distrust."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.cluster import wire
+from daemon.cluster.incoming import Incoming, Offer, RefusedError
+from daemon.cluster.outgoing import LentJob, UnsentError
+from daemon.config.profile import FOLDER_PROFILE
+from daemon.domain.job import FailureKind, Identity
+from daemon.handoff import lent
+from daemon.handoff.artefacts import JobRequest
+
+NONCE, OTHER = "0" * 16, "1" * 16
+CONTENT = os.urandom(3 * wire.BLOCK + 17)
+
+
+@pytest.fixture
+def incoming(tmp_path: Path) -> Incoming:
+    (tmp_path / "inbox").mkdir()
+    return Incoming(tmp_path / "lent", tmp_path / "inbox")
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> LentJob:
+    source = tmp_path / "talk.m4a"
+    source.write_bytes(CONTENT)
+    folder = tmp_path / "job"
+    folder.mkdir()
+    identity = Identity.of(source.stat())
+    JobRequest(source, identity, None, (), None, 10**9, 3600.0).write(folder)
+    lent.write_order(folder, {"transcribe": {"language": "de"}}, True, "off")
+    return LentJob.read(folder, NONCE)
+
+
+def offered(job: LentJob, nonce: str = NONCE) -> Offer:
+    said = job.offer()
+    return Offer(nonce, said["key"], said["suffix"], said["bytes"], said["profile"])
+
+
+def test_a_recording_arrives_as_it_was_with_its_profile(incoming: Incoming, job: LentJob) -> None:
+    at = incoming.begin(offered(job))
+    *pieces, (last, _) = job.pieces(at, lambda: True)
+    for _, data in pieces:
+        incoming.append(NONCE, data)
+    arrived = incoming.finish(NONCE, last["sha256"])
+    assert arrived is not None
+    assert arrived.read_bytes() == CONTENT
+    assert arrived.name == "recording.m4a"
+    assert (arrived.parent / FOLDER_PROFILE).read_text() == '[transcribe]\nlanguage = "de"\n'
+
+
+def test_what_has_come_is_not_sent_again(incoming: Incoming, job: LentJob, tmp_path: Path) -> None:
+    incoming.begin(offered(job))
+    incoming.append(NONCE, CONTENT[:1_500_000])
+    incoming.close()
+    again = Incoming(tmp_path / "lent", tmp_path / "inbox")  # another connection
+    at = again.begin(offered(job, OTHER))
+    assert at == 1_500_000
+    *pieces, (last, _) = job.pieces(at, lambda: True)
+    assert b"".join(data for _, data in pieces) == CONTENT[at:]
+    for _, data in pieces:
+        again.append(OTHER, data)
+    arrived = again.finish(OTHER, last["sha256"])
+    assert arrived is not None
+    assert arrived.read_bytes() == CONTENT
+
+
+def test_other_bytes_than_those_sent_are_refused_and_dropped(
+    incoming: Incoming, job: LentJob
+) -> None:
+    incoming.begin(offered(job))
+    incoming.append(NONCE, b"x" * 100)
+    with pytest.raises(RefusedError, match="did not arrive as it was sent"):
+        incoming.finish(NONCE, hashlib.sha256(CONTENT).hexdigest())
+    assert incoming.begin(offered(job, OTHER)) == 0
+
+
+def test_a_file_that_changes_on_its_way_is_not_sent(job: LentJob) -> None:
+    pieces = job.pieces(0, lambda: True)
+    next(pieces)
+    os.utime(job.request.source, ns=(1, 1))
+    with pytest.raises(UnsentError) as refused:
+        list(pieces)
+    assert refused.value.kind is FailureKind.CHANGED
+
+
+def test_a_recalled_file_is_sent_no_further(job: LentJob) -> None:
+    assert list(job.pieces(0, lambda: False)) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"nonce": "../../etc"},
+        {"key": "../" * 20},
+        {"suffix": "./../x"},
+        {"suffix": ".m4a/x"},
+        {"bytes": 10**15},
+    ],
+)
+def test_names_from_outside_become_no_paths(job: LentJob, wrong: dict[str, Any]) -> None:
+    said = {"nonce": NONCE, "key": "a" * 64, "suffix": ".m4a", "bytes": 1, "profile": {}}
+    with pytest.raises(RefusedError):
+        Offer(**(said | wrong)).check(10**9)
+
+
+def test_more_than_was_announced_is_refused(incoming: Incoming, job: LentJob) -> None:
+    incoming.begin(offered(job))
+    with pytest.raises(RefusedError, match="more came"):
+        incoming.append(NONCE, CONTENT + b"x")
+
+
+def test_only_artefacts_come_back(job: LentJob) -> None:
+    for name in ("../ledger.db", "request.json", "audio.npy"):
+        with pytest.raises(ValueError, match="not asked for"):
+            job.receive(name, b"x")
+    assert not lent.results_folder(job.folder, NONCE).exists()
