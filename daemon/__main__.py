@@ -49,6 +49,7 @@ SECTIONS = {
         "languages": "what --language takes",
         "config": "write, show, check or change the configuration",
         "demo": "show the main job on bundled recordings",
+        "cluster": "have other machines work for this one",
         "bench": "measure this machine, beside the peers that are installed",
     },
     "About": {

@@ -181,7 +181,9 @@ def test_nothing_that_the_supervisor_reaches_renders() -> None:
         reached.add(module)
         left |= IMPORTS.get(module, set()) - reached
     assert [
-        name for name in reached if name.startswith(("daemon.rendering", "daemon.stages"))
+        name
+        for name in reached
+        if name.startswith(("daemon.rendering", "daemon.stages", "daemon.cluster"))
     ] == []
 
 

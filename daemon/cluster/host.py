@@ -37,6 +37,8 @@ class Host:
     `tell` takes messages for the daemon; it and `changed` are called from threads of ours.
     """
 
+    UNHEARD = "it has not answered yet"
+
     def __init__(
         self,
         name: str,
@@ -45,7 +47,7 @@ class Host:
         tell: Callable[[AnyMessage], None],
         changed: Callable[[], None],
     ) -> None:
-        self.state = HostState(name, "connecting", "it has not answered yet")
+        self.state = HostState(name, "connecting", self.UNHEARD)
         self._command = command
         self._settings = settings
         self._tell = tell

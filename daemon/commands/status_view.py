@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from daemon.commands.hosts_view import describe
 from daemon.domain.transcript import Json
 from daemon.outbox.summary import clock
 
@@ -43,6 +44,8 @@ def _head(data: Json) -> Iterator[RenderableType]:
 
 
 def _at_work(data: Json) -> Iterator[RenderableType]:
+    for host in data["daemon"].get("hosts", ()):
+        yield Text(f"  {host['name']}: {describe(host)}", style="dim")
     for file in data["daemon"].get("inbox", ()):
         yield Text(f"  {file['name']} waits: {file['reason']}", style="yellow")
     rows = data["daemon"].get("working_on", [])
@@ -59,7 +62,7 @@ def _at_work(data: Json) -> Iterator[RenderableType]:
         table.add_row(
             f"#{row['job']}",
             Text(row["name"]),
-            f"{row['stage']} waits" if row.get("waiting") else row["stage"],
+            _stage(row),
             clock(row["done_seconds"]) if total else "",
             clock(total) if total else "",
             f"{row['speed']:.1f} ×" if row.get("speed") and total else "",
@@ -67,6 +70,12 @@ def _at_work(data: Json) -> Iterator[RenderableType]:
         )
     yield Text("")
     yield table
+
+
+def _stage(row: Json) -> str:
+    if row.get("host"):
+        return f"{row['stage']} on {row['host']}"
+    return f"{row['stage']} waits" if row.get("waiting") else str(row["stage"])
 
 
 def _latest(data: Json) -> Iterator[RenderableType]:

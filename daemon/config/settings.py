@@ -2,91 +2,29 @@
 
 from __future__ import annotations
 
-import grp
-import os
-import re
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from daemon.config import default_model
+from daemon.config import default_model, values
 from daemon.config.default_model import AUTOMATIC
 from daemon.config.location import DIRECTORIES
-from daemon.domain.languages import code_of
+from daemon.config.values import (
+    Folder,
+    LanguageCode,
+    Megabytes,
+    OptionalLanguageCode,
+    Seconds,
+    SomeSeconds,
+)
 from daemon.domain.media import EXTENSIONS
 
 Format = Literal[
     "txt", "md", "docx", "html", "srt", "vtt", "ass", "lrc", "tsv", "csv", "labels", "verbose_json"
 ]
 NAME_FIELDS = ("stem", "date", "language")
-
-
-def _absolute(path: Path) -> Path:
-    expanded = path.expanduser()
-    if not expanded.is_absolute():
-        raise ValueError(f"{path} must be an absolute path, or begin with ~")
-    return expanded
-
-
-Folder = Annotated[Path, AfterValidator(_absolute)]
-_DAY = 86_400.0
-Seconds = Annotated[float, Field(ge=0, le=_DAY)]
-SomeSeconds = Annotated[float, Field(gt=0, le=_DAY)]
-Megabytes = Annotated[int, Field(ge=0, le=1_000_000_000)]
-
-
-def _language(text: str) -> str:
-    """Its code, for a code, a name or a locale."""
-    code = code_of(text)
-    if code is None:
-        raise ValueError("is no language that Whisper knows: see dropscribe languages")
-    return code
-
-
-def _language_or_none(text: str) -> str:
-    return _language(text) if text else ""
-
-
-def _name(text: str) -> str:
-    if not text.isprintable() or len(text) > 100:
-        raise ValueError("must be a name of at most 100 printable characters")
-    return text.strip()
-
-
-def _mode(text: str) -> str:
-    if text and not re.fullmatch(r"0?[4-7][0-7][0-7]", text):
-        raise ValueError('must be a file mode such as "0640"')
-    return text
-
-
-def _group(name: str) -> str:
-    """A group that this user may give files to."""
-    if name:
-        try:
-            number = grp.getgrnam(name).gr_gid
-        except KeyError:
-            raise ValueError("is no group of this machine") from None
-        if os.geteuid() and number not in {os.getgid(), *os.getgroups()}:
-            raise ValueError("is a group that you are not in")
-    return name
-
-
-def _hours(text: str) -> str:
-    if text and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", text):
-        raise ValueError('must be two times of the day, such as "22:00-07:00"')
-    return text
-
-
-def _webhook(text: str) -> str:
-    if text and not re.fullmatch(r"https?://\S+", text):
-        raise ValueError("must begin with http:// or https://")
-    return text
-
-
-LanguageCode = Annotated[str, AfterValidator(_language)]
-OptionalLanguageCode = Annotated[str, AfterValidator(_language_or_none)]
 
 
 class _Table(BaseModel):
@@ -169,7 +107,7 @@ class Speakers(_Table):
     count: Annotated[int, Field(ge=0, le=100)] = 0
     min_count: Annotated[int, Field(ge=1, le=100)] = 1
     max_count: Annotated[int, Field(ge=1, le=100)] = 20
-    names: tuple[Annotated[str, AfterValidator(_name)], ...] = ()
+    names: tuple[Annotated[str, AfterValidator(values.name)], ...] = ()
     remember: bool = False
     attempts: Annotated[int, Field(ge=1, le=10)] = 2
     stall_seconds: SomeSeconds = 180.0
@@ -196,8 +134,8 @@ class Output(_Table):
     name: str = "{stem}"
     duplicates: Literal["again", "skip"] = "again"
     keep_days: Annotated[int, Field(ge=0, le=36_500)] = 0
-    mode: Annotated[str, AfterValidator(_mode)] = ""
-    group: Annotated[str, AfterValidator(_group)] = ""
+    mode: Annotated[str, AfterValidator(values.file_mode)] = ""
+    group: Annotated[str, AfterValidator(values.group)] = ""
 
     @field_validator("name")
     @classmethod
@@ -261,7 +199,7 @@ class Limits(_Table):
     max_audio_hours: Annotated[float, Field(gt=0, le=1_000)] = 24.0
     min_free_mb: Megabytes = 2_000
     on_battery: bool = True
-    hours: Annotated[str, AfterValidator(_hours)] = ""
+    hours: Annotated[str, AfterValidator(values.hours)] = ""
     keep_awake: bool = True
     stall_seconds: SomeSeconds = 300.0
     grace_seconds: Seconds = 3.0
@@ -273,7 +211,7 @@ class Notify(_Table):
     finder_tags: bool = False
     hook: tuple[str, ...] = ()
     hook_seconds: Annotated[float, Field(gt=0, le=3600)] = 120.0
-    webhook: Annotated[str, AfterValidator(_webhook)] = ""
+    webhook: Annotated[str, AfterValidator(values.webhook)] = ""
     webhook_secret: Annotated[str, Field(max_length=1_000)] = ""
 
     @model_validator(mode="after")
@@ -284,19 +222,10 @@ class Notify(_Table):
         return self
 
 
-def _host(text: str) -> str:
-    """What ssh takes for a machine, and no option of ssh's."""
-    if not re.fullmatch(r"(ssh://)?([\w.-]+@)?[A-Za-z0-9_][\w.-]*(:\d{1,5})?", text):
-        raise ValueError(
-            'must be a machine\'s name as ssh knows it, such as "mac2.local" or "ssh://me@mac2:22"'
-        )
-    return text
-
-
 class Cluster(_Table):
     """Other machines that lend themselves. Their names are those that ssh knows."""
 
-    hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = ()
+    hosts: tuple[Annotated[str, AfterValidator(values.host)], ...] = ()
 
 
 class Lend(_Table):
@@ -305,7 +234,7 @@ class Lend(_Table):
     files: Annotated[int, Field(ge=1, le=64)] = 2
     on_battery: bool = False
     idle_minutes: Annotated[float, Field(ge=0, le=1_440)] = 0.0
-    hours: Annotated[str, AfterValidator(_hours)] = ""
+    hours: Annotated[str, AfterValidator(values.hours)] = ""
 
 
 class Config(_Table):

@@ -40,8 +40,10 @@ class StatusFile:
         working_on: Sequence[Json],
         now: float,
         inbox: Sequence[Json] = (),
+        hosts: Sequence[Json] = (),
     ) -> None:
-        """`working_on` has an object for each attempt, `inbox` for each file that waits.
+        """`working_on` has an object for each attempt, `inbox` for each file that waits, `hosts`
+        for each other machine.
 
         `now` is monotonic. Raises OSError.
         """
@@ -51,6 +53,7 @@ class StatusFile:
             "watcher": watcher,
             "working_on": list(working_on),
             "inbox": list(inbox),
+            "hosts": list(hosts),
         }
         self._stale = self._stale or content != self._content
         self._content = content

@@ -14,6 +14,8 @@ from itertools import islice
 
 from daemon.config.profile import for_another_machine
 from daemon.domain.job import FailureKind, Job, Stage, StageRecord
+from daemon.domain.transcript import Json
+from daemon.domain.validation import to_json
 from daemon.files.atomic import write_json
 from daemon.handoff import artefacts, lent
 from daemon.handoff.lent import LentReport
@@ -56,6 +58,14 @@ def lend_due(context: Context, waiting: Iterable[Job], begin: Callable[[Job, str
 def has_hosts(context: Context) -> bool:
     """Whether any other machine takes files now."""
     return any(state.places for state in context.attempts.remote.states())
+
+
+def status_rows(context: Context) -> list[Json]:
+    """Each other machine, and the jobs that it has."""
+    return [
+        to_json(state) | {"jobs": [attempt.job.id for attempt in _held(context, state.name)]}
+        for state in context.attempts.remote.states()
+    ]
 
 
 def _in_hand(context: Context) -> int:

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+from daemon.domain.job import Stage
 from daemon.domain.transcript import Json
 from daemon.errors import TemporaryError
 from daemon.files.faults import explain
@@ -20,6 +21,7 @@ from daemon.processes.attempt import Attempt
 from daemon.processes.attempts import Ended
 from daemon.processes.worker import WorkerExited, WorkerMessage
 from daemon.reporting.status_file import StatusFile
+from daemon.supervisor import lending
 from daemon.supervisor.context import Context
 from daemon.supervisor.events import (
     Event,
@@ -203,15 +205,23 @@ class Supervisor:
         state = "paused" if reason else "working" if running else "idle"
         rows = [_status_row(attempt) for attempt in running]
         self._status.write(
-            state, reason, self._inbox.watcher_problem(), rows, now, self._inbox.waiting()
+            state,
+            reason,
+            self._inbox.watcher_problem(),
+            rows,
+            now,
+            self._inbox.waiting(),
+            lending.status_rows(self._context),
         )
 
 
 def _status_row(attempt: Attempt) -> Json:
+    is_heard = attempt.host and attempt.total  # another machine says how far its transcription is
     return {
         "job": attempt.job.id,
         "name": attempt.job.name,
-        "stage": attempt.stage,
+        "stage": Stage.TRANSCRIBE if is_heard else attempt.stage,
+        "host": attempt.host,
         "pid": attempt.worker.pid,
         "waiting": attempt.is_waiting,
         "done_seconds": round(attempt.done, 1),

@@ -4,23 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.kit.daemon_process import DEMO, DaemonProcess, Tables, running
 from tests.kit.fake_recording import recording
 from tests.kit.lenders import Lenders
-
-
-@pytest.fixture
-def lenders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lenders]:
-    lenders = Lenders(tmp_path, monkeypatch)
-    yield lenders
-    for host in tmp_path.iterdir():
-        for process in lenders.processes(host.name):
-            process.kill()
 
 
 def owner(tmp_path: Path, *hosts: str, **behaviour: str) -> DaemonProcess:
@@ -42,43 +30,45 @@ def lent_to(daemon: DaemonProcess) -> list[str]:
 def test_files_are_worked_on_by_several_machines_and_come_out_here(
     tmp_path: Path, lenders: Lenders
 ) -> None:
-    lenders.add("mac2")
-    lenders.add("mac3")
+    for name in ("mac2", "mac3"):
+        lenders.add(name, {"lend": {"files": 1}})
     gate = tmp_path / "gate"
     daemon = owner(tmp_path, "mac2", "mac3", transcribe=f"gate:{gate}")
     with running(daemon):
         wait_for_hosts(daemon, 2)
-        for number in range(8):
+        for number in range(5):
             daemon.drop(recording(f"this is number {number}"), f"{number}.wav")
-        daemon.wait_until(lambda: len(daemon.events("lent")) >= 5, "others had done five")
+        daemon.wait_until(lambda: len(daemon.events("lent")) >= 2, "others had done some")
         gate.touch()
-        daemon.wait_for_ends(8)
+        daemon.wait_for_ends(5)
     assert set(lent_to(daemon)) == {"mac2", "mac3"}
-    assert len(daemon.events("done")) == 8
-    for number in range(8):
+    assert len(daemon.events("done")) == 5
+    for number in range(5):
         text = (daemon.config.paths.outbox / f"{number}.txt").read_text()
         assert text.strip() == f"this is number {number}"
 
 
-def test_a_machine_that_is_killed_over_a_file_costs_the_file_nothing(
+def test_a_machine_that_dies_over_a_file_or_cannot_do_it_costs_the_file_nothing(
     tmp_path: Path, lenders: Lenders
 ) -> None:
     lenders.add("mac2", {"lend": {"files": 1}}, transcribe=f"gate:{tmp_path / 'never'}")
+    lenders.add("mac3", {"lend": {"files": 1}, "limits": {"max_attempts": 1}}, transcribe="segv")
     gate = tmp_path / "gate"
-    daemon = owner(tmp_path, "mac2", transcribe=f"gate:{gate}")
+    daemon = owner(tmp_path, "mac2", "mac3", transcribe=f"gate:{gate}")
     with running(daemon):
-        wait_for_hosts(daemon, 1)
-        for number in range(3):
+        wait_for_hosts(daemon, 2)
+        for number in range(4):
             daemon.drop(recording(f"this is number {number}"), f"{number}.wav")
         daemon.wait_until(lambda: is_at_work(lenders, "mac2"), "one was at work elsewhere")
         for process in lenders.processes("mac2"):
             process.kill()
-        [lost] = daemon.wait_for("lost")
+        lost = {event["host"]: event["message"] for event in daemon.wait_for("lost", 2)}
         gate.touch()
-        daemon.wait_for_ends(3)
-    assert len(daemon.events("done")) == 3
-    assert lost["host"] == "mac2"
-    assert not lent_to(daemon)  # and it was not tried there again
+        daemon.wait_for_ends(4)
+    assert len(daemon.events("done")) == 4
+    assert "the connection ended" in lost["mac2"]
+    assert "SIGSEGV" in lost["mac3"]
+    assert not lent_to(daemon)  # and neither was tried elsewhere again
     assert not list(daemon.config.paths.state.glob("jobs/*/lent-*"))
 
 
@@ -96,21 +86,6 @@ def test_a_machine_with_another_version_is_told_apart_and_left_alone(
     assert "it has dropscribe 9" in reasons(daemon)["mac2"]
     assert "which is not dropscribe's" in reasons(daemon)["mac3"]
     assert len(daemon.events("done")) == 1
-
-
-def test_a_recording_that_is_bad_there_is_judged_here(tmp_path: Path, lenders: Lenders) -> None:
-    lenders.add("mac2", {"limits": {"max_attempts": 1}}, transcribe="segv")
-    gate = tmp_path / "gate"
-    daemon = owner(tmp_path, "mac2", transcribe=f"gate:{gate}")
-    with running(daemon):
-        wait_for_hosts(daemon, 1)
-        for number in range(3):
-            daemon.drop(recording(f"this is number {number}"), f"{number}.wav")
-        [lost] = daemon.wait_for("lost")
-        gate.touch()
-        daemon.wait_for_ends(3)
-    assert "SIGSEGV" in lost["message"]
-    assert len(daemon.events("done")) == 3
 
 
 def is_at_work(lenders: Lenders, name: str) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,10 @@ CONTENT = os.urandom(3 * wire.BLOCK + 17)
 
 
 @pytest.fixture
-def incoming(tmp_path: Path) -> Incoming:
+def incoming(tmp_path: Path) -> Iterator[Incoming]:
     (tmp_path / "inbox").mkdir()
-    return Incoming(tmp_path / "lent", tmp_path / "inbox")
+    with contextlib.closing(Incoming(tmp_path / "lent", tmp_path / "inbox")) as incoming:
+        yield incoming
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Machines that lend themselves, played by processes here: an `ssh` that starts `dropscribe lend`."""
+"""Machines that lend themselves: an `ssh` that starts `dropscribe lend` here."""
 
 from __future__ import annotations
 
