@@ -18,9 +18,9 @@ from daemon.cluster.host import Host
 from daemon.cluster.wire import BEAT_SECONDS
 from daemon.domain.job import FailureKind
 from daemon.handoff.protocol import (
-    AnyMessage,
     Hosts,
     Lend,
+    Message,
     Ready,
     Recall,
     Receipt,
@@ -43,7 +43,7 @@ class Child:
             for name in names
         }
 
-    def tell(self, message: AnyMessage) -> None:
+    def tell(self, message: Message) -> None:
         with self._writing:
             data = message_line(message)
             while data:

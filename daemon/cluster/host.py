@@ -24,7 +24,7 @@ from daemon.cluster.outgoing import LentJob, UnsentError
 from daemon.domain.job import FailureKind
 from daemon.domain.transcript import Json
 from daemon.files.faults import explain
-from daemon.handoff.protocol import AnyMessage, HostState, Progress, Receipt, Usage
+from daemon.handoff.protocol import HostState, Message, Progress, Receipt, Usage
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0  # seconds before the next try to connect
 _MEASURED = 1_000_000  # bytes: less tells nothing of the network
@@ -44,7 +44,7 @@ class Host:
         name: str,
         command: Sequence[str],
         settings: Json,
-        tell: Callable[[AnyMessage], None],
+        tell: Callable[[Message], None],
         changed: Callable[[], None],
     ) -> None:
         self.state = HostState(name, "connecting", self.UNHEARD)

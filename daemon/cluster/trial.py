@@ -15,7 +15,7 @@ from daemon.domain.job import Identity
 from daemon.errors import DropscribeError
 from daemon.handoff import lent
 from daemon.handoff.artefacts import InvalidArtefactError, JobRequest
-from daemon.handoff.protocol import AnyMessage, Receipt
+from daemon.handoff.protocol import Message, Receipt
 
 _CONNECT_SECONDS = 60.0
 _WORK_SECONDS = 600.0  # a large model is loaded first
@@ -49,7 +49,7 @@ def try_out(config: Config, host: str, recording: Path, folder: Path) -> Trial:
     )
     request.write(folder)
     lent.write_order(folder, for_another_machine(config), config.align.enabled, "off")
-    told: queue.SimpleQueue[AnyMessage] = queue.SimpleQueue()
+    told: queue.SimpleQueue[Message] = queue.SimpleQueue()
     command = ssh.command(config.paths.state, host)
     machine = Host(host, command, shared_settings(config), told.put, lambda: None)
     began = time.monotonic()
@@ -82,7 +82,7 @@ def _wait_until_ready(machine: Host) -> None:
         raise DropscribeError(f"{machine.state.name}: {machine.state.reason}")
 
 
-def _receipt(told: queue.SimpleQueue[AnyMessage], host: str) -> Receipt:
+def _receipt(told: queue.SimpleQueue[Message], host: str) -> Receipt:
     deadline = time.monotonic() + _WORK_SECONDS
     while (left := deadline - time.monotonic()) > 0:
         try:
