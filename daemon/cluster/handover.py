@@ -54,19 +54,21 @@ class Handover(LastSteps):
                 self._link.send({"progress": nonce, "done": attempt.done, "total": attempt.total})
 
     def wait_for_file(self, job: Job) -> bool:
-        """It is ready for PUBLISH, which is the owner's."""
-        if nonce := self._nonces.get(job.id):
-            self._link.stream(iter(list(_results(self._context, job, nonce))))
+        """It is ready for PUBLISH, which is the owner's; nothing of it is kept here."""
+        nonce = self._nonces.get(job.id)
+        frames = list(_results(self._context, job, nonce)) if nonce else []
         self._leave(job, Stage.DONE)
+        self._link.stream(iter(frames))
         return True
 
     def quarantine(self, job: Job) -> None:
         """It cannot be done here; whether it can be at all is for the owner to find out."""
-        if nonce := self._nonces.get(job.id):
+        nonce = self._nonces.get(job.id)
+        self._leave(job, Stage.FAILED)
+        if nonce:
             message = job.failure.message if job.failure else "it was given up"
             answer = {"result": nonce, "kind": FailureKind.LOST, "message": message}
             self._link.send(answer)
-        self._leave(job, Stage.FAILED)
 
     def _leave(self, job: Job, following: Stage) -> None:
         context = self._context
