@@ -31,6 +31,10 @@ class AlignModelMissingError(DropscribeError):
     """The alignment model is not on this machine."""
 
 
+class NotFetchedError(AlignModelMissingError):
+    """As above, and it can be fetched; the message does not say how."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """`alphabet` maps lower-case characters to the network's outputs, as WhisperX builds it."""
@@ -70,9 +74,7 @@ def read_bundle(name: str) -> Checkpoint:
     bundle = find_bundle(name)
     path = bundle_path(bundle)
     if not path.exists():
-        raise AlignModelMissingError(
-            f"the alignment model {name} is not on this machine; run: dropscribe models fetch"
-        )
+        raise NotFetchedError(f"the alignment model {name} is not on this machine")
     checksums.verify(path)
     weights = _read_pickle(path)
     for key in ("aux.weight", "aux.bias"):  # fairseq's outputs that no label belongs to

@@ -7,7 +7,12 @@ from pathlib import Path
 
 from daemon.alignment.architecture import UnsupportedArchitectureError
 from daemon.alignment.catalogue import read_catalogue
-from daemon.alignment.checkpoint import AlignModelMissingError, read_bundle, read_folder
+from daemon.alignment.checkpoint import (
+    AlignModelMissingError,
+    NotFetchedError,
+    read_bundle,
+    read_folder,
+)
 from daemon.alignment.network import Network
 from daemon.alignment.wav2vec2 import Wav2Vec2
 from daemon.alignment.whisperx_network import load_whisperx_network
@@ -32,10 +37,15 @@ def load_align_model(
     without a model, AlignModelMissingError where the model's files are not here.
     """
     catalogue = read_catalogue()
+    what = name or language  # a language's usual model is fetched by the language
     name = name or catalogue.model_for(language)
-    folder = _folder(name, revision)
+    folder: Path | None = None
     try:
+        folder = _folder(name, revision)
         checkpoint = read_folder(folder) if folder else read_bundle(name)
+    except NotFetchedError as error:
+        message = f"{error} (run `dropscribe models fetch {what}`)"
+        raise AlignModelMissingError(message) from error
     except UnsupportedArchitectureError:
         network, tokens = load_whisperx_network(language, str(folder or name))
     else:
@@ -55,6 +65,4 @@ def _folder(name: str, revision: str | None) -> Path | None:
     try:
         return Path(snapshot_download(name, revision=revision, local_files_only=True))
     except ValueError as error:  # what huggingface_hub raises for absent and for impossible names
-        raise AlignModelMissingError(
-            f"the alignment model {name} is not on this machine; run: dropscribe models fetch"
-        ) from error
+        raise NotFetchedError(f"the alignment model {name} is not on this machine") from error

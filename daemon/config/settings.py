@@ -20,6 +20,7 @@ from daemon.config.values import (
     SomeSeconds,
 )
 from daemon.domain.media import EXTENSIONS
+from daemon.files.real_path import resolved
 
 Format = Literal[
     "txt", "md", "docx", "html", "srt", "vtt", "ass", "lrc", "tsv", "csv", "labels", "verbose_json"
@@ -44,15 +45,15 @@ class Paths(_Table):
     @model_validator(mode="after")
     def _apart(self) -> Paths:
         """A folder inside the inbox would feed our own files back to us."""
-        folders = {"outbox": self.outbox, "done": self.done, "failed": self.failed}
-        folders |= {"state": self.state, "logs": self.logs}
-        inbox = self.inbox.resolve()
-        for key, folder in folders.items():
-            if folder.resolve() == inbox or inbox in folder.resolve().parents:
-                raise ValueError(f"{key} ({folder}) must not be the inbox or lie inside it")
-        if self.outbox.resolve() in {self.done.resolve(), self.failed.resolve()}:
+        real = resolved(self.__dict__)
+        inbox = real.pop("inbox")
+        for key, folder in real.items():
+            if folder == inbox or inbox in folder.parents:
+                written = getattr(self, key)
+                raise ValueError(f"{key} ({written}) must not be the inbox or lie inside it")
+        if real["outbox"] in {real["done"], real["failed"]}:
             raise ValueError("outbox must not be the done or the failed folder")
-        if self.done.resolve() == self.failed.resolve():
+        if real["done"] == real["failed"]:
             raise ValueError("done must not be the failed folder")
         return self
 

@@ -12,16 +12,21 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import psutil
 
+from daemon.files.answering import asked_in_thread
 from daemon.files.atomic import write_json
+from daemon.files.guarded import why_blocked
 from daemon.files.state_folder import VOLUMES
 
 # File system types: macOS's (mount(8)), Linux's, and drivers in user space on both (fuse.sshfs).
 _NETWORK = {"smbfs", "nfs", "afpfs", "webdav", "ftp", "cifs", "smb3", "nfs4", "9p", "ceph"}
+_SECONDS = 3.0  # for a folder's answer
 _NETWORK_IN_USER_SPACE = {"sshfs", "rclone", "s3fs", "davfs", "gvfsd-fuse"}
 
 
@@ -58,6 +63,7 @@ class Mounts:
         self._path = state / VOLUMES
         self._learning = threading.Lock()  # the inbox is looked at in a thread of its own
         self._known: dict[str, str] = {}
+        self._asked: dict[Path, Future[None]] = {}
         with contextlib.suppress(OSError, ValueError):
             found = json.loads(self._path.read_bytes())
             self._known = {str(key): str(value) for key, value in found.items()}
@@ -73,6 +79,26 @@ class Mounts:
                 with self._learning:
                     self._known[str(folder)] = found
                     write_json(self._path, self._known)
+
+    def check_answering(self, folders: Iterable[Path]) -> None:
+        """As `check`, and raises OSError (ETIMEDOUT) for a folder whose server does not answer.
+
+        It waits for a folder once: while that question is open, it raises at once.
+        """
+
+        def ask(folder: Path) -> None:
+            self.check([folder])
+            os.path.exists(folder)  # noqa: PTH110 - only whether there is an answer
+
+        for folder in folders:
+            seconds, answer = 0.0, self._asked.get(folder)
+            if answer is None or answer.done():
+                seconds, answer = _SECONDS, asked_in_thread(partial(ask, folder))
+                self._asked[folder] = answer
+            try:
+                answer.result(seconds)
+            except TimeoutError:
+                raise OSError(errno.ETIMEDOUT, why_blocked(folder)) from None
 
 
 def _mount_point(folder: Path) -> Path:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from daemon import __version__
@@ -115,27 +116,26 @@ def check_models(config: Config) -> Iterator[Finding]:
 
 def check_folders(config: Config) -> Iterator[Finding]:
     for key, folder in config.paths.model_dump().items():
-        if not os.path.lexists(folder):
-            yield _check_missing_folder(key, folder)
-            continue
         yield _check_folder(key, folder)
 
 
 def _check_folder(key: str, folder: Path) -> Finding:
     """Denied and blocked are two things: the first answers, the second waits for somebody."""
 
-    def use() -> None:
+    def use() -> Finding:
+        if not os.path.lexists(folder):
+            return _check_missing_folder(key, folder)
         with tempfile.TemporaryFile(dir=folder, prefix=TEMP_PREFIX):
             pass
         next(iter(folder.iterdir()), None)
+        return Finding(key, f"{folder} is writable")
 
     try:
-        answer_within(_FOLDER_SECONDS, use)
+        return answer_within(_FOLDER_SECONDS, use)
     except TimeoutError:
         return Finding(key, f"{folder} is blocked", why_blocked(folder))
     except OSError as error:
         return Finding(key, f"{folder} is denied", explain(error))
-    return Finding(key, f"{folder} is writable")
 
 
 def _check_missing_folder(key: str, folder: Path) -> Finding:
@@ -150,7 +150,11 @@ def _check_missing_folder(key: str, folder: Path) -> Finding:
 def check_permissions(config: Config) -> Iterator[Finding]:
     """Who may write the state folder decides which recordings are moved where."""
     try:
-        check_is_ours(config.paths.state, "the state folder")
+        answer_within(
+            _FOLDER_SECONDS, lambda: check_is_ours(config.paths.state, "the state folder")
+        )
+    except OSError:
+        return  # what hinders the folder was found already
     except UsageError as error:
         text, _, remedy = str(error).partition(". Run: ")
         yield Finding("state", text, remedy or "give it to this user, or use another folder")
@@ -177,15 +181,20 @@ def check_disk(config: Config) -> Iterator[Finding]:
     floor = config.limits.min_free_mb
     for key in ("state", "outbox"):
         folder = getattr(config.paths, key)
-        if not folder.exists():
-            continue
-        free = shutil.disk_usage(folder).free // 1_000_000
+        try:
+            free = answer_within(_FOLDER_SECONDS, partial(shutil.disk_usage, folder)).free
+        except OSError:
+            continue  # it is not there yet, or what hinders it was found already
+        free //= 1_000_000
         remedy = "" if free >= floor else f"free some space: work pauses below {floor} MB"
         yield Finding("disk", f"{free} MB free for {key}", remedy)
 
 
 def check_daemon(config: Config) -> Iterator[Finding]:
-    running = lock.is_held(config.paths.state)
+    try:
+        running = answer_within(_FOLDER_SECONDS, lambda: lock.is_held(config.paths.state))
+    except TimeoutError:
+        return  # that the folder is blocked was found already
     yield Finding("daemon", "running" if running else "not running")
     if running:
         return

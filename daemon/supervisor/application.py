@@ -8,9 +8,13 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from daemon.config.settings import Config
 from daemon.domain.job import Stage
+from daemon.errors import TemporaryError
+from daemon.files.answering import answer_within
+from daemon.files.guarded import why_blocked
 from daemon.files.lock import Lock
 from daemon.files.permissions import check_is_ours
 from daemon.files.state_folder import JOBS
@@ -51,6 +55,8 @@ from daemon.supervisor.transitions import Transitions
 
 Commands = Mapping[Stage, Command]
 
+_STATE_SECONDS = 20.0
+
 
 def stage_commands(config: Config, backend: Backend) -> Commands:
     """How the real stages are started: isolated from the working folder and the user's site."""
@@ -83,6 +89,22 @@ def stage_commands(config: Config, backend: Backend) -> Commands:
     }
 
 
+def _make_state(state: Path, jobs: Path) -> None:
+    """Without it there is no queue, and no status.json that could say what is waited for.
+
+    Raises TemporaryError if its disk or server does not answer, UsageError if others may write it.
+    """
+
+    def make() -> None:
+        jobs.mkdir(parents=True, exist_ok=True)
+        check_is_ours(state, "the state folder")
+
+    try:
+        answer_within(_STATE_SECONDS, make)
+    except TimeoutError:
+        raise TemporaryError(why_blocked(state)) from None
+
+
 class Application:
     """The daemon's collaborators, and the queue of events that ties them together."""
 
@@ -108,8 +130,7 @@ class Application:
         """
         os.umask(0o077)  # recordings and transcripts are their owner's business
         jobs = config.paths.state / JOBS
-        jobs.mkdir(parents=True, exist_ok=True)
-        check_is_ours(config.paths.state, "the state folder")
+        _make_state(config.paths.state, jobs)
         with Lock(config.paths.state) as lock:
             sweep_orphans(config.paths.state)
             with contextlib.closing(open_ledger(config.paths, event_log)) as ledger:

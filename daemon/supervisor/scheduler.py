@@ -59,7 +59,7 @@ class Scheduler:
         self._start_preparations(now)
         # Last, because a start that is one too many decides that a file goes no further.
         paths = self._context.config.paths
-        self._context.mounts.check([paths.outbox, paths.done, paths.failed])
+        self._context.mounts.check_answering([paths.outbox, paths.done, paths.failed])
         for stage, step in (
             (Stage.QUARANTINE, self._last_steps.quarantine),
             (Stage.PUBLISH, lambda job: self._publish(job, now)),

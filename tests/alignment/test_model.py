@@ -43,7 +43,7 @@ def test_every_default_model_that_is_not_here_is_named_and_not_fetched(
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(AlignModelMissingError, match="dropscribe models fetch"):
+    with pytest.raises(AlignModelMissingError, match=f"models fetch {language}`"):
         load_align_model(language)
 
 

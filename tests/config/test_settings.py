@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from daemon.config.file import validated
-from daemon.config.settings import Config
+from daemon.config.settings import Config, Paths
 from daemon.errors import UsageError
+from daemon.files import real_path
 
 
 def _problems(**tables: object) -> str:
@@ -64,6 +67,21 @@ def test_a_link_into_the_inbox_is_seen_through(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "inbox")
     paths = {"inbox": str(tmp_path / "inbox"), "outbox": str(tmp_path / "link" / "out")}
     assert "must not be the inbox" in _problems(paths=paths)
+
+
+def test_a_folder_that_does_not_answer_keeps_nobody_from_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What blocks is a stand-in: to follow links waits for a FIFO, in the kernel."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    monkeypatch.setattr(real_path, "_SECONDS", 0.1)
+    monkeypatch.setattr(Path, "resolve", lambda path: fifo.read_bytes())
+    folders = Paths(inbox=tmp_path / "in", outbox=tmp_path / "out")
+    assert folders.outbox == tmp_path / "out"
+    with pytest.raises(ValidationError, match="must not be the inbox or lie inside it"):
+        Paths(inbox=tmp_path / "in", outbox=tmp_path / "in" / "out" / ".." / "out")
+    os.close(os.open(fifo, os.O_WRONLY))
 
 
 def test_results_and_recordings_do_not_share_a_folder(tmp_path: Path) -> None:

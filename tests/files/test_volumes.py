@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from daemon.files.volumes import mounts, needs_polling
+from daemon.files import volumes as volumes_module
+from daemon.files.volumes import Mounts, mounts, needs_polling
 
 
 @dataclass(frozen=True)
@@ -57,3 +60,29 @@ def test_a_link_to_a_network_volume_needs_polling(tmp_path: Path) -> None:
 def test_this_machines_own_list_can_be_read(tmp_path: Path) -> None:
     assert any(mount.mountpoint == "/" for mount in mounts())
     assert needs_polling(tmp_path) in {True, False}
+
+
+def test_a_server_that_is_away_is_waited_for_once_and_is_back_when_it_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What blocks is a stand-in: a look at the folder waits for a FIFO, in the kernel."""
+    os.mkfifo(tmp_path / "fifo")
+    asked = []
+
+    def look(folder: Path) -> bool:
+        asked.append(folder)
+        return bool((tmp_path / "fifo").read_bytes())
+
+    monkeypatch.setattr(volumes_module, "_SECONDS", 0.1)
+    monkeypatch.setattr("os.path.exists", look)
+    known = Mounts(tmp_path)
+    for _ in range(3):
+        with pytest.raises(OSError, match="does not answer: connect its disk or server") as caught:
+            known.check_answering([tmp_path])
+        assert caught.value.errno == errno.ETIMEDOUT
+    assert asked == [tmp_path]
+    os.close(os.open(tmp_path / "fifo", os.O_WRONLY))
+    monkeypatch.undo()
+    while not known._asked[tmp_path].done():
+        pass
+    known.check_answering([tmp_path])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +15,17 @@ import pytest
 
 from daemon.config.file import save
 from daemon.config.settings import Config, Paths
+from daemon.files import lock
 from daemon.files.lock import FolderLock
+from daemon.service import checks
 from daemon.service.checks import (
     TEST_LABEL,
     Finding,
     ask_from_launchd,
     check_daemon,
+    check_disk,
+    check_folders,
+    check_permissions,
     check_service,
     inside_the_service,
 )
@@ -27,6 +34,13 @@ from launchd import oneshot
 from launchd.agent_spec import AgentSpec
 from launchd.errors import ServiceError
 from tests.kit.fakes.launchd_session import UID, Session, eventually, fake_mac
+
+BLOCKING = (
+    (os.path, "lexists"),
+    (shutil, "disk_usage"),
+    (lock, "is_held"),
+    (checks, "check_is_ours"),
+)
 
 
 @pytest.fixture
@@ -160,6 +174,31 @@ def test_the_real_doctor_answers_from_inside_launchd(
     ctl = mac.ctl(TEST_LABEL)
     checks = list(ask_from_launchd(tmp_path / "config.toml", base, ctl))
     assert [check.text for check in checks] == ["a test that it ran found nothing wrong"]
+
+
+def test_a_server_that_is_away_is_found_by_its_folder_and_holds_up_no_other_check(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What blocks is a stand-in: what is asked of the folder waits for a FIFO, in the kernel."""
+    for folder in config.paths.model_dump().values():
+        folder.mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    monkeypatch.setattr(checks, "_FOLDER_SECONDS", 0.1)
+    for module, name in BLOCKING:
+        real = getattr(module, name)
+
+        def asked(path: Path, *rest: object, real: Callable[..., object] = real) -> object:
+            if path == config.paths.state:
+                (tmp_path / "fifo").read_bytes()
+            return real(path, *rest)
+
+        monkeypatch.setattr(module, name, asked)
+    found = [*check_folders(config), *check_permissions(config), *check_disk(config)]
+    found += check_daemon(config)
+    os.close(os.open(tmp_path / "fifo", os.O_WRONLY))
+    assert [finding.text for finding in found if finding.remedy] == [
+        f"{config.paths.state} is blocked"
+    ]
 
 
 def test_another_daemon_at_the_same_inbox_is_found(config: Config) -> None:
