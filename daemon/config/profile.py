@@ -39,15 +39,15 @@ class ProfileError(UsageError):
     """A profile is wrong: the recordings that it is for cannot be worked on as it says."""
 
 
-def profiles(source: Path, inbox: Path) -> list[Path]:
-    """The profiles that hold for a recording, the most general first."""
+def _places(source: Path, inbox: Path) -> list[str]:
+    """Where the profiles of a recording may lie, the most general first."""
     folders = [inbox]
     if source.is_relative_to(inbox):
         for part in source.parent.relative_to(inbox).parts:
             folders.append(folders[-1] / part)
     wanted = [folder / FOLDER_PROFILE for folder in folders]
     wanted += [source.with_suffix(".toml"), source.with_name(f"{source.name}.toml")]
-    return [path for path in dict.fromkeys(wanted) if os.path.lexists(path)]
+    return [str(path) for path in dict.fromkeys(wanted)]
 
 
 class Profiles:
@@ -56,10 +56,12 @@ class Profiles:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._known: dict[tuple[object, ...], Config] = {}
+        self._inbox: Path | None = None
+        self._places: dict[Path, list[str]] = {}
 
     def config_for(self, source: Path) -> Config:
         """The settings that hold for this recording. Raises ProfileError."""
-        found = profiles(source, real_path(self._config.paths.inbox))
+        found = [Path(place) for place in self._places_of(source) if os.path.lexists(place)]
         if not found:
             return self._config
         key = tuple(_signature(path) for path in found)
@@ -68,6 +70,16 @@ class Profiles:
                 self._known.clear()
             self._known[key] = _merged(self._config, found)
         return self._known[key]
+
+    def _places_of(self, source: Path) -> list[str]:
+        """Where profiles of a recording may lie: it is asked many times a turn of the loop."""
+        if source not in self._places:
+            if self._inbox is None or not source.is_relative_to(self._inbox):
+                self._inbox = real_path(self._config.paths.inbox)
+            if len(self._places) >= _REMEMBERED:
+                self._places.clear()
+            self._places[source] = _places(source, self._inbox)
+        return self._places[source]
 
 
 SHARED: Mapping[str, tuple[str, ...]] = {

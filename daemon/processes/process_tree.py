@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -11,6 +12,7 @@ from daemon.processes.memory import footprint
 
 # psutil cannot tell at this moment: the process left, is not ours, or we have no descriptor left.
 _UNKNOWN = (psutil.Error, OSError)
+_OWN_LIST = Path("/proc/thread-self/children")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class ProcessTree:
         if self._root is None:
             return None
         try:
-            tree = [self._root, *self._root.children(recursive=True)]
+            tree = [self._root, *_below(self._root)]
             self._descendants.update(tree[1:])
             cpu = [process.cpu_times() for process in tree]
             memory = sum(footprint(process) for process in tree)
@@ -49,7 +51,34 @@ class ProcessTree:
         if self._root is None:
             return
         with contextlib.suppress(*_UNKNOWN):
-            self._descendants.update(self._root.children(recursive=True))
+            self._descendants.update(_below(self._root))
         for process in (self._root, *self._descendants):
             with contextlib.suppress(*_UNKNOWN):
                 process.send_signal(number)
+
+
+def _below(process: psutil.Process) -> list[psutil.Process]:
+    """All its descendants. Raises psutil.Error or OSError.
+
+    psutil looks at every process of the machine, which took a third of the daemon's time. Linux
+    lists the children of each thread; where it does not (CONFIG_PROC_CHILDREN), psutil looks.
+    """
+    if not _OWN_LIST.exists():
+        return process.children(recursive=True)
+    below: list[psutil.Process] = []
+    pids = _children(process.pid)
+    while pids:
+        pid = pids.pop()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            below.append(psutil.Process(pid))
+            pids += _children(pid)
+    return below
+
+
+def _children(pid: int) -> list[int]:
+    """Of all its threads; none if it has gone."""
+    found: list[int] = []
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (thread / "children").read_bytes().split())
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from functools import cache
 from itertools import islice
 
 import psutil
@@ -85,6 +86,7 @@ def estimated(job: Job) -> float:
     return job.identity.size / _DECODED_A_SECOND
 
 
+@cache
 def _preparations() -> int:
     """How many recordings are decoded at a time: one a core but one, as memory allows."""
     by_memory = psutil.virtual_memory().total // _PREPARE_BYTES
