@@ -16,6 +16,7 @@ TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # tried in this order until a res
 ATTEMPTS_BEFORE_HALVES = 1  # at a chunk that can be decoded in two halves instead
 REPETITIVE = 2.4  # a text that zlib shrinks further than this goes round in circles
 IMPROBABLE = -1.0  # mean natural log probability of a token
+GUESS = -0.8  # below which many words are wrong
 SILENT = 0.6  # probability of the no-speech token
 
 SPARSE = 4.0  # letters a second of speech; slow readers say 8, most people 12 to 16
@@ -51,7 +52,9 @@ class Decoded:
 
     @property
     def empty(self) -> bool:
-        """A word or two for seconds of sound, and a doubt about them: what noise is heard as."""
+        """What noise is heard as: a guess, or a doubtful word or two for seconds of sound."""
+        if self.no_speech_prob > SILENT and self.avg_logprob < GUESS:
+            return True
         doubtful = self.no_speech_prob > SILENT or self.avg_logprob < IMPROBABLE
         return doubtful and letters(self.text) < SPARSE * self.speech
 

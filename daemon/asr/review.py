@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from daemon.asr.quality import GUESS
 from daemon.audio import Span, Waveform
 from daemon.domain.transcript import Doubt, Recognition, Segment
 
-_POOR = -0.8  # mean log probability of a segment's tokens below which many words are wrong
 _UNSURE = 0.5  # probability of the language
 _MISSED = 1.0  # seconds of speech without text in one place that are worth a look
 _MANY = 3.0  # and altogether, worth a warning
@@ -28,7 +28,7 @@ def review(
     itself has doubted is in `recognition.check`.
     """
     missed = list(_missed(recognition.segments, speech))
-    poor = [segment for segment in recognition.segments if segment.avg_logprob < _POOR]
+    poor = [segment for segment in recognition.segments if segment.avg_logprob < GUESS]
     doubts = (*recognition.check, *_doubts(missed, poor))
     return tuple(_warnings(recognition, missed, poor, audio)), doubts
 

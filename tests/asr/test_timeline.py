@@ -248,6 +248,13 @@ def test_a_doubtful_word_for_seconds_of_sound_is_no_text_and_what_follows_is_dec
     assert listening.report == [("B", 2, 6)]
 
 
+def test_a_guess_where_there_was_hardly_speech_is_no_text() -> None:
+    chunk = Chunk(0, 6, ((0, 6),))
+    listening = Listening(chunk)
+    assert listening.add(chunk, _ts(0), *_text("A", 6), _ts(6), logprob=-0.9, no_speech=0.7) == []
+    assert (listening.heard, listening.timeline.complete) == ([], True)
+
+
 @pytest.mark.parametrize(("seconds", "no_speech"), [(0.5, 0.9), (2, 0.1)])
 def test_a_short_word_and_a_sure_one_are_text(seconds: float, no_speech: float) -> None:
     chunk = Chunk(0, seconds, ((0, seconds),))
