@@ -18,3 +18,8 @@ SUFFIXES: Mapping[str, str] = {
     "labels": "labels.txt",
     "verbose_json": "verbose.json",
 }
+
+
+def track_prefix(number: int) -> str:
+    """What stands before the suffix of a track's files, where each track has its own."""
+    return f"track{number}." if number > 1 else ""

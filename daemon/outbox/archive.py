@@ -6,17 +6,19 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
 from daemon.domain.job import Identity
-from daemon.domain.names import fitting, plain_name
+from daemon.domain.names import fitting, plain_name, with_number
 from daemon.files.atomic import BreakOff, sync_folder
 from daemon.files.moving import ReplacedError, claimed, copied, rename_numbered
 from daemon.files.recording import is_same_file
 from daemon.files.renaming import UNSPEAKABLE
 from daemon.files.state_folder import REPORT_SUFFIX
 
+_NUMBERS = range(1, 10)  # how often one name is looked for
 _IMMOVABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -52,6 +54,14 @@ def file_away(
     sync_folder(folder)
     sync_folder(source.parent)
     return moved
+
+
+def filed_as(name: str, folder: Path) -> Iterator[Path]:
+    """Where `file_away` may have put a recording of that name, the likeliest first."""
+    for wanted in dict.fromkeys((name, plain_name(name))):
+        suffix = Path(wanted).suffix
+        stem = wanted.removesuffix(suffix)
+        yield from (folder / with_number(stem, number, suffix) for number in _NUMBERS)
 
 
 def remove(source: Path, identity: Identity) -> None:

@@ -22,6 +22,7 @@ from daemon.config.settings import Config
 from daemon.domain.job import StageRecord
 from daemon.domain.names import inside_inbox, named, stem_of
 from daemon.domain.speakers import Diarization, DiarizationStatus
+from daemon.domain.suffixes import track_prefix
 from daemon.domain.transcript import Alignment, AlignmentStatus, Json, Segment, coverage
 from daemon.files.atomic import json_bytes, sync_folder, write_temporary
 from daemon.files.real_path import real_path
@@ -68,7 +69,7 @@ class OutputSetRenderer:
             shutil.rmtree(left, ignore_errors=True)
         building.mkdir(mode=0o700)
         for number, delivery in enumerate([first, *others], 1):
-            prefix = "" if number == 1 else f"track{number}."
+            prefix = track_prefix(number)
             self._render_delivery(delivery, building, prefix, cpu_before)
         sync_folder(building)
         building.rename(self._folder / artefacts.OUTPUTS)

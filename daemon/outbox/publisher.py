@@ -80,7 +80,10 @@ class Publisher:
     def _stem_of_half(self, job: Job) -> str | None:
         """The name of what was delivered of the recording's first part, which is withdrawn."""
         half = superseded.half_before(self._ledger, self._jobs, job)
-        if half is None or not superseded.withdraw(half, self._config.paths.outbox):
+        if half is None:
+            return None
+        transcripts = superseded.transcripts(self._jobs, half)
+        if not superseded.withdraw(half, self._config.paths.outbox, transcripts):
             return None
         self._ledger.reserve(job.id, half.stem)
         return half.stem

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from daemon.domain.job import Job
-from daemon.domain.suffixes import SUFFIXES
+from daemon.domain.suffixes import SUFFIXES, track_prefix
 from daemon.files.state_folder import TIMING_SUFFIX
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import InvalidArtefactError
@@ -25,10 +25,17 @@ def half_before(ledger: Ledger, jobs: Path, job: Job) -> Job | None:
     return earlier if cut_off else None
 
 
-def withdraw(half: Job, outbox: Path) -> bool:
+def transcripts(jobs: Path, job: Job) -> int:
+    """How many it was delivered with: one, or one for each of its tracks."""
+    prepared = artefacts.read_prepared(jobs / str(job.id))
+    return max(len(prepared.lanes), 1) if prepared.lanes_are == "tracks" else 1
+
+
+def withdraw(half: Job, outbox: Path, transcripts: int = 1) -> bool:
     """Remove its results; False, and nothing is removed, if anybody has changed one since."""
     suffixes = (JSON, TIMING_SUFFIX, *SUFFIXES.values())
-    paths = [outbox / f"{half.stem}.{suffix}" for suffix in suffixes]
+    prefixes = ("", *(track_prefix(number) for number in range(2, transcripts + 1)))
+    paths = [outbox / f"{half.stem}.{first}{rest}" for first in prefixes for rest in suffixes]
     there = [path for path in paths if path.is_file()]
     if any(path.stat().st_mtime > (half.finished_at or 0.0) for path in there):
         return False

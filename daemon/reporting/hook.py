@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-_GRACE = 1.0  # seconds from SIGTERM to SIGKILL
+_GRACE = 0.4  # seconds from SIGTERM to SIGKILL
 _TICK = 0.05  # seconds between looks at a running hook
 _SHOWN = 300  # characters of its output in an error
 

@@ -23,7 +23,7 @@ from daemon.reporting.webhook import Webhook
 
 NOTIFIED_EVENTS = frozenset({"done", "failed", "paused"})
 SCHEMA_VERSION = 1
-_LAST_SECONDS = 2.0  # for a channel that is told to stop: more than a hook's grace
+_LAST_SECONDS = 0.75  # for a channel that is told to stop: more than a hook's grace
 _WAITING = 1000  # notices; what comes while so many wait is dropped
 
 
@@ -115,7 +115,7 @@ class Notifier:
             sender.finish()
         self._senders = [_Sender(channel, self._complain) for channel in channels]
 
-    def close(self, seconds: float = 2.0) -> None:
+    def close(self, seconds: float = 1.0) -> None:
         """Say what is left to say, for `seconds` at most: launchd does not wait for long."""
         for sender in self._senders:
             sender.finish()

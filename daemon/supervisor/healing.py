@@ -14,16 +14,14 @@ from itertools import chain
 from pathlib import Path
 
 from daemon.domain.job import FailureKind, Identity, Job, Stage
-from daemon.domain.names import with_number
 from daemon.files.renaming import rename_without_clobbering
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import InvalidArtefactError
-from daemon.outbox.archive import report_of
+from daemon.outbox.archive import filed_as, report_of
 from daemon.supervisor.context import Context
 
 _LATEST = 20  # finished jobs that are looked at, and as many failed ones
 _DAY = 86_400.0  # seconds after which nothing more is expected
-_NUMBERS = range(1, 10)  # how often one name is looked for
 
 
 class Healing:
@@ -67,10 +65,7 @@ class Healing:
         """Where it may lie now."""
         paths = self._context.config.paths
         folder = paths.failed if job.next is Stage.FAILED else paths.done
-        inside, name = self._context.publisher.inside(job), job.source.name
-        suffix = job.source.suffix
-        stem = name.removesuffix(suffix)
-        return (folder / inside / with_number(stem, number, suffix) for number in _NUMBERS)
+        return filed_as(job.source.name, folder / self._context.publisher.inside(job))
 
     def _put_back(self, job: Job, path: Path) -> None:
         """Raises OSError."""

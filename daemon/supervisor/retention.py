@@ -12,6 +12,7 @@ from pathlib import Path
 from daemon.domain.job import TERMINAL, Job, Stage
 from daemon.domain.names import inside_inbox, printable
 from daemon.files.real_path import real_path
+from daemon.outbox.archive import filed_as
 from daemon.supervisor.context import Context
 
 _EVERY = 6 * 3600.0  # seconds between two looks
@@ -69,19 +70,18 @@ class Retention:
         return is_over and self._is_past(job.finished_at or job.admitted_at, days)
 
     def _trash(self, jobs: list[Job], days: int) -> None:
-        context = self._context
+        context, paths = self._context, self._context.config.paths
+        inbox = real_path(paths.inbox)
         for job in jobs:
-            path = context.config.paths.done / job.source.name
+            if job.next is not Stage.DONE:
+                continue
+            places = filed_as(job.source.name, paths.done / inside_inbox(job.source, inbox))
             try:
-                status = path.lstat()
-                kept = (status.st_size, status.st_mtime_ns)
-                is_ours = kept == (job.identity.size, job.identity.mtime_ns)
-                if job.next is Stage.DONE and is_ours:
+                path = next((place for place in places if _is_recording(place, job)), None)
+                if path is not None:
                     self._discard(path)
                     text = f"{printable(path.name)}: to the Trash after {days} days"
                     context.event_log.info("trashed", text, job)
-            except FileNotFoundError:
-                continue
             except OSError as error:
                 context.event_log.warning("kept", f"not moved to the Trash: {error}", job)
                 return
@@ -90,11 +90,21 @@ class Retention:
         context, paths = self._context, self._context.config.paths
         inbox, over = real_path(paths.inbox), []
         for job in jobs:
-            failed = paths.failed / inside_inbox(job.source, inbox) / job.source.name
-            may_be_retried = job.next is Stage.FAILED and os.path.lexists(failed)
+            places = filed_as(job.source.name, paths.failed / inside_inbox(job.source, inbox))
+            may_be_retried = job.next is Stage.FAILED and any(map(os.path.lexists, places))
             if not may_be_retried and not os.path.lexists(job.source):
                 over.append(job)
         for job in over:
             shutil.rmtree(context.folder(job.id), ignore_errors=True)
         if over:
             context.ledger.forget(job.id for job in over)
+
+
+def _is_recording(path: Path, job: Job) -> bool:
+    """Whether the recording that was read lies there, unchanged. Raises OSError."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return False
+    kept = (status.st_size, status.st_mtime_ns)
+    return kept == (job.identity.size, job.identity.mtime_ns)

@@ -21,6 +21,14 @@ def test_every_format_is_withdrawn_and_nothing_else(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["talk (2).txt"]
 
 
+def test_the_results_of_every_track_are_withdrawn(tmp_path: Path) -> None:
+    names = ["talk.json", "talk.track2.json", "talk.track3.txt", "talk.track4.txt"]
+    for name in names:
+        (tmp_path / name).touch()
+    assert withdraw(replace(HALF, finished_at=time.time() + 60), tmp_path, transcripts=3)
+    assert [path.name for path in tmp_path.iterdir()] == ["talk.track4.txt"]  # another recording's
+
+
 def test_nothing_is_withdrawn_where_something_was_changed_since(tmp_path: Path) -> None:
     (tmp_path / "talk.json").touch()
     (tmp_path / "talk.labels.txt").touch()

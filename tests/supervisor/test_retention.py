@@ -18,12 +18,17 @@ from tests.kit.queue_on_disk import QueueOnDisk
 DAY = 86_400.0
 
 
-@pytest.mark.parametrize(("days", "later", "gone"), [(0, 999, []), (7, 6, []), (7, 8, ["old.wav"])])
+@pytest.mark.parametrize(
+    ("days", "later", "gone"),
+    [(0, 999, []), (7, 6, []), (7, 8, ["old.wav", "talk.wav", "twice (2).wav"])],
+)
 def test_only_what_we_filed_and_what_is_old_enough_goes(
     days: int, later: float, gone: list[str], tmp_path: Path
 ) -> None:
     queue = QueueOnDisk(tmp_path / "q", {"output": {"keep_days": days}})
     queue.done("old.wav", "old")  # at 1 060 s
+    _refiled(queue, "days/talk.wav", "days/talk.wav")  # the folder that it came from is mirrored
+    _refiled(queue, "twice.wav", "twice (2).wav")
     queue.done("changed.wav", "changed")
     (queue.config.paths.done / "changed.wav").write_bytes(b"somebody's own")
     (queue.config.paths.done / "mine.wav").write_bytes(b"never a job")
@@ -41,6 +46,14 @@ def test_only_what_we_filed_and_what_is_old_enough_goes(
         retention.tidy()
         retention.tidy()  # not twice in a row
     assert discarded == gone
+
+
+def _refiled(queue: QueueOnDisk, name: str, filed: str) -> None:
+    done = queue.config.paths.done
+    for folder in (queue.config.paths.inbox, done):
+        (folder / name).parent.mkdir(exist_ok=True)
+    queue.done(name, Path(name).stem)
+    (done / name).rename(done / filed)
 
 
 @pytest.mark.parametrize(("days", "gone"), [(0, False), (7, True), (9, False)])
