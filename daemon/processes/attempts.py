@@ -11,6 +11,7 @@ import contextlib
 import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from daemon.domain.job import FailureKind, Job, Stage
@@ -23,10 +24,11 @@ from daemon.processes.outcome import Outcome
 from daemon.processes.pool import Command, WorkerPool
 from daemon.processes.process_tree import Vitals
 from daemon.processes.remote import RemoteHosts, lent_outcome
-from daemon.processes.worker import StageProcess, WorkerExited, WorkerMessage
+from daemon.processes.worker import StageProcess, Worker, WorkerExited, WorkerMessage
 
 # Bytes of a job's log; beyond, it starts over: a flood must not fill the disk.
 _MAX_LOG = 16_000_000
+_STOP_SECONDS = 1.0  # for children to end by themselves when the daemon ends
 _LAST_WORDS = 8192  # bytes of a job's log
 
 _READERS: Mapping[Stage, Callable[[Path, str], object]] = {
@@ -198,7 +200,13 @@ class Attempts:
         return [attempt for worker in workers for attempt, _ in self._end(worker, None)]
 
     def stop_all(self) -> list[Attempt]:
+        """End everything, at the same time and soon: the system does not wait for us for long."""
+        self._grace = min(self._grace, _STOP_SECONDS)
         workers = {attempt.worker for attempt in self.running} | set(self._workers.ready())
+        children = [worker for worker in workers if isinstance(worker, Worker)]
+        with contextlib.suppress(RuntimeError), ThreadPoolExecutor(len(children) or 1) as threads:
+            for child in children:  # RuntimeError: no room for a thread; one after the other, then
+                threads.submit(child.end, self._grace)
         ended = [attempt for worker in workers for attempt, _ in self._end(worker, None)]
         self.remote.end(self._grace)
         return ended

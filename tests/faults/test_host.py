@@ -84,6 +84,22 @@ def test_a_polite_stop_counts_for_nothing_and_ends_at_once_f106(
     assert daemon.violations() == []
 
 
+def test_stopped_stages_delay_the_end_once_and_not_one_by_one_f106(make: MakeDaemon) -> None:
+    """Frozen processes hear neither the end of their input nor SIGTERM."""
+    daemon = make({"limits": {"grace_seconds": 100.0, "stall_seconds": 60.0}})
+    gate = daemon.root / "gate"
+    daemon.give("one.wav", "one", f"transcribe gate:{gate}")
+    process = daemon.start()
+    daemon.wait_until(lambda: daemon.working_on().get("transcribe", 0) > 0, "it was at work")
+    for stage in psutil.Process(process.pid).children():
+        stage.suspend()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+    assert not daemon.stages()
+    gate.touch()
+    assert daemon.drained().violations() == []
+
+
 def test_a_kill_in_the_middle_of_a_polite_stop_loses_nothing_f107(daemon: FaultDaemon) -> None:
     daemon.give("one.wav", "one", "prepare hang 1")
     process = daemon.start()
