@@ -15,9 +15,16 @@ _REFRESH = 15.0  # seconds, while there is work: index.html shows how far it is
 _LONGEST = 900.0  # seconds an update may take: the first one of a large outbox reads all of it
 
 
-def update_command(state: Path, outbox: Path) -> list[str]:
+def update_command(state: Path, outbox: Path, mode: str, group: str) -> list[str]:
+    """`mode` and `group` are those of the results: the index beside them is for the same people."""
     program = [sys.executable, "-P", "-s", "-m", "daemon.catalogue.update"]
-    return [*program, f"--state={state}", f"--outbox={outbox}"]
+    return [
+        *program,
+        f"--state={state}",
+        f"--outbox={outbox}",
+        f"--mode={mode}",
+        f"--group={group}",
+    ]
 
 
 class CatalogueUpdater:

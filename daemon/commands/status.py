@@ -174,8 +174,11 @@ def rows_of(jobs: Sequence[Job], paths: Paths) -> list[Json]:
 
 
 def _row(job: Job, outbox: Path | None) -> Json:
-    is_done = job.next is Stage.DONE
-    reason = _without_text(outbox / f"{job.stem}.json") if is_done and outbox else ""
+    is_done, reason = job.next is Stage.DONE, ""
+    if is_done and job.stem is None:
+        reason = "the same recording was delivered before"
+    elif is_done and outbox:
+        reason = _without_text(outbox / f"{job.stem}.json")
     return {
         "job": job.id,
         "name": job.name,

@@ -104,5 +104,5 @@ def _ended(job: Mapping[str, str]) -> Text:
         said = f"{job['outputs']}.*"
         return Text(f"{said}  {job['reason']}" if job["reason"] else said, style="dim")
     if job["reason"]:
-        return Text(job["reason"], style="red")
+        return Text(job["reason"], style="dim" if job["next"] == "done" else "red")
     return Text(f"waits for {job['next']}", style="dim")

@@ -1,10 +1,12 @@
-"""What others could change: files that decide what we run have to be ours alone, as with ssh."""
+"""What others could change, which has to be ours alone, as with ssh; and what is shared."""
 
 from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import stat
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from daemon.errors import UsageError
@@ -28,3 +30,20 @@ def check_is_ours(path: Path, what: str) -> None:
         if found.st_mode & _OTHERS_MAY_WRITE and not sticky_folder:
             remedy = f"chmod go-w {shlex.quote(str(place))}"
             raise UsageError(f"{what} {path} is not used: others may write {place}. Run: {remedy}")
+
+
+def share(files: Iterable[Path], folders: Collection[Path], mode: str, group: str) -> None:
+    """Give them `mode` (octal, such as "0640") and `group`; "" leaves what is there.
+
+    Raises OSError.
+    """
+    files = tuple(files)
+    if mode:
+        bits = int(mode, 8)
+        for path in files:
+            path.chmod(bits)
+        for folder in folders:  # who may read a file may enter its folder
+            folder.chmod(0o700 | bits | (bits & 0o444) >> 2)
+    if group:
+        for path in (*files, *folders):
+            shutil.chown(path, group=group)

@@ -5,7 +5,6 @@ What the results are made of is rendered before, by a process of its own: output
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
@@ -15,6 +14,7 @@ from daemon.domain.job import Job
 from daemon.domain.names import inside_inbox, plain, plain_name, stem_of
 from daemon.domain.transcript import Json
 from daemon.files.atomic import BreakOff, write_json
+from daemon.files.permissions import share
 from daemon.files.real_path import real_path
 from daemon.files.recording import still_holds
 from daemon.files.renaming import UNSPEAKABLE
@@ -92,15 +92,7 @@ class Publisher:
         """Give the results the mode and the group that the configuration names."""
         output, outbox = self._config.output, self._config.paths.outbox
         inside = [folder for folder in paths[0].parents if folder.is_relative_to(outbox)]
-        if output.mode:
-            mode = int(output.mode, 8)
-            for path in paths:
-                path.chmod(mode)
-            for folder in inside:  # who may read a file may enter its folder
-                folder.chmod(0o700 | mode | (mode & 0o444) >> 2)
-        if output.group:
-            for path in (*paths, *inside):
-                shutil.chown(path, group=output.group)
+        share(paths, inside, output.mode, output.group)
 
     def inside(self, job: Job) -> PurePosixPath:
         """The folder below the inbox that the recording lies in; outbox and done/ mirror it."""

@@ -53,7 +53,8 @@ class Listeners:
 def _index_command(config: Config) -> Sequence[str]:
     if not config.output.index:
         return ()
-    return update_command(config.paths.state, config.paths.outbox)
+    paths, output = config.paths, config.output
+    return update_command(paths.state, paths.outbox, output.mode, output.group)
 
 
 def _complain(event: str) -> Callable[[str], None]:

@@ -121,7 +121,7 @@ def test_a_profile_holds_for_its_recordings_and_a_wrong_one_fails_them_alone(
 def test_the_same_content_is_filed_away_once_more_and_results_may_be_shared(
     tmp_path: Path,
 ) -> None:
-    output = {"duplicates": "skip", "mode": "0640", "formats": ["srt"]}
+    output = {"duplicates": "skip", "mode": "0640", "formats": ["srt"], "index": True}
     daemon = DaemonProcess.faked(tmp_path / "d", {**DEMO, "output": output})
     daemon.drop(b"one", "one.wav")
     assert daemon.once().returncode == 0
@@ -133,6 +133,9 @@ def test_the_same_content_is_filed_away_once_more_and_results_may_be_shared(
     assert done == ["one.wav", "the same.wav", "two.wav"]
     (skipped,) = daemon.events("unchanged")
     assert skipped["name"] == "the same.wav"
-    modes = {path.stat().st_mode & 0o777 for path in daemon.config.paths.outbox.glob("one.*")}
-    assert modes == {0o640}
+    assert "the same recording was delivered before" in daemon.call("jobs").stdout
+    outbox = daemon.config.paths.outbox
+    shared = [*outbox.glob("one.*"), outbox / "index.html", *(outbox / ".index").iterdir()]
+    assert {path.stat().st_mode & 0o777 for path in shared} == {0o640}
+    assert (outbox / ".index").stat().st_mode & 0o777 == 0o750
     assert daemon.config.paths.outbox.stat().st_mode & 0o777 == 0o750
