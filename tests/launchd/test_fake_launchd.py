@@ -85,6 +85,16 @@ def test_the_throttle_counts_from_the_last_start(mac: Session) -> None:
     assert again - ended < 40 * mac.scale
 
 
+@pytest.mark.parametrize(
+    ("kind", "nice"), [("Interactive", 0), ("Adaptive", 0), ("Standard", 5), ("Background", 10)]
+)
+def test_the_process_type_decides_the_priority(kind: str, nice: int, mac: Session) -> None:
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    load(mac, "polite", RunAtLoad=True, ProcessType=kind)
+    eventually(lambda: has_signed(mac))
+    assert os.getpriority(os.PRIO_PROCESS, mac.pid() or 0) == min(ours + nice, 19)
+
+
 def test_a_job_without_a_reason_to_run_waits_for_kickstart(mac: Session) -> None:
     load(mac, "polite")
     time.sleep(0.1)

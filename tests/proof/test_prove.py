@@ -76,6 +76,7 @@ def test_the_same_run_is_timed_here_and_inside_launchd(
     assert found["terminal"]["run"]["device"] == found["launchd"]["run"]["device"]
     assert found["ratio"] > 0
     assert found["launchd"]["priority"] is not None
+    assert found["launchd"]["nice"] == found["terminal"]["nice"]  # Interactive is not throttled
     looks = items["guarded_folders"]["found"]["launchd"]
     assert {"desktop", "documents", "downloads", "icloud_drive", "volumes"} == looks.keys()
 

@@ -6,11 +6,13 @@ and launchctl(1) of macOS 26, and from what has been measured of its unwritten h
 - once it is dead, SIGTERM to what is left of its process group, and to nobody else;
 - a log or working folder that is not there: status 78, and not one line is run;
 - `kickstart -k` is a SIGKILL;
-- eight environment variables and a PATH of four folders.
+- eight environment variables and a PATH of four folders;
+- a ProcessType other than Interactive or Adaptive runs with less priority (here: nice), and so do
+  its children; how much slower the GPU is then, nobody knows for sure, and the fake does not say.
 
 Started as `python launchd.py FOLDER --uid 501 --scale 0.05`, it listens on FOLDER/socket for one
 JSON list of launchctl arguments a connection. Every time is multiplied by `--scale`.
-Not modelled: resource limits, ProcessType, session types but Aqua, Mach services, timers, sockets.
+Not modelled: resource limits, session types but Aqua, Mach services, timers, sockets.
 """
 
 from __future__ import annotations

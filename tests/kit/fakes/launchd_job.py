@@ -41,6 +41,11 @@ def gate(path: Path) -> int:
     return 0 if all(isinstance(plist.get(key, 0), int) for key in INTEGERS) else 5
 
 
+def nice_of(plist: Mapping[str, Any]) -> int:
+    """launchd throttles CPU and I/O of what is neither Interactive nor Adaptive."""
+    return {"Interactive": 0, "Adaptive": 0, "Background": 10}.get(plist.get("ProcessType", ""), 5)
+
+
 @dataclass
 class Job:
     plist: dict[str, Any]
@@ -83,6 +88,8 @@ class Job:
                     start_new_session=True,
                     umask=plist.get("Umask", 0o022),
                 )
+            lower = os.getpriority(os.PRIO_PROCESS, 0) + nice_of(plist)
+            os.setpriority(os.PRIO_PROCESS, self.process.pid, lower)
         except OSError:
             self.status, self.wanted = BAD_CONFIGURATION, self._should_return()
 
