@@ -13,7 +13,7 @@ from daemon.__main__ import ROOT, main
 from tests.kit.queue_on_disk import QueueOnDisk
 
 README = (Path(daemon.commands.__file__).parent / "README.md").read_text(encoding="utf-8")
-OBJECTS = ("status", "show 1", "doctor", "config show")
+OBJECTS = ("status", "show 1", "doctor", "config show", "cluster status")
 LINES = ("jobs", "inbox", "search hello", "languages", "models list", "models plan", "wait 1")
 
 
