@@ -5,6 +5,7 @@ from __future__ import annotations
 from daemon.reporting.event_log import EventLog
 
 RETRY_SECONDS = 15.0
+_TOLD = 3  # reasons of one pause: a full disk shows in every folder that lies on it
 
 
 class Pause:
@@ -18,6 +19,7 @@ class Pause:
         self._event_log = event_log
         self.retry_seconds = retry_seconds
         self._reasons: dict[str, str] = {}
+        self._told: dict[str, set[str]] = {}  # the reasons of each topic since its pause began
         self.until = 0.0
 
     @property
@@ -29,10 +31,12 @@ class Pause:
         return bool(self._reasons) and now < self.until
 
     def begin(self, topic: str, reason: str, now: float) -> None:
-        """Pause, and say so once, however often the fault repeats itself."""
+        """Pause, and say so once, however often the fault repeats itself, or several take turns."""
         self.until = now + self.retry_seconds
-        if self._reasons.get(topic) != reason:
-            self._reasons[topic] = reason
+        self._reasons[topic] = reason
+        told = self._told.setdefault(topic, set())
+        if reason not in told and len(told) < _TOLD:
+            told.add(reason)
             self._event_log.warning("paused", f"paused: {reason}", reason=reason)
 
     def retry_now(self) -> None:
@@ -41,5 +45,6 @@ class Pause:
 
     def end(self, topic: str) -> None:
         """Something that the fault prevented has worked."""
+        self._told.pop(topic, None)
         if reason := self._reasons.pop(topic, None):
             self._event_log.info("resumed", f"resumed; it was: {reason}")

@@ -30,6 +30,19 @@ def test_a_pause_holds_for_a_while_and_is_told_once() -> None:
     assert heard.events == ["paused: the disk is full"]
 
 
+def test_faults_that_take_turns_are_told_once_each_and_few_of_them() -> None:
+    """As a full disk does, which is met in one folder after the other."""
+    heard = _Heard()
+    pause = Pause(heard)
+    for turn in range(20):
+        pause.begin("work", f"the disk is full (jobs/{turn % 5})", float(turn))
+    assert heard.events == [f"paused: the disk is full (jobs/{number})" for number in range(3)]
+    assert pause.reason == "the disk is full (jobs/4)"
+    pause.end("work")
+    pause.begin("work", "the disk is full (jobs/0)", 30.0)
+    assert heard.events[-1] == "paused: the disk is full (jobs/0)"
+
+
 def test_it_is_over_when_what_failed_works() -> None:
     heard = _Heard()
     pause = Pause(heard)
