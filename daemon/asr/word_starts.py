@@ -17,7 +17,7 @@ from daemon.asr.quality import letters
 from daemon.audio import SAMPLE_RATE, FloatArray
 from daemon.domain.transcript import Segment, Word
 
-_SLOWEST = 1.5  # times the median duration of a letter around it
+_SLOWEST = 1.2  # times the median duration of a letter around it
 _ENOUGH = 5  # words, from which a median can be told
 _FRAME = SAMPLE_RATE // 100  # samples between two looks at the loudness, 10 ms
 _WINDOW = 2 * _FRAME
