@@ -61,7 +61,14 @@ def doctor(
 def _prove(config_path: Path, wishes: Wishes) -> int:
     config = config_file.load(config_path)
     backend = hardware.choose(config.transcribe.backend).name
-    document = prove(config_path, config, Host(), backend, wishes)
+    document = prove(
+        config_path,
+        config,
+        Host(),
+        backend,
+        wishes,
+        lambda item: click.echo(f"{item.name}: {item.verdict}", err=True),
+    )
     print_object(document)
     refuted = [item for item in document["items"] if item["verdict"] == Verdict.REFUTED]
     return FAILED if refuted else OK

@@ -14,7 +14,7 @@ from typing import Any
 from daemon import __version__
 from daemon.config.settings import Config
 from daemon.proof import copying, dataless, machine, smoke
-from daemon.proof.items import SCHEMA_VERSION, CouldNotError, Found, Question, paste_safe
+from daemon.proof.items import SCHEMA_VERSION, CouldNotError, Found, Item, Question, paste_safe
 from daemon.service.manager import Host, agent_spec
 from launchd import oneshot
 from launchd.errors import ServiceError
@@ -38,13 +38,24 @@ class Wishes:
 
 
 def prove(
-    config_path: Path, config: Config, host: Host, backend: str, wishes: Wishes
+    config_path: Path,
+    config: Config,
+    host: Host,
+    backend: str,
+    wishes: Wishes,
+    on_settled: Callable[[Item], None] = lambda item: None,
 ) -> dict[str, Any]:
-    """The document, safe to paste. `backend` is for the smoke cycle."""
+    """The document, safe to paste. `backend` is for the smoke cycle.
+
+    All of it takes minutes: `on_settled` gets each item when it is known.
+    """
     begun = time.time()
     questions = _questions(config_path, config, host, backend, wishes)
     wanted = [question for question in questions if not wishes.only or question.name in wishes.only]
-    items = [question.settle() for question in wanted]
+    items = []
+    for question in wanted:
+        items.append(question.settle())
+        on_settled(items[-1])
     document = {
         "schema_version": SCHEMA_VERSION,
         "version": __version__,

@@ -104,6 +104,7 @@ def test_the_command_prints_the_document_and_ends_with_1_if_anything_is_refuted(
     daemon = DaemonProcess.on(tmp_path)
     done = daemon.call("doctor", "--prove", "--only", "certificates", "--only", "executable")
     assert done.returncode == 0
+    assert done.stderr.splitlines() == ["executable: proved", "certificates: proved"]
     jsonschema.validate(json.loads(done.stdout), SCHEMA)
     monkeypatch.setattr(machine, "_FEWEST_AUTHORITIES", 10**6)
     assert daemon.call("doctor", "--prove", "--only", "certificates").returncode == 1
