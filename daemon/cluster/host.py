@@ -26,7 +26,7 @@ from daemon.domain.transcript import Json
 from daemon.files.faults import explain
 from daemon.handoff.protocol import HostState, Message, Progress, Receipt, Usage
 
-_FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0  # seconds before the next try to connect
+_FIRST_WAIT, _LONGEST_WAIT = 1.0, 15.0  # seconds before the next try to connect
 _MEASURED = 1_000_000  # bytes: less tells nothing of the network
 _MOST_PLACES = 64
 

@@ -19,14 +19,15 @@ KNOWN_HOSTS = "known_hosts"
 _OPTIONS = (
     *("BatchMode=yes", "IdentitiesOnly=yes", "PreferredAuthentications=publickey"),
     *("StrictHostKeyChecking=yes", "GlobalKnownHostsFile=/dev/null", "UpdateHostKeys=no"),
+    "HashKnownHosts=no",  # the names are in our configuration anyway
     *("ConnectTimeout=10", "ServerAliveInterval=5", "ServerAliveCountMax=3"),
     *("ForwardAgent=no", "ForwardX11=no", "ClearAllForwardings=yes", "ControlMaster=no"),
     *("ControlPath=none", "PermitLocalCommand=no", "RequestTTY=no", "LogLevel=ERROR"),
 )
-_HELP = {
-    "host key verification failed": "its host key is not pinned: run `dropscribe cluster add {}`",
+_HELP = {  # the first that is found counts
     "identification has changed": "its host key is another one than the one that was pinned: if it"
     " was set up anew, run `dropscribe cluster remove {0}`, then `dropscribe cluster add {0}`",
+    "host key verification failed": "its host key is not pinned: run `dropscribe cluster add {}`",
     "permission denied": "it does not let our key in: run `dropscribe cluster add {}`",
     "command not found": "dropscribe is not where its authorized_keys says",
 }

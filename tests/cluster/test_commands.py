@@ -61,7 +61,8 @@ def test_an_option_of_sshs_is_no_machine(tmp_path: Path, name: str) -> None:
 
 
 def test_what_ssh_says_is_put_in_plain_words() -> None:
-    assert "is another one" in ssh.explained("REMOTE HOST IDENTIFICATION HAS CHANGED!", "mac2")
+    changed = "WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!\nHost key verification failed."
+    assert "is another one" in ssh.explained(changed, "mac2")
     assert "cluster add mac2" in ssh.explained("Host key verification failed.", "mac2")
     assert ssh.explained("ssh: no route\n", "mac2") == "it does not answer (ssh: no route)"
 
