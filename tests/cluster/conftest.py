@@ -14,5 +14,4 @@ def lenders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lenders
     lenders = Lenders(tmp_path, monkeypatch)
     yield lenders
     for host in tmp_path.iterdir():
-        for process in lenders.processes(host.name):
-            process.kill()
+        lenders.kill(host.name)

@@ -60,8 +60,7 @@ def test_a_machine_that_dies_over_a_file_or_cannot_do_it_costs_the_file_nothing(
         for number in range(4):
             daemon.drop(recording(f"this is number {number}"), f"{number}.wav")
         daemon.wait_until(lambda: is_at_work(lenders, "mac2"), "one was at work elsewhere")
-        for process in lenders.processes("mac2"):
-            process.kill()
+        lenders.kill("mac2")
         lost = {event["host"]: event["message"] for event in daemon.wait_for("lost", 2)}
         gate.touch()
         daemon.wait_for_ends(4)

@@ -55,3 +55,9 @@ class Lenders:
                 if config in process.cmdline():
                     found += [process, *process.children(recursive=True)]
         return found
+
+    def kill(self, name: str) -> None:
+        """kill -9 of all that; a stage ends by itself when `lend` has."""
+        for process in self.processes(name):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
