@@ -43,3 +43,15 @@ def test_a_phase_has_its_own_tests_only(phase: str, left: str) -> None:
     )
     collected = {line.partition("::")[0] for line in ran.stdout.splitlines() if "::" in line}
     assert collected == {f"tests/{left}"}
+
+
+def test_several_processes_count_each_test_once(tmp_path: Path) -> None:
+    here = [
+        str(_TESTS / "inbox" / "test_schedule.py"),
+        "-n",
+        "1",
+        f"--counts={tmp_path / 'counts'}",
+    ]
+    subprocess.run([sys.executable, "-m", "pytest", "-q", *here], cwd=_TESTS.parent, check=True)
+    names = [line.split()[0] for line in (tmp_path / "counts").read_text().splitlines()]
+    assert len(names) == len(set(names))

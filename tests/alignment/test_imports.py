@@ -7,18 +7,15 @@ import sys
 from tests.kit.alignment_samples import DEMO
 
 ALLOWED = {
-    "annotated_types",  # pydantic's
     "daemon",
+    "msgspec",  # the transcript's values, checked as they are read
     "num2words",  # numbers as they are said
     "numpy",
-    "pydantic",  # the transcript's values
-    "pydantic_core",
     "safetensors",
     "torch",
     "torchgen",  # of torch
     "tqdm",  # torch.hub's
     "typing_extensions",  # torch's
-    "typing_inspection",  # pydantic's
 }
 
 PROGRAM = f"""

@@ -62,7 +62,7 @@ def _computes(item: pytest.Item) -> bool:
 def write_counts(config: pytest.Config, stats: dict[str, list[object]]) -> None:
     """Add this run's counts to the file that --counts names."""
     path = config.getoption("--counts")
-    if path is not None:
+    if path is not None and not hasattr(config, "workerinput"):  # xdist's processes count, too
         with path.open("a", encoding="utf-8") as file:
             file.writelines(f"{name} {len(stats.get(name, []))}\n" for name in _TOLD)
 
