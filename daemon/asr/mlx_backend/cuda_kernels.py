@@ -173,7 +173,7 @@ def embed(
 
 
 def gelu(x: mx.array) -> mx.array:
-    """x Φ(x) of whole windows; their size is a multiple of 8. MLX's takes 2.4 times as long."""
+    """x Φ(x) of whole windows; their size is a multiple of 8."""
     (out,) = _kernel("gelu", ("x",), ("out",))(
         inputs=[x.reshape(-1)],
         grid=(-(-x.size // (8 * 256)) * 256, 1, 1),
