@@ -45,11 +45,13 @@ def wait(config_path: Path, which: tuple[str, ...], timeout: float | None, as_js
                 raise TemporaryError(f"the daemon does not run: {len(left)} files wait for it")
             time.sleep(_LOOK_SECONDS)
     ended = [job for job in jobs if job is not None]
-    for row in rows_of(ended, paths) if as_json else ():
-        print_line(row)
-    for job in () if as_json else ended:
-        reason = f": {job.failure.message}" if job.failure else ""
-        print(f"#{job.id} {job.name}: {job.next}{reason}")
+    if as_json:
+        for row in rows_of(ended, paths):
+            print_line(row)
+    else:
+        for job in ended:
+            reason = f": {job.failure.message}" if job.failure else ""
+            print(f"#{job.id} {job.name}: {job.next}{reason}")
     return OK if all(job.next is Stage.DONE for job in ended) else FAILED
 
 
