@@ -23,6 +23,11 @@ def wait_for_hosts(daemon: DaemonProcess, count: int) -> None:
     )
 
 
+def drop_numbered(daemon: DaemonProcess, count: int) -> None:
+    for number in range(count):
+        daemon.drop(recording(f"this is number {number}"), f"{number}.wav")
+
+
 def lent_to(daemon: DaemonProcess) -> list[str]:
     return [event["host"] for event in daemon.events("lent")]
 
@@ -36,8 +41,7 @@ def test_files_are_worked_on_by_several_machines_and_come_out_here(
     daemon = owner(tmp_path, "mac2", "mac3", transcribe=f"gate:{gate}")
     with running(daemon):
         wait_for_hosts(daemon, 2)
-        for number in range(5):
-            daemon.drop(recording(f"this is number {number}"), f"{number}.wav")
+        drop_numbered(daemon, 5)
         daemon.wait_until(lambda: len(daemon.events("lent")) >= 2, "others had done some")
         gate.touch()
         daemon.wait_for_ends(5)
@@ -57,8 +61,7 @@ def test_a_machine_that_dies_over_a_file_or_cannot_do_it_costs_the_file_nothing(
     daemon = owner(tmp_path, "mac2", "mac3", transcribe=f"gate:{gate}")
     with running(daemon):
         wait_for_hosts(daemon, 2)
-        for number in range(4):
-            daemon.drop(recording(f"this is number {number}"), f"{number}.wav")
+        drop_numbered(daemon, 4)
         daemon.wait_until(lambda: is_at_work(lenders, "mac2"), "one was at work elsewhere")
         lenders.kill("mac2")
         lost = {event["host"]: event["message"] for event in daemon.wait_for("lost", 2)}
