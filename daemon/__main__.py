@@ -12,9 +12,6 @@ from daemon import __version__
 from daemon.commands.command_line import LazyGroup
 from daemon.errors import FAILED, INTERRUPTED, UNEXPECTED, DropscribeError
 
-# Its search for plugins in every installed package takes longer than reading a configuration.
-os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-
 _COMPLETION = "_DROPSCRIBE_COMPLETE"  # set by the shell's completion script
 
 SECTIONS = {

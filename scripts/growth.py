@@ -22,6 +22,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from environment import enter
+from msgspec.structs import asdict
 
 enter("test")
 
@@ -61,7 +62,7 @@ class Installation:
         self.root = root
         self.config = configured(root, {})
         self.paths = self.config.paths
-        for folder in self.paths.model_dump().values():
+        for folder in asdict(self.paths).values():
             Path(folder).mkdir(parents=True, exist_ok=True)
         config_file.save(self.config, root / "config.toml")
         self.path = self.paths.state / "ledger.db"

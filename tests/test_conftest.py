@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from msgspec.structs import asdict
+
 from daemon.config.location import default_path
 from daemon.config.settings import Config
 from daemon.models import registry
@@ -17,7 +19,7 @@ def test_the_real_home_is_out_of_reach(home: Path) -> None:
     real = Path(pwd.getpwuid(os.getuid()).pw_dir)
     assert Path.home() == home
     assert home != real
-    for folder in Config().paths.model_dump().values():
+    for folder in asdict(Config().paths).values():
         assert folder.is_relative_to(home)
     assert default_path(os.environ).is_relative_to(home)
     assert registry.conversions(os.environ).is_relative_to(home)

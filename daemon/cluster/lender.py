@@ -30,6 +30,7 @@ from daemon.cluster.link import Frame, Link
 from daemon.config import file as config_file
 from daemon.config.profile import SHARED
 from daemon.config.settings import Config
+from daemon.config.table import as_json
 from daemon.domain.job import FailureKind
 from daemon.domain.transcript import Json
 from daemon.errors import OK, DropscribeError, TemporaryError
@@ -238,7 +239,7 @@ def _config(own: Config, settings: Json, session: Path) -> Config:
 
     Raises UsageError for wishes that are none.
     """
-    data = own.model_dump()
+    data = as_json(own)
     for table, keys in SHARED.items():
         data[table] |= {key: settings[table][key] for key in keys}
     data["transcribe"]["stand_in"] = False  # the owner wants that model, and no other

@@ -12,6 +12,7 @@ from daemon.commands.command_line import Group
 from daemon.commands.json_output import print_object
 from daemon.config import edit
 from daemon.config import file as config_file
+from daemon.config import table as config_table
 from daemon.config.location import usual_path
 from daemon.errors import FAILED, OK, UsageError
 from daemon.files import lock
@@ -52,7 +53,7 @@ def show(config_path: Path, as_json: bool, origin: bool) -> int:
             print(f"{key} = {value}  # {where}")
         return OK
     if as_json:
-        print_object(loaded.model_dump(mode="json"))
+        print_object(config_table.as_json(loaded))
         return OK
     source = config_path if config_path.exists() else "all defaults: there is no file"
     print(f"# {source}\n{config_file.to_toml(loaded)}", end="")
@@ -63,7 +64,7 @@ def show(config_path: Path, as_json: bool, origin: bool) -> int:
 @click.argument("key", metavar="TABLE.KEY")
 def get(config_path: Path, key: str) -> int:
     """Print the value of one key: a list has a line for each of its values."""
-    values = config_file.load(config_path).model_dump(mode="json")
+    values = config_table.as_json(config_file.load(config_path))
     table, _, name = key.partition(".")
     if not isinstance(values.get(table), dict) or name not in values[table]:
         raise UsageError(f"{key}: no such key; `dropscribe config show` lists them")

@@ -18,6 +18,7 @@ from daemon.commands.options import FOLDER
 from daemon.commands.transcribe import Shown, one_shot, work
 from daemon.config import file as config_file
 from daemon.config.settings import Config
+from daemon.config.table import as_json
 from daemon.domain.job import Job, Stage
 from daemon.domain.transcript import AlignmentStatus
 from daemon.errors import OK, DropscribeError
@@ -55,9 +56,9 @@ def realign(
     recording = find_recording(config, job, artefacts.read_prepared(kept).sha256)
     with tempfile.TemporaryDirectory(prefix="dropscribe-") as name:
         made = Path(name) / "outbox"
-        align = config.align.model_dump() | {"enabled": True, "model": model or config.align.model}
+        align = as_json(config.align) | {"enabled": True, "model": model or config.align.model}
         decoded_as = {"audio": {"tracks": artefacts.JobRequest.read(kept).tracks}}
-        ours = one_shot(config.model_dump() | {"align": align} | decoded_as, made, Path(name))
+        ours = one_shot(as_json(config) | {"align": align} | decoded_as, made, Path(name))
         backend = hardware.choose(config.transcribe.backend)
         require_aligner(ours, os.environ)
         open_logs(ours.paths.logs, echo=False)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
+from msgspec.structs import asdict
 
 from daemon.commands.command_line import command
 from daemon.commands.estimate import Estimate, duration_of, learn
@@ -85,7 +86,7 @@ def look(config: Config) -> Json:
         "stand_in": _stand_in(config),
         "model": config.transcribe.model,
         "about_model": about_small_memory(config.transcribe.model),
-        "folders": {key: str(path) for key, path in config.paths.model_dump().items()},
+        "folders": {key: str(path) for key, path in asdict(config.paths).items()},
     }
     with opened_ledger(config.paths) as ledger:
         if ledger is not None:

@@ -21,6 +21,7 @@ from daemon.commands.options import FOLDER, chosen_formats
 from daemon.commands.sources import recordings
 from daemon.config import file as config_file
 from daemon.config.settings import SPEAKER_MODES, Config
+from daemon.config.table import as_json
 from daemon.domain.job import Job, Stage
 from daemon.domain.transcript import Json
 from daemon.errors import FAILED, INTERRUPTED, OK, UsageError
@@ -183,7 +184,7 @@ def work(application: Application, jobs: Sequence[Job], shown: Shown) -> int:
 
 def _settings(config: Config, wanted: Json) -> Json:
     """The configuration's tables with what the command line says otherwise."""
-    asked = config.model_dump()
+    asked = as_json(config)
     model = wanted["model"]
     transcribing = {
         "model": _ALIASES.get(model, model),

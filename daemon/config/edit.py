@@ -5,13 +5,13 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any
 
 import tomlkit
-from pydantic import BaseModel
 
 from daemon.config import file as config_file
 from daemon.config.settings import Config
+from daemon.config.table import as_json, is_list, kinds
 from daemon.errors import UsageError
 from daemon.files.atomic import write_atomically
 
@@ -34,7 +34,7 @@ def write(text: str, path: Path) -> None:
 def origins(config: Config, path: Path) -> Iterator[tuple[str, str, int]]:
     """Every key with its value as TOML, and the line of the file that sets it; 0: no line does."""
     text = path.read_bytes().decode("utf-8-sig") if path.exists() else ""
-    for table, values in config.model_dump(mode="json").items():
+    for table, values in as_json(config).items():
         for key, value in values.items():
             shown = tomlkit.item(value).as_string()
             yield f"{table}.{key}", shown, config_file.line_of(text, [table, key])
@@ -54,13 +54,12 @@ def change(path: Path, key: str, value: str) -> None:
 
 def _is_list(table: str, name: str) -> bool:
     """Whether the key takes several values. Raises UsageError for a key that is none."""
-    field = Config.model_fields.get(table)
-    kind = field.annotation if field else None
-    if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+    if table not in kinds(Config):
         raise UsageError(f"{table}: no such table; `dropscribe config show` lists them")
-    if name not in kind.model_fields:
+    known = kinds(kinds(Config)[table])
+    if name not in known:
         raise UsageError(f"{table}.{name}: no such key{config_file.suggestion([table, name])}")
-    return get_origin(kind.model_fields[name].annotation) is tuple
+    return is_list(known[name])
 
 
 def _value(text: str, wanted_list: bool) -> Any:  # noqa: ANN401 - any TOML value

@@ -18,6 +18,7 @@ from typing import Any
 
 from daemon.config import file as config_file
 from daemon.config.settings import Config
+from daemon.config.table import as_json
 from daemon.errors import UsageError
 from daemon.files.real_path import real_path
 
@@ -91,13 +92,13 @@ SHARED: Mapping[str, tuple[str, ...]] = {
 
 def shared_settings(config: Config) -> dict[str, dict[str, Any]]:
     """What another machine has to know besides profiles, by SHARED."""
-    data = config.model_dump(mode="json")
+    data = as_json(config)
     return {table: {key: data[table][key] for key in keys} for table, keys in SHARED.items()}
 
 
 def for_another_machine(config: Config) -> dict[str, dict[str, Any]]:
     """The profile by which another machine works on a recording as this one would."""
-    data = config.model_dump(mode="json")
+    data = as_json(config)
     tables = ("transcribe", "align", "speakers", "vocabulary")
     return {
         table: {key: value for key, value in data[table].items() if _is_allowed(table, key)}
@@ -119,7 +120,7 @@ def _signature(path: Path) -> tuple[object, ...]:
 
 
 def _merged(config: Config, found: list[Path]) -> Config:
-    data = config.model_dump()
+    data = as_json(config)
     for path in found:
         try:
             tables = _read(path)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from string import Formatter
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from msgspec import field
+from msgspec.structs import asdict
 
 from daemon.config import default_model, values
 from daemon.config.default_model import AUTOMATIC
 from daemon.config.location import DIRECTORIES
+from daemon.config.table import Table
 from daemon.config.values import (
+    Above,
+    Between,
     Folder,
     LanguageCode,
     Megabytes,
@@ -25,16 +28,9 @@ from daemon.files.real_path import resolved
 Format = Literal[
     "txt", "md", "docx", "html", "srt", "vtt", "ass", "lrc", "tsv", "csv", "labels", "verbose_json"
 ]
-NAME_FIELDS = ("stem", "date", "language")
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
-    )
-
-
-class Paths(_Table):
+class Paths(Table, frozen=True):
     inbox: Folder = Path("~/Dropscribe/inbox")
     outbox: Folder = Path("~/Dropscribe/outbox")
     done: Folder = Path("~/Dropscribe/done")
@@ -42,10 +38,9 @@ class Paths(_Table):
     state: Folder = DIRECTORIES.user_data_path / "state"
     logs: Folder = DIRECTORIES.user_log_path
 
-    @model_validator(mode="after")
-    def _apart(self) -> Paths:
+    def check(self) -> None:
         """A folder inside the inbox would feed our own files back to us."""
-        real = resolved(self.__dict__)
+        real = resolved(asdict(self))
         inbox = real.pop("inbox")
         for key, folder in real.items():
             if folder == inbox or inbox in folder.parents:
@@ -55,10 +50,9 @@ class Paths(_Table):
             raise ValueError("outbox must not be the done or the failed folder")
         if real["done"] == real["failed"]:
             raise ValueError("done must not be the failed folder")
-        return self
 
 
-class Watch(_Table):
+class Watch(Table, frozen=True):
     settle_seconds: Seconds = 2.0
     rescan_seconds: SomeSeconds = 60.0
     empty_seconds: Seconds = 30.0
@@ -68,14 +62,14 @@ class Watch(_Table):
     extensions: tuple[str, ...] = EXTENSIONS
 
 
-class Audio(_Table):
+class Audio(Table, frozen=True):
     """Of several audio tracks: `mix` one conversation, or the `first`, or `all`, each alone."""
 
     tracks: Literal["mix", "first", "all"] = "mix"
 
 
-class Transcribe(_Table):
-    model: Annotated[str, Field(min_length=1), AfterValidator(default_model.named)] = AUTOMATIC
+class Transcribe(Table, frozen=True):
+    model: Annotated[str, values.not_empty, default_model.named] = AUTOMATIC
     decoder_bits: Literal[0, 8] = 0
     stand_in: bool = True
     backend: Literal["auto", "mlx", "ctranslate2"] = "auto"
@@ -87,11 +81,11 @@ class Transcribe(_Table):
     max_memory_mb: Megabytes = 0
 
 
-class Align(_Table):
+class Align(Table, frozen=True):
     enabled: bool = True
     model: str = ""
     device: Literal["auto", "cpu", "mps"] = "cpu"
-    attempts: Annotated[int, Field(ge=1, le=10)] = 2
+    attempts: Annotated[int, Between(1, 10)] = 2
     stall_seconds: SomeSeconds = 180.0
     max_memory_mb: Megabytes = 6144
     fallback: Literal["auto", "asr", "segments"] = "auto"
@@ -101,24 +95,22 @@ SpeakerMode = Literal["off", "voices", "channels"]
 SPEAKER_MODES = get_args(SpeakerMode)
 
 
-class Speakers(_Table):
+class Speakers(Table, frozen=True):
     """`count` 0: find out, between `min_count` and `max_count`. `remember`: voices with names."""
 
     mode: SpeakerMode = "off"
-    count: Annotated[int, Field(ge=0, le=100)] = 0
-    min_count: Annotated[int, Field(ge=1, le=100)] = 1
-    max_count: Annotated[int, Field(ge=1, le=100)] = 20
-    names: tuple[Annotated[str, AfterValidator(values.name)], ...] = ()
+    count: Annotated[int, Between(0, 100)] = 0
+    min_count: Annotated[int, Between(1, 100)] = 1
+    max_count: Annotated[int, Between(1, 100)] = 20
+    names: tuple[Annotated[str, values.name], ...] = ()
     remember: bool = False
-    attempts: Annotated[int, Field(ge=1, le=10)] = 2
+    attempts: Annotated[int, Between(1, 10)] = 2
     stall_seconds: SomeSeconds = 180.0
     max_memory_mb: Megabytes = 2048
 
-    @model_validator(mode="after")
-    def _in_order(self) -> Speakers:
+    def check(self) -> None:
         if self.min_count > self.max_count:
             raise ValueError("min_count must not be larger than max_count")
-        return self
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -126,130 +118,108 @@ class Speakers(_Table):
         return (self.count, self.count) if self.count else (self.min_count, self.max_count)
 
 
-class Output(_Table):
+class Output(Table, frozen=True):
     formats: tuple[Format, ...] = ("txt", "srt", "vtt", "tsv", "html")
     source: Literal["archive", "keep", "delete"] = "archive"
     timestamps: bool = False
     compact: bool = False
     index: bool = True
-    name: str = "{stem}"
+    name: Annotated[str, values.name_of_results] = "{stem}"
     duplicates: Literal["again", "skip"] = "again"
-    keep_days: Annotated[int, Field(ge=0, le=36_500)] = 0
-    mode: Annotated[str, AfterValidator(values.file_mode)] = ""
-    group: Annotated[str, AfterValidator(values.group)] = ""
-
-    @field_validator("name")
-    @classmethod
-    def _stays_in_the_outbox(cls, name: str) -> str:
-        """The fields' values are made harmless when they are known; here, the template itself."""
-        fields = ", ".join(f"{{{field}}}" for field in NAME_FIELDS)
-        try:
-            parts = list(Formatter().parse(name))
-        except ValueError as error:
-            raise ValueError(f"a brace is missing: a name may hold {fields}") from error
-        for text, field, layout, conversion in parts:
-            if not text.isprintable() or "/" in text or "\\" in text:
-                raise ValueError("a name may not hold slashes, backslashes or control characters")
-            if field is not None and (field not in NAME_FIELDS or layout or conversion):
-                raise ValueError(f"a name may hold {fields}, and nothing else in braces")
-        if not name.strip(" ."):
-            raise ValueError("a name may not be empty")
-        return name
+    keep_days: Annotated[int, Between(0, 36_500)] = 0
+    mode: Annotated[str, values.file_mode] = ""
+    group: Annotated[str, values.group] = ""
 
 
-class Subtitles(_Table):
+class Subtitles(Table, frozen=True):
     """How srt, vtt and ass are cut. 0 means: as usual for the recording's language."""
 
-    line_characters: Annotated[int, Field(ge=0, le=200)] = 0
-    lines: Annotated[int, Field(ge=1, le=4)] = 2
-    characters_per_second: Annotated[float, Field(ge=0, le=100)] = 0.0
-    min_seconds: Annotated[float, Field(ge=0, le=5)] = 0.833
-    max_seconds: Annotated[float, Field(ge=1, le=60)] = 7.0
-    frame_rate: Annotated[float, Field(gt=0, le=240)] = 24.0
-    gap_frames: Annotated[int, Field(ge=0, le=24)] = 2
-    chain_seconds: Annotated[float, Field(ge=0, le=5)] = 0.5
-    pause_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
-    linger_seconds: Annotated[float, Field(ge=0, le=10)] = 1.5
+    line_characters: Annotated[int, Between(0, 200)] = 0
+    lines: Annotated[int, Between(1, 4)] = 2
+    characters_per_second: Annotated[float, Between(0, 100)] = 0.0
+    min_seconds: Annotated[float, Between(0, 5)] = 0.833
+    max_seconds: Annotated[float, Between(1, 60)] = 7.0
+    frame_rate: Annotated[float, Above(0, 240)] = 24.0
+    gap_frames: Annotated[int, Between(0, 24)] = 2
+    chain_seconds: Annotated[float, Between(0, 5)] = 0.5
+    pause_seconds: Annotated[float, Above(0, 60)] = 1.0
+    linger_seconds: Annotated[float, Between(0, 10)] = 1.5
 
 
-class Vocabulary(_Table):
+class Vocabulary(Table, frozen=True):
     """Names and jargon. `replace` puts right what is misheard; see outbox/replacements.py."""
 
     words: tuple[str, ...] = ()
-    replace: dict[str, str] = {}
+    replace: dict[str, str] = field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _phrases_are_words(self) -> Vocabulary:
+    def check(self) -> None:
         for phrase, text in self.replace.items():
             if not phrase.strip() or not text.strip():
                 raise ValueError("vocabulary.replace: a phrase and its correction may not be empty")
-        return self
 
 
-class Queue(_Table):
+class Queue(Table, frozen=True):
     """In which order files are worked on: what has more priority first, then the shortest."""
 
-    priority: Annotated[int, Field(ge=-100, le=100)] = 0
+    priority: Annotated[int, Between(-100, 100)] = 0
 
 
-class Limits(_Table):
-    max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
-    max_interruptions: Annotated[int, Field(ge=1, le=1_000)] = 20
+class Limits(Table, frozen=True):
+    max_attempts: Annotated[int, Between(1, 100)] = 3
+    max_interruptions: Annotated[int, Between(1, 1_000)] = 20
     retry_seconds: Seconds = 5.0
     max_file_mb: Megabytes = 20_000
-    max_audio_hours: Annotated[float, Field(gt=0, le=1_000)] = 24.0
+    max_audio_hours: Annotated[float, Above(0, 1_000)] = 24.0
     min_free_mb: Megabytes = 2_000
     on_battery: bool = True
-    hours: Annotated[str, AfterValidator(values.hours)] = ""
+    hours: Annotated[str, values.hours] = ""
     keep_awake: bool = True
     stall_seconds: SomeSeconds = 300.0
     grace_seconds: Seconds = 3.0
-    keep_days: Annotated[int, Field(ge=0, le=36_500)] = 365
+    keep_days: Annotated[int, Between(0, 36_500)] = 365
 
 
-class Notify(_Table):
+class Notify(Table, frozen=True):
     macos: bool = False
     finder_tags: bool = False
     hook: tuple[str, ...] = ()
-    hook_seconds: Annotated[float, Field(gt=0, le=3600)] = 120.0
-    webhook: Annotated[str, AfterValidator(values.webhook)] = ""
-    webhook_secret: Annotated[str, Field(max_length=1_000)] = ""
+    hook_seconds: Annotated[float, Above(0, 3600)] = 120.0
+    webhook: Annotated[str, values.webhook] = ""
+    webhook_secret: Annotated[str, values.secret] = ""
 
-    @model_validator(mode="after")
-    def _absolute_hook(self) -> Notify:
+    def check(self) -> None:
         """A service's PATH is short: a bare name that works in a shell would not be found."""
         if self.hook and not Path(self.hook[0]).is_absolute():
             raise ValueError(f"hook must begin with an absolute path, not {self.hook[0]!r}")
-        return self
 
 
-class Cluster(_Table):
+class Cluster(Table, frozen=True):
     """Other machines that lend themselves. Their names are those that ssh knows."""
 
-    hosts: tuple[Annotated[str, AfterValidator(values.host)], ...] = ()
+    hosts: tuple[Annotated[str, values.host], ...] = ()
 
 
-class Lend(_Table):
+class Lend(Table, frozen=True):
     """What this machine gives to others. `files`: how many it takes at a time."""
 
-    files: Annotated[int, Field(ge=1, le=64)] = 2
+    files: Annotated[int, Between(1, 64)] = 2
     on_battery: bool = False
-    idle_minutes: Annotated[float, Field(ge=0, le=1_440)] = 0.0
-    hours: Annotated[str, AfterValidator(values.hours)] = ""
+    idle_minutes: Annotated[float, Between(0, 1_440)] = 0.0
+    hours: Annotated[str, values.hours] = ""
 
 
-class Config(_Table):
-    paths: Paths = Paths()
-    watch: Watch = Watch()
-    audio: Audio = Audio()
-    transcribe: Transcribe = Transcribe()
-    align: Align = Align()
-    speakers: Speakers = Speakers()
-    output: Output = Output()
-    subtitles: Subtitles = Subtitles()
-    vocabulary: Vocabulary = Vocabulary()
-    queue: Queue = Queue()
-    limits: Limits = Limits()
-    notify: Notify = Notify()
-    cluster: Cluster = Cluster()
-    lend: Lend = Lend()
+class Config(Table, frozen=True):
+    paths: Paths = field(default_factory=Paths)
+    watch: Watch = field(default_factory=Watch)
+    audio: Audio = field(default_factory=Audio)
+    transcribe: Transcribe = field(default_factory=Transcribe)
+    align: Align = field(default_factory=Align)
+    speakers: Speakers = field(default_factory=Speakers)
+    output: Output = field(default_factory=Output)
+    subtitles: Subtitles = field(default_factory=Subtitles)
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    queue: Queue = field(default_factory=Queue)
+    limits: Limits = field(default_factory=Limits)
+    notify: Notify = field(default_factory=Notify)
+    cluster: Cluster = field(default_factory=Cluster)
+    lend: Lend = field(default_factory=Lend)

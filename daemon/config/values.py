@@ -5,12 +5,42 @@ from __future__ import annotations
 import grp
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
-
 from daemon.domain.languages import code_of
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """A check for numbers: both bounds are allowed."""
+
+    least: int
+    most: int
+
+    def __call__(self, number: float) -> float:
+        if number < self.least:
+            raise ValueError(f"must be at least {self.least}")
+        if number > self.most:
+            raise ValueError(f"must be at most {self.most}")
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class Above:
+    """A check for numbers: the upper bound is allowed, the lower is not."""
+
+    bound: int
+    most: int
+
+    def __call__(self, number: float) -> float:
+        if number <= self.bound:
+            raise ValueError(f"must be more than {self.bound}")
+        if number > self.most:
+            raise ValueError(f"must be at most {self.most}")
+        return number
 
 
 def absolute(path: Path) -> Path:
@@ -20,11 +50,41 @@ def absolute(path: Path) -> Path:
     return expanded
 
 
-Folder = Annotated[Path, AfterValidator(absolute)]
-DAY = 86_400.0
-Seconds = Annotated[float, Field(ge=0, le=DAY)]
-SomeSeconds = Annotated[float, Field(gt=0, le=DAY)]
-Megabytes = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Folder = Annotated[Path, absolute]
+DAY = 86_400  # seconds
+Seconds = Annotated[float, Between(0, DAY)]
+SomeSeconds = Annotated[float, Above(0, DAY)]
+Megabytes = Annotated[int, Between(0, 1_000_000_000)]
+NAME_FIELDS = ("stem", "date", "language")
+
+
+def not_empty(text: str) -> str:
+    if not text:
+        raise ValueError("must not be empty")
+    return text
+
+
+def secret(text: str) -> str:
+    if len(text) > 1_000:
+        raise ValueError("must have at most 1000 characters")
+    return text
+
+
+def name_of_results(name: str) -> str:
+    """The fields' values are made harmless when they are known; here, the template itself."""
+    fields = ", ".join(f"{{{field}}}" for field in NAME_FIELDS)
+    try:
+        parts = list(Formatter().parse(name))
+    except ValueError as error:
+        raise ValueError(f"a brace is missing: a name may hold {fields}") from error
+    for text, field, layout, conversion in parts:
+        if not text.isprintable() or "/" in text or "\\" in text:
+            raise ValueError("a name may not hold slashes, backslashes or control characters")
+        if field is not None and (field not in NAME_FIELDS or layout or conversion):
+            raise ValueError(f"a name may hold {fields}, and nothing else in braces")
+    if not name.strip(" ."):
+        raise ValueError("a name may not be empty")
+    return name
 
 
 def language(text: str) -> str:
@@ -75,8 +135,8 @@ def webhook(text: str) -> str:
     return text
 
 
-LanguageCode = Annotated[str, AfterValidator(language)]
-OptionalLanguageCode = Annotated[str, AfterValidator(language_or_none)]
+LanguageCode = Annotated[str, language]
+OptionalLanguageCode = Annotated[str, language_or_none]
 
 
 def host(text: str) -> str:

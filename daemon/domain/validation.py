@@ -1,7 +1,7 @@
 """JSON from another process becomes frozen values here, or is refused: types, bounds, UTF-8.
 
-msgspec and not pydantic, which the configuration uses: a stage's process lives for one file, and
-pydantic's import alone costs more than all the rest of its start.
+msgspec and not pydantic: a stage's process lives for one file, and pydantic's import alone costs
+more than all the rest of its start.
 """
 
 from __future__ import annotations

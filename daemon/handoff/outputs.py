@@ -21,6 +21,7 @@ from msgspec import Meta
 
 from daemon.config import file as config_file
 from daemon.config.settings import Config
+from daemon.config.table import as_json
 from daemon.domain.job import Identity, Job, Stage, StageRecord
 from daemon.domain.transcript import AlignmentStatus
 from daemon.domain.validation import Count, Finite, Line, Seconds, from_json, to_json
@@ -46,7 +47,7 @@ class PublishOrder:
             self.job.admitted_at,
             self.records,
         )
-        settings = self.config.model_dump(mode="json")
+        settings = as_json(self.config)
         write_json(folder / PUBLISH_ORDER, {"about": to_json(about), "config": settings})
 
     @classmethod

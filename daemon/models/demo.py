@@ -11,7 +11,7 @@ from daemon.models.registry import BASE
 
 def for_demo(root: Path, backend: str, model: str = BASE, aligner: str = "") -> Config:
     """The bundled model unless another is named, and every folder under `root`."""
-    folders = {name: str(root / name) for name in Paths.model_fields}
+    folders = {name: str(root / name) for name in Paths.__struct_fields__}
     return validated(
         {
             "paths": folders,

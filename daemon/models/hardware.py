@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
 import platform
@@ -102,9 +101,11 @@ def _mlx_device() -> str:
 
 
 def _installed(distribution: str) -> bool:
+    from importlib import metadata  # noqa: PLC0415 - slow, and only where there is an NVIDIA GPU
+
     try:
-        importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
+        metadata.version(distribution)
+    except metadata.PackageNotFoundError:
         return False
     return True
 

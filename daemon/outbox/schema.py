@@ -1,7 +1,7 @@
 """The shapes of NAME.json and NAME.timing.json, from which their JSON Schemas are generated.
 
 `python -m daemon.outbox.schema` writes them to bundled/schemas/. Nothing at run time needs this
-module. A field with a default may be absent.
+module, nor pydantic, which comes with the extra `test`. A field with a default may be absent.
 """
 
 from __future__ import annotations

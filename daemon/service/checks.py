@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from msgspec.structs import asdict
+
 from daemon import __version__
 from daemon.config.settings import Config
 from daemon.errors import DropscribeError, TemporaryError, UsageError
@@ -115,7 +117,7 @@ def check_models(config: Config) -> Iterator[Finding]:
 
 
 def check_folders(config: Config) -> Iterator[Finding]:
-    for key, folder in config.paths.model_dump().items():
+    for key, folder in asdict(config.paths).items():
         yield _check_folder(key, folder)
 
 

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from msgspec.structs import asdict
+
 import daemon
 from daemon.config.settings import Config
 from daemon.errors import DropscribeError
@@ -25,7 +27,7 @@ def guarded(config: Config, host: Host) -> Iterator[tuple[str, Path, str, str]]:
     program = Path(daemon.__file__).parents[1]
     if not program.is_relative_to(sys.prefix):  # a checkout that is used where it lies
         ours["program"] = program
-    for what, path in (ours | config.paths.model_dump()).items():
+    for what, path in (ours | asdict(config.paths)).items():
         place = guarded_place(path, host.home, host.platform)
         if place is not None:
             away = host.home / "Dropscribe" / what

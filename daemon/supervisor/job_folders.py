@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from daemon.config.settings import Config
 from daemon.domain.job import Job, Stage
 from daemon.files.atomic import write_json
@@ -78,8 +80,8 @@ class JobFolders:
             (given[number] if number < len(given) else "") or name
             for number, name in enumerate(known.names(diarization))
         ]
-        speakers = config.speakers.model_copy(update={"names": tuple(names)})
-        return config.model_copy(update={"speakers": speakers})
+        speakers = structs.replace(config.speakers, names=tuple(names))
+        return structs.replace(config, speakers=speakers)
 
     def _request(self, job: Job) -> JobRequest:
         config = self._context.config_where_good(job)

@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from msgspec.structs import replace
+
 from daemon.config.settings import Config
+from daemon.config.table import as_json
 from daemon.domain.job import Stage
 from daemon.errors import UsageError
 from daemon.processes.pool import Command
@@ -89,7 +92,7 @@ def differences(old: Config, new: Config) -> dict[str, str]:
 
 
 def _flat(config: Config) -> Iterator[tuple[str, Any]]:
-    for table, values in config.model_dump(mode="json").items():
+    for table, values in as_json(config).items():
         for key, value in values.items():
             yield f"{table}.{key}", value
 
@@ -100,12 +103,10 @@ def _is_fixed(key: str) -> bool:
 
 def _with_fixed(wanted: Config, now: Config) -> Config:
     """`wanted`, but with the values of `now` where a change needs a new start."""
-    kept = {name: getattr(now.limits, name.partition(".")[2]) for name in _FIXED_KEYS}
-    limits = wanted.limits.model_copy(
-        update={name.partition(".")[2]: value for name, value in kept.items()}
-    )
+    names = [key.partition(".")[2] for key in _FIXED_KEYS]
+    limits = replace(wanted.limits, **{name: getattr(now.limits, name) for name in names})
     tables = {table: getattr(now, table) for table in _FIXED_TABLES}
-    return wanted.model_copy(update={**tables, "limits": limits})
+    return replace(wanted, **tables, limits=limits)
 
 
 def _signature(path: Path) -> tuple[int, int, int] | None:

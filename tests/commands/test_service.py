@@ -60,7 +60,7 @@ class Recorder:
 
 @pytest.fixture
 def now(tmp_path: Path) -> Setting:
-    folders = {key: tmp_path / key for key in Paths.model_fields}
+    folders = {key: tmp_path / key for key in Paths.__struct_fields__}
     config = Config(paths=Paths(**folders))
     config.paths.state.mkdir()
     return Setting(tmp_path / "config.toml", config, MAC, Recorder())

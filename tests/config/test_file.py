@@ -12,6 +12,7 @@ from daemon.config import edit
 from daemon.config import file as config_file
 from daemon.config.location import default_path, usual_path
 from daemon.config.settings import Config
+from daemon.config.table import as_json
 from daemon.errors import UsageError
 
 EXAMPLE = Path(__file__).parents[2] / "config.toml.example"
@@ -55,7 +56,7 @@ def test_a_broken_file_is_a_usage_error_that_names_it(
 def test_the_example_shows_every_key_with_its_default() -> None:
     assert config_file.load(EXAMPLE) == Config()
     shown = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
-    for table, values in Config().model_dump().items():
+    for table, values in as_json(Config()).items():
         platforms_own = {"state", "logs"} if table == "paths" else set()
         assert shown[table].keys() | platforms_own == values.keys(), table
 

@@ -7,10 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from msgspec.structs import asdict
 
 from daemon.config.file import validated
 from daemon.config.settings import Config, Paths
+from daemon.config.table import WrongValueError
 from daemon.errors import UsageError
 from daemon.files import real_path
 
@@ -24,7 +25,7 @@ def _problems(**tables: object) -> str:
 def test_the_default_folders_lie_apart_in_the_home_folder(home: Path) -> None:
     paths = Config().paths
     assert paths.inbox == home / "Dropscribe" / "inbox"
-    assert len(set(paths.model_dump().values())) == 6
+    assert len(set(asdict(paths).values())) == 6
 
 
 def test_every_problem_is_named_at_once_with_its_key() -> None:
@@ -79,7 +80,7 @@ def test_a_folder_that_does_not_answer_keeps_nobody_from_the_configuration(
     monkeypatch.setattr(Path, "resolve", lambda path: fifo.read_bytes())
     folders = Paths(inbox=tmp_path / "in", outbox=tmp_path / "out")
     assert folders.outbox == tmp_path / "out"
-    with pytest.raises(ValidationError, match="must not be the inbox or lie inside it"):
+    with pytest.raises(WrongValueError, match="must not be the inbox or lie inside it"):
         Paths(inbox=tmp_path / "in", outbox=tmp_path / "in" / "out" / ".." / "out")
     os.close(os.open(fifo, os.O_WRONLY))
 
@@ -96,14 +97,14 @@ def test_relative_paths_are_refused_and_the_home_is_known(home: Path) -> None:
 
 def test_no_field_lacks_bounds_against_nonsense() -> None:
     for table in ("watch", "align", "limits", "transcribe", "notify"):
-        for key, value in getattr(Config(), table).model_dump().items():
+        for key, value in asdict(getattr(Config(), table)).items():
             if isinstance(value, int | float) and not isinstance(value, bool):
                 assert re.search(rf"{table}\.{key}", _problems(**{table: {key: -5}}))
 
 
 @pytest.mark.parametrize("name", ["{stem}", "{date} {stem}", "{stem}.{language}", "talk {{1}}"])
 def test_a_name_for_the_results_may_hold_what_is_known(name: str) -> None:
-    assert Config.model_validate({"output": {"name": name}}).output.name == name
+    assert validated({"output": {"name": name}}).output.name == name
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ import pytest
 
 from daemon.commands import service as verbs
 from daemon.commands.service import Setting, setting
-from daemon.config.file import save
-from daemon.config.settings import Config, Paths
+from daemon.config.file import save, validated
+from daemon.config.settings import Paths
 from daemon.service.manager import Host, current_life
 from launchd.launch_agent import LaunchAgent
 from tests.kit.daemon_process import DEMO, RUNNER
@@ -85,14 +85,14 @@ Start = Callable[..., Mac]
 @pytest.fixture
 def mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     def install(align: bool = False) -> Mac:
-        folders = {key: tmp_path / key for key in Paths.model_fields}
+        folders = {key: tmp_path / key for key in Paths.__struct_fields__}
         given = {
             "paths": folders,
             "watch": {"settle_seconds": 0.1},
             **DEMO,
             "align": {"enabled": align, **DEMO["align"]},
         }
-        save(Config.model_validate(given), tmp_path / "config.toml")
+        save(validated(given), tmp_path / "config.toml")
         machine = Mac(tmp_path, session)
         verbs.install(machine.now)
         return machine
@@ -201,8 +201,8 @@ def test_a_privacy_prompt_that_nobody_answers_does_not_undo_the_installation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The prompt is a stand-in: the daemon's first look into the inbox waits for a FIFO."""
-    folders = {key: tmp_path / key for key in Paths.model_fields}
-    save(Config.model_validate({"paths": folders, **DEMO}), tmp_path / "config.toml")
+    folders = {key: tmp_path / key for key in Paths.__struct_fields__}
+    save(validated({"paths": folders, **DEMO}), tmp_path / "config.toml")
     folders["inbox"].mkdir()
     os.mkfifo(f"{folders['inbox']}.fifo")
     with fake_mac(monkeypatch, SCALE) as session:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.faults.conftest import MakeDaemon
 from tests.kit.daemon_process import wait_until
@@ -40,8 +41,8 @@ def _mount(folder: Path, size: str, mounted: list[Path]) -> None:
 
 def _on_its_own_volume(make: MakeDaemon, key: str, volume: Path) -> FaultDaemon:
     daemon = make()
-    paths = daemon.config.paths.model_copy(update={key: volume / key})
-    daemon.config = daemon.config.model_copy(update={"paths": paths})
+    paths = replace(daemon.config.paths, **{key: volume / key})
+    daemon.config = replace(daemon.config, paths=paths)
     text = (daemon.root / "config.toml").read_text()
     old = str(daemon.root / key)
     (daemon.root / "config.toml").write_text(text.replace(old, str(volume / key)))

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from msgspec.structs import asdict
+
 from daemon.config import file as config_file
 from daemon.config.settings import Config
 from daemon.domain.job import Candidate, Failure, FailureKind, Identity, Job, Stage
@@ -25,7 +27,7 @@ class QueueOnDisk:
     def __init__(self, root: Path, tables: Tables = DEMO) -> None:
         self.config: Config = configured(root, tables)
         self.config_path = root / "config.toml"
-        for folder in self.config.paths.model_dump().values():
+        for folder in asdict(self.config.paths).values():
             folder.mkdir(parents=True, exist_ok=True)
         config_file.save(self.config, self.config_path)
 

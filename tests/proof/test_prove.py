@@ -34,7 +34,7 @@ TOLD: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    config = Config(paths=Paths(**{key: tmp_path / key for key in Paths.model_fields}))
+    config = Config(paths=Paths(**{key: tmp_path / key for key in Paths.__struct_fields__}))
     save(config, tmp_path / "config.toml")
     return config
 

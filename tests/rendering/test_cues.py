@@ -25,7 +25,7 @@ _words = st.lists(
 
 
 def _cues(*segments: Segment, language: str = "en", **settings: object) -> list[Cue]:
-    rules = limits(Subtitles.model_validate(settings), language)
+    rules = limits(Subtitles(**settings), language)
     return cues(segments, rules, language)
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from daemon.config.file import save
-from daemon.config.settings import Config, Notify, Paths
+from daemon.config.file import save, validated
+from daemon.config.settings import Notify, Paths
 from daemon.reporting.hook import Hook
 from daemon.reporting.notifier import MacNotification, Notice, Notifier, channels
 from daemon.reporting.webhook import Webhook
@@ -170,13 +170,13 @@ def test_a_notice_about_the_queue_names_no_file(osascript: Path, tmp_path: Path)
 def drain(home: Path, *hook: str) -> None:
     """Run the real daemon over one recording and one file that is none."""
     given = {
-        "paths": {key: home / key for key in Paths.model_fields},
+        "paths": {key: home / key for key in Paths.__struct_fields__},
         "watch": {"settle_seconds": 0.1},
         "transcribe": {"model": str(MODELS / "whisper-demo")},
         "align": {"enabled": False},
         "notify": {"hook": hook},
     }
-    save(Config.model_validate(given), home / "config.toml")
+    save(validated(given), home / "config.toml")
     (home / "inbox").mkdir()
     shutil.copyfile(AUDIO / "memo-10s.wav", home / "inbox" / "memo.wav")
     (home / "inbox" / "broken.wav").write_bytes(b"this is no audio")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from daemon.config.file import save
 from daemon.config.settings import Config, Paths
@@ -51,7 +52,7 @@ def mac(monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    config = Config(paths=Paths(**{key: tmp_path / key for key in Paths.model_fields}))
+    config = Config(paths=Paths(**{key: tmp_path / key for key in Paths.__struct_fields__}))
     save(config, tmp_path / "config.toml")
     return config
 
@@ -167,9 +168,7 @@ def test_what_doctor_finds_inside_launchd_is_passed_on(
 def test_the_real_doctor_answers_from_inside_launchd(
     mac: Session, tmp_path: Path, config: Config
 ) -> None:
-    base = config.model_copy(
-        update={"transcribe": config.transcribe.model_copy(update={"model": "base"})}
-    )
+    base = structs.replace(config, transcribe=structs.replace(config.transcribe, model="base"))
     save(base, tmp_path / "config.toml")
     ctl = mac.ctl(TEST_LABEL)
     checks = list(ask_from_launchd(tmp_path / "config.toml", base, ctl))
@@ -180,7 +179,7 @@ def test_a_server_that_is_away_is_found_by_its_folder_and_holds_up_no_other_chec
     config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What blocks is a stand-in: what is asked of the folder waits for a FIFO, in the kernel."""
-    for folder in config.paths.model_dump().values():
+    for folder in structs.asdict(config.paths).values():
         folder.mkdir()
     os.mkfifo(tmp_path / "fifo")
     monkeypatch.setattr(checks, "_FOLDER_SECONDS", 0.1)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import asdict
 
 from daemon.config.settings import Config, Paths
 from daemon.errors import DropscribeError
@@ -21,7 +22,7 @@ def _host(home: Path, platform: str = "darwin") -> Host:
 
 
 def _config(folder: Path, **other: Path) -> Config:
-    paths = {key: folder / key for key in Paths.model_fields} | other
+    paths = {key: folder / key for key in Paths.__struct_fields__} | other
     return Config(paths=Paths(**paths))
 
 
@@ -56,7 +57,7 @@ def test_blocked_is_told_from_denied(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """The inbox blocks (a FIFO stands for the prompt), the outbox is denied by its mode."""
     monkeypatch.setattr(checks, "_FOLDER_SECONDS", 0.1)
     config = _config(tmp_path)
-    for folder in config.paths.model_dump().values():
+    for folder in asdict(config.paths).values():
         folder.mkdir()
     os.mkfifo(tmp_path / "fifo")
     real = os.listdir
