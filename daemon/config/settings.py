@@ -54,6 +54,7 @@ class Paths(Table, frozen=True):
 
 class Watch(Table, frozen=True):
     settle_seconds: Seconds = 2.0
+    settle_early: bool = True
     rescan_seconds: SomeSeconds = 60.0
     empty_seconds: Seconds = 30.0
     patience_seconds: Seconds = 600.0

@@ -27,6 +27,7 @@ class CompletenessCheck:
         look: Callable[[Path], Readiness] = lambda path: readiness(path, path.lstat()),
         writer: Callable[[Path], str | None] = lambda path: None,
         unfinished: UnfinishedFiles | None = None,
+        is_finished: Callable[[Candidate, float], bool] = lambda candidate, now: False,
     ) -> None:
         self._event_log = event_log
         self._downloads = downloads
@@ -34,6 +35,7 @@ class CompletenessCheck:
         self._look = look
         self._writer = writer  # the program that has a file open for writing
         self._unfinished = unfinished
+        self.is_finished = is_finished  # whether a file need not stand still first
         self._reasons: dict[Path, str] = {}
 
     @property

@@ -49,28 +49,44 @@ class OpenFiles:
         self._look = look or (_look_in_libproc if sys.platform == "darwin" else _look_in_proc)
         self._is_remote = is_remote
         self._writers: dict[str, int] = {}
+        self._saw_all = False  # whether the last look was not cut short
         self._looked_at = -_FRESH_SECONDS
 
     def writer(self, path: Path) -> str | None:
         """The name of a program that has `path` open for writing; None if none is known."""
         now = self._clock()
         if now - self._looked_at >= _FRESH_SECONDS:
-            self._writers = {} if self._is_remote(self._folder) else self._all(now)
-            self._looked_at = now
-        pid = self._writers.get(str(path))
+            self._look_anew(now)
+        pid = self._writers.get(self._real(path))
         if pid is None:
             return None
         with contextlib.suppress(psutil.Error):
             return psutil.Process(pid).name()
         return "another program"
 
-    def _all(self, begun: float) -> dict[str, int]:
-        writers: dict[str, int] = {}
-        for pid, path in self._look(f"{os.path.realpath(self._folder)}{os.sep}"):
-            writers[path] = pid
-            if self._clock() - begun > _LONGEST_LOOK:
-                break
-        return writers
+    def is_closed(self, path: Path, since: float) -> bool:
+        """Whether no program had `path` open for writing at `since` (monotonic) or later.
+
+        False where that cannot be known.
+        """
+        if self._looked_at < since:
+            self._look_anew(self._clock())
+        return self._saw_all and self._real(path) not in self._writers
+
+    def _real(self, path: Path) -> str:
+        """As the system names it, where a link leads to the folder. No link inside is followed."""
+        return str(Path(os.path.realpath(self._folder), path.relative_to(self._folder)))
+
+    def _look_anew(self, now: float) -> None:
+        self._looked_at = now
+        self._writers, self._saw_all = {}, False
+        if self._is_remote(self._folder):
+            return
+        for pid, path in self._look(self._real(self._folder) + os.sep):
+            self._writers[path] = pid
+            if self._clock() - now > _LONGEST_LOOK:
+                return
+        self._saw_all = True
 
 
 def _look_in_proc(prefix: str) -> Iterator[Open]:

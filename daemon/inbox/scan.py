@@ -183,8 +183,8 @@ def _refusal(mode: int) -> str | None:
 class Settling:
     """Which files have been still for long enough. Pure: time comes in as `now` (monotonic).
 
-    A file's age is never judged by its own timestamps, which may lie in the past or the future,
-    but by how long its identity has not changed before our eyes.
+    A file's age is never judged by the clock and its timestamps, which may lie in the past or the
+    future, but by how long its identity has not changed before our eyes.
     """
 
     def __init__(
@@ -193,11 +193,13 @@ class Settling:
         empty_seconds: float,
         patience: Callable[[Candidate, float], float] = lambda candidate, still: 0.0,
         on_growth: Callable[[Path], None] = lambda path: None,
+        is_finished: Callable[[Candidate, float], bool] = lambda candidate, now: False,
     ) -> None:
         self._settle = settle_seconds
         self._empty = max(empty_seconds, settle_seconds)
         self._patience = patience  # seconds of stillness that a file needs for reasons of its own
         self._on_growth = on_growth  # called for a file that changed since the last look
+        self._is_finished = is_finished  # whether a file need not stand still first
         self._since: dict[Path, tuple[Identity, float, float]] = {}
 
     def look(self, candidates: Iterable[Candidate], now: float) -> list[Candidate]:
@@ -211,7 +213,9 @@ class Settling:
                 if identity is not None:
                     self._on_growth(candidate.path)
             patience = self._patience(candidate, now - first)
-            due = first + max(self._needed(candidate.identity), patience)
+            is_finished = self._is_finished(candidate, now)
+            needed = 0.0 if is_finished else self._needed(candidate.identity)
+            due = first + max(needed, patience)
             if now >= due:
                 settled.append(candidate)
             else:

@@ -18,22 +18,36 @@ RINGING = frozenset({"created", "modified", "attrib", "moved", "closed", "delete
 _POLL_SECONDS = 10  # between looks at a network volume
 
 
+OnEvent = Callable[[FileSystemEvent], None]
+
+
 class _Bell(FileSystemEventHandler):
-    def __init__(self, ring: Callable[[], None]) -> None:
+    def __init__(self, ring: Callable[[], None], on_event: OnEvent) -> None:
         self._ring = ring
+        self._on_event = on_event
 
     def on_any_event(self, event: FileSystemEvent) -> None:
+        self._on_event(event)
         if event.event_type in RINGING:
             self._ring()
 
 
 class Watcher:
-    """Watches one folder; survives its disappearance because `tend` builds the watch anew."""
+    """Watches one folder; survives its disappearance because `tend` builds the watch anew.
 
-    def __init__(self, folder: Path, ring: Callable[[], None], recursive: bool = False) -> None:
+    Both `on_event` and then `ring` are called in the observer's thread.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        ring: Callable[[], None],
+        recursive: bool = False,
+        on_event: OnEvent = lambda event: None,
+    ) -> None:
         self._folder = folder
         self._recursive = recursive
-        self._bell = _Bell(ring)
+        self._bell = _Bell(ring, on_event)
         self._observer: BaseObserver | None = None
         self._watched: tuple[int, int] | None = None  # (device, inode) of the folder we watch
         self.problem = ""  # why there is no watch at this moment, for status

@@ -51,7 +51,11 @@ class Admission:
         self._completeness = completeness
         self._unfinished = unfinished
         self._settling = Settling(
-            watch.settle_seconds, watch.empty_seconds, completeness, unfinished.note_growth
+            watch.settle_seconds,
+            watch.empty_seconds,
+            completeness,
+            unfinished.note_growth,
+            completeness.is_finished,
         )
         self._passed_over: set[str] = set()
         self._sought: frozenset[int] = frozenset()  # held jobs, when the last look began

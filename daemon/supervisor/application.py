@@ -20,6 +20,7 @@ from daemon.files.permissions import check_is_ours
 from daemon.files.state_folder import JOBS
 from daemon.files.volumes import Mounts
 from daemon.inbox.completeness import CompletenessCheck
+from daemon.inbox.finished import FinishedFiles
 from daemon.inbox.icloud import ICloudDownloads
 from daemon.inbox.open_files import OpenFiles
 from daemon.inbox.reader import Reader
@@ -178,17 +179,20 @@ class Application:
             inbox_lock.hold()
 
         with contextlib.closing(ICloudDownloads()) as downloads, contextlib.closing(inbox_lock):
+            open_files = OpenFiles(inbox, context.clock)
+            finished = FinishedFiles(config.watch, open_files.is_closed)
             completeness = CompletenessCheck(
                 context.event_log,
                 downloads,
                 context.clock,
-                writer=OpenFiles(inbox).writer,
+                writer=open_files.writer,
                 unfinished=unfinished,
+                is_finished=finished,
             )
             admission = Admission(inbox, context, transitions, held, completeness, unfinished)
             watcher = None
             if config.watch.events:
-                watcher = Watcher(inbox, pending.post, config.watch.recursive)
+                watcher = Watcher(inbox, pending.post, config.watch.recursive, finished.on_event)
             reader = Reader[Look](lambda: self._events.put(InboxRead()), context.clock)
             watch = InboxWatch(context, admission, watcher, reader, before_look, secure)
             retention, healing = Retention(context), Healing(context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,3 +75,15 @@ def test_what_macos_says_of_a_descriptor(flags: int, found: str | None) -> None:
     info = struct.pack("=I172x", flags) + "/inbox/ä.wav".encode() + bytes(1200 - 176 - 13)
     assert len(info) == 1200
     assert path_if_writing(info) == found
+
+
+def test_a_writer_is_seen_through_a_link_to_the_inbox(tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.mkdir()
+    link.symlink_to(real)
+    (real / "a.wav").touch()
+    with _held(real / "a.wav", "ab"):
+        open_files = OpenFiles(link)
+        assert open_files.writer(link / "a.wav") is not None
+        assert not open_files.is_closed(link / "a.wav", time.monotonic())
+    assert open_files.is_closed(link / "a.wav", time.monotonic())

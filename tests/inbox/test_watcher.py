@@ -52,7 +52,7 @@ def test_a_file_that_gets_its_dates_rings(
 @pytest.mark.parametrize("kind", ["created", "modified", "attrib", "moved", "closed", "deleted"])
 def test_what_changes_a_file_rings_and_what_reads_it_does_not(kind: str) -> None:
     rings: list[None] = []
-    bell = _Bell(lambda: rings.append(None))
+    bell = _Bell(lambda: rings.append(None), lambda event: None)
     for told in (kind, "opened", "closed_no_write"):
         event = FileSystemEvent("a.wav")
         event.event_type = told
