@@ -141,6 +141,11 @@ class Job:
         """The file's name, printable: no control characters, no invalid bytes."""
         return printable(self.source.name)
 
+    @property
+    def has_begun_delivery(self) -> bool:
+        """Part of its results may be in the outbox."""
+        return self.next is Stage.PUBLISH and self.stem is not None
+
 
 @dataclass(frozen=True, slots=True)
 class StageRecord:

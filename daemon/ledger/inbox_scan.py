@@ -63,11 +63,6 @@ class LedgerScan:
         row = self._db.execute(query, (os.fsencode(path),)).fetchone()
         return _candidate_of(row) if row else None
 
-    def has_inode(self, inode: int) -> bool:
-        """Whether that inode was seen, under whatever name."""
-        query = "SELECT EXISTS (SELECT 1 FROM seen WHERE inode = ?)"
-        return bool(self._db.execute(query, (inode,)).fetchone()[0])
-
 
 def _candidate_of(row: tuple[bytes, int, int, int, int, str | None]) -> Candidate:
     source, size, mtime, ctime, inode, refusal = row

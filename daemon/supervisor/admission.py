@@ -99,7 +99,7 @@ class Admission:
         self._completeness.keep_only([candidate.path for candidate in looked_at])
         settled = self._settling.look(looked_at, now)
         self._admit(settled, {_kept(job.identity): job for job in absent}, unix_time)
-        self._drop_the_gone(absent, {_kept(candidate.identity) for candidate in fresh}, unix_time)
+        self._drop_the_gone(absent, fresh, unix_time)
         self._mention(look.reasons)
         self._context.publisher.emptied.remove()
         return self.settling > before
@@ -121,11 +121,10 @@ class Admission:
                 # The look may be older than the move that filed this recording away.
                 if candidate_at(candidate.path) == candidate:
                     fresh.append(candidate)
-            elif job.next is not Stage.PUBLISH or job.stem is None:
+            elif not job.has_begun_delivery:
                 self._renew(job, candidate)
             elif candidate.path != job.source:  # delivered already, but not yet filed away
-                self._held.release(job.id)
-                self._ledger.relocate(job.id, candidate)
+                self._transitions.follow(job, candidate)
             # else: its delivery has begun and is finished first; then this is a new recording
         for job in self._ledger.admit(fresh, unix_time):
             self._event_log.info(
@@ -133,30 +132,47 @@ class Admission:
             )
 
     def _renew(self, job: Job, candidate: Candidate) -> None:
-        self._transitions.abandon(job)
-        self._held.release(job.id)
         if candidate.refusal is not None:
+            self._transitions.abandon(job)
+            self._held.release(job.id)
             failure = Failure(Stage.PREPARE, FailureKind.BAD_INPUT, candidate.refusal)
             self._ledger.mark_failed(job.id, failure)
         elif candidate.identity != job.identity:
             self._unfinished.note_growth(candidate.path)
-            self._ledger.renew(job.id, candidate)
-            self._event_log.info(
-                "changed", "the file changed or was renamed: reading it again", job
-            )
+            self._transitions.follow(job, candidate)
+        else:
+            self._transitions.abandon(job)
+            self._held.release(job.id)
 
-    def _drop_the_gone(self, absent: Iterable[Job], settling: set[_Kept], unix_time: float) -> None:
+    def _drop_the_gone(
+        self, absent: Iterable[Job], fresh: Iterable[Candidate], unix_time: float
+    ) -> None:
         """Two scans must miss a file: a rename can hide it from one for a moment."""
+        settling = {_kept(candidate.identity) for candidate in fresh}
         missing = [
             job
             for job in absent
             if (job.next is Stage.PREPARE or job.id in self._held)
             and _kept(job.identity) not in settling
         ]
+        unread = self._unread_inodes(missing, fresh)
         for job in missing:
-            if job.id in self._missing:
+            if job.id in self._missing and not self._may_be_elsewhere(job, unread):
                 self._give_up(job, unix_time)
         self._missing = {job.id for job in missing}
+
+    def _unread_inodes(self, missing: Iterable[Job], fresh: Iterable[Candidate]) -> set[int]:
+        """Those of files that are not read yet, if that matters to a job whose file is missing."""
+        if all(job.next is Stage.PREPARE for job in missing):
+            return set()
+        return self._ledger.unread_inodes() | {candidate.identity.inode for candidate in fresh}
+
+    def _may_be_elsewhere(self, job: Job, unread: set[int]) -> bool:
+        """Whether a file that is not read yet may be this job's, renamed and touched.
+
+        Another file may have been given the number of one that was deleted: its bytes will tell.
+        """
+        return job.next is not Stage.PREPARE and job.identity.inode in unread
 
     def _give_up(self, job: Job, unix_time: float) -> None:
         self._held.release(job.id)

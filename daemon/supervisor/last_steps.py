@@ -66,10 +66,14 @@ class LastSteps:
             context.ledger.begin(job.id, Stage.PUBLISH, context.unix_time())
         try:
             paths = context.publisher.publish(job, outputs)
-            if self._wait_for_search(job):  # it left in the meantime
+            # It may leave in the meantime, or at the very moment at which it is filed away.
+            has_escaped = self._wait_for_search(job)
+            recording = None if has_escaped else archive(context, job)
+            if recording is None and context.config.output.source != "delete":
+                has_escaped = has_escaped or self._wait_for_search(job)
+            if has_escaped:
                 context.ledger.uncount_start(job.id, Stage.PUBLISH)
                 return
-            recording = archive(context, job)
         except (OSError, StopNow):
             context.ledger.uncount_start(job.id, Stage.PUBLISH)
             raise
@@ -99,7 +103,10 @@ class LastSteps:
 
         That happens once; where no inbox is watched, there is nothing to look through.
         """
-        if job.id in self._searched or os.path.lexists(job.source):
+        if os.path.lexists(job.source):
+            self._searched.discard(job.id)  # should it leave again, it is looked for again
+            return False
+        if job.id in self._searched:
             return False
         if not self._held.hold(job.id):
             return False

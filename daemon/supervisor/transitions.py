@@ -14,6 +14,8 @@
 
     a scan misses the file before it was read     -> GONE
     the file changed                              -> PREPARE, from anywhere before its delivery
+    a later job read the same file: it was renamed and touched. The later job -> GONE, and the
+                                                   earlier one follows the file, as if it changed
 
 The scheduler starts what is next. An attempt ends in an Outcome, and its kind decides here:
 
@@ -35,19 +37,17 @@ A file that was lent has gone the way to PUBLISH on the other machine: lending.p
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
-from daemon.domain.job import Failure, FailureKind, Job, Stage
-from daemon.domain.speakers import DiarizationStatus
-from daemon.domain.transcript import AlignmentStatus
+from daemon.domain.job import TERMINAL, Candidate, Failure, FailureKind, Job, Stage
 from daemon.handoff import artefacts, lent
 from daemon.handoff.outputs import read_outputs
 from daemon.inbox.unfinished import UnfinishedFiles
-from daemon.outbox import summary
 from daemon.processes import outcome
 from daemon.processes.attempt import Attempt
 from daemon.processes.outcome import Outcome
-from daemon.supervisor import given_up, lending
+from daemon.supervisor import given_up, lending, stage_events
 from daemon.supervisor.alone import Alone
 from daemon.supervisor.backoff import Backoff
 from daemon.supervisor.context import Context
@@ -193,8 +193,33 @@ class Transitions:
     def _end(self, attempt: Attempt, ended: Outcome, following: Stage | None) -> None:
         context, job = self._context, attempt.job
         context.ledger.end(job.id, attempt.record(ended, context.unix_time()), following)
-        if following is Stage.DONE:
+        if following in TERMINAL:
             context.publisher.clear(job)
+        if following is Stage.GONE and (earlier := self._left_behind_by(job)) is not None:
+            self.follow(earlier, Candidate(job.source, job.identity))
+
+    def _left_behind_by(self, job: Job) -> Job | None:
+        """The earlier job of the recording that `job` has read, if the file has left its place."""
+        ledger = self._context.ledger
+        folder = self._context.folder(job.id)
+        digest = artefacts.read_prepared(folder).sha256
+        found = ledger.unfinished_reading(job.identity.inode, digest, besides=job.id)
+        return next((one for one in found if not os.path.lexists(one.source)), None)
+
+    def follow(self, job: Job, candidate: Candidate) -> None:
+        """The job's file lies elsewhere now, or was touched: it is read again.
+
+        Where its delivery has begun, that is finished: half of it may be in the outbox.
+        """
+        self._held.release(job.id)
+        if job.has_begun_delivery:
+            self._context.ledger.relocate(job.id, candidate)
+            return
+        self.abandon(job)
+        self._context.ledger.renew(job.id, candidate)
+        self._context.event_log.info(
+            "changed", "the file changed or was renamed: reading it again", job
+        )
 
     def _following(self, attempt: Attempt) -> Stage | None:
         """What comes next, by what the stage's artefact says; None: what was next before."""
@@ -214,7 +239,7 @@ class Transitions:
         report = lending.take_over(context, attempt)
         following = self._after_prepare(job)
         self._end(attempt, ended, following)
-        if following is Stage.DONE:
+        if following in TERMINAL:
             return
         lending.enter_costs(context, job.id, report)
         following = self._after_transcribe(job)
@@ -229,16 +254,9 @@ class Transitions:
             archive(context, job)
             context.event_log.info("unchanged", "the same recording was delivered before", job)
             return Stage.DONE
-        for warning in prepared.warnings:
-            context.event_log.warning("damaged", warning, job)
-        context.event_log.info(
-            "prepared",
-            f"decoded {summary.clock(prepared.duration)} of audio"
-            f" ({prepared.codec} in {prepared.container.split(',')[0]})",
-            job,
-            audio_seconds=prepared.duration,
-            speech_seconds=round(sum(end - start for start, end in prepared.speech), 3),
-        )
+        if self._left_behind_by(job) is not None:
+            return Stage.GONE
+        stage_events.prepared(context.event_log, job, prepared)
         if context.ledger.digest(job.id) != prepared.sha256:
             (folder / artefacts.TRANSCRIPT).unlink(missing_ok=True)  # first, in case we die here
             context.ledger.set_digest(job.id, prepared.sha256)
@@ -248,17 +266,7 @@ class Transitions:
     def _after_transcribe(self, job: Job) -> Stage:
         context = self._context
         recognition = artefacts.read_recognition(context.folder(job.id))
-        context.event_log.info(
-            "transcribed",
-            f"transcribed: {len(recognition.segments)} segments,"
-            f" language {recognition.language} ({recognition.language_probability:.0%})",
-            job,
-            segments=len(recognition.segments),
-            language=recognition.language,
-        )
-        if recognition.warnings:
-            text = "; ".join(recognition.warnings)
-            context.event_log.warning("doubtful", text, job, warnings=list(recognition.warnings))
+        stage_events.transcribed(context.event_log, job, recognition)
         config = self._context.config_where_good(job)
         if not recognition.segments:
             self.abandon(job)
@@ -271,13 +279,7 @@ class Transitions:
 
     def _after_align(self, job: Job) -> Stage:
         alignment = artefacts.read_alignment(self._context.folder(job.id))
-        words = sum(map(len, alignment.words.values()))
-        event_log = self._context.event_log
-        complete = alignment.status is AlignmentStatus.COMPLETE
-        log = event_log.info if complete else event_log.warning
-        reason = f": {alignment.reason}" if alignment.reason else ""
-        message = f"aligned: {words} words, {alignment.status}{reason}"
-        log("aligned", message, job, words=words, status=alignment.status)
+        stage_events.aligned(self._context.event_log, job, alignment)
         return self._after_words(job)
 
     def _after_rendering(self, job: Job) -> None:
@@ -288,11 +290,6 @@ class Transitions:
     def _after_diarize(self, job: Job) -> Stage | None:
         context = self._context
         diarization = artefacts.read_diarization(context.folder(job.id))
-        if diarization.status is DiarizationStatus.FAILED:
-            message = f"delivering without speakers: {diarization.reason}"
-            context.event_log.warning("no_speakers", message, job, reason=diarization.reason)
-        else:
-            count = len(diarization.voices)
-            context.event_log.info("diarized", f"{count} speakers", job, speakers=count)
+        stage_events.diarized(context.event_log, job, diarization)
         current = context.ledger.job(job.id)
         return Stage.PUBLISH if current is not None and current.next is Stage.DIARIZE else None

@@ -127,6 +127,34 @@ def test_a_rename_in_the_inbox_is_followed_f06(make: MakeDaemon, stage: str) -> 
     assert daemon.violations() == []
 
 
+_AFTER_READING = ("transcribe", "align", "publish")
+
+
+def test_a_file_that_is_renamed_and_then_touched_is_delivered_once_f06(make: MakeDaemon) -> None:
+    daemon = make()
+    for stage in _AFTER_READING:
+        daemon.give(f"{stage}.wav", f"renamed amid {stage}", f"{stage} rename_and_touch 1")
+    often = [f"{stage} rename_and_touch 1" for stage in _AFTER_READING]
+    daemon.give("often.wav", "renamed again and again", *often)
+    daemon.drained()
+    delivered = daemon.delivered()
+    assert {f"renamed-{stage}" for stage in _AFTER_READING} < set(delivered)
+    assert delivered == sorted(path.stem for path in daemon.config.paths.done.iterdir())
+    assert daemon.violations() == []
+
+
+def test_a_file_that_is_moved_into_a_folder_and_touched_is_delivered_once_f06(
+    make: MakeDaemon,
+) -> None:
+    daemon = make({"watch": {"recursive": True}})
+    for stage in _AFTER_READING:
+        daemon.give(f"{stage}.wav", f"moved amid {stage}", f"{stage} move_and_touch 1")
+    daemon.drained()
+    assert daemon.delivered() == []
+    inside = [path.name for path in daemon.config.paths.outbox.glob("folder/*.txt")]
+    assert sorted(inside) == sorted(f"{stage}.txt" for stage in _AFTER_READING)
+
+
 def test_a_file_deleted_before_it_was_read_is_gone_and_blocks_nobody_f07(make: MakeDaemon) -> None:
     daemon = make()
     daemon.give("gone.wav", "gone", "prepare vanish 1")

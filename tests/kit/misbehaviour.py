@@ -254,6 +254,23 @@ def rename(start: Start) -> None:
     start.ok()
 
 
+def rename_and_touch(start: Start) -> None:
+    """As a person who tidies up and a program that then writes a tag: no time is as it was."""
+    target = start.source.with_name(f"renamed-{start.source.name}")
+    start.source.rename(target)
+    os.utime(target)
+    start.ok()
+
+
+def move_and_touch(start: Start) -> None:
+    """Into a folder of the inbox."""
+    folder = start.source.parent / "folder"
+    folder.mkdir(exist_ok=True)
+    start.source.rename(folder / start.source.name)
+    os.utime(folder / start.source.name)
+    start.ok()
+
+
 # Those that only take their time
 
 
@@ -289,7 +306,7 @@ _BEHAVIOURS: dict[str, Behaviour] = {
         hang, deaf, stop, spin, swell, flood_output, flood_line, flood_well_formed, flood_log,
         disk_full, no_room, no_model, bad_input, defect,
         no_result, broken_result, truncated_result, other_attempt, not_finite,
-        grow, rewrite, hide, vanish, rename, slow, environment,
+        grow, rewrite, hide, vanish, rename, rename_and_touch, move_and_touch, slow, environment,
     )
 }  # fmt: skip
 
