@@ -115,6 +115,11 @@ def _called(arguments: Sequence[str]) -> int:
 def _told(error: Exception) -> int:
     """Tell the person what happened; the exit code for it."""
     match error:
+        case click.UsageError():
+            from daemon.commands.usage import problem  # noqa: PLC0415 - only for this
+
+            click.echo(problem(error), err=True)
+            return error.exit_code
         case click.ClickException():
             error.show()
             return error.exit_code

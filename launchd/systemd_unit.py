@@ -85,7 +85,8 @@ class SystemdUnit:
 
     def has_session(self) -> bool:
         """Whether this user's systemd can be spoken to, in a container for example."""
-        return not _has_no_session(self._systemctl("is-system-running"))
+        reply = self._systemctl("is-system-running")
+        return not _has_no_session(reply) and reply.text.strip() != "offline"
 
     def running(self) -> bool:
         return self._systemctl("is-active", "--quiet", UNIT).code == 0

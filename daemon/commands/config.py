@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import click
+import tomli_w
 
 from daemon.commands.cancel import ring
 from daemon.commands.command_line import Group
@@ -61,13 +62,15 @@ def show(config_path: Path, as_json: bool, origin: bool) -> int:
 
 
 @config.command()
-@click.argument("key", metavar="TABLE.KEY")
+@click.argument("key", metavar="TABLE[.KEY]")
 def get(config_path: Path, key: str) -> int:
-    """Print the value of one key: a list has a line for each of its values."""
+    """Print the value of one key, a list with a line for each of its values; or a whole table."""
     values = config_table.as_json(config_file.load(config_path))
     table, _, name = key.partition(".")
-    if not isinstance(values.get(table), dict) or name not in values[table]:
-        raise UsageError(f"{key}: no such key; `dropscribe config show` lists them")
+    edit.check_key(table, name)
+    if not name:
+        print(tomli_w.dumps(values[table]), end="")
+        return OK
     value = values[table][name]
     for line in value if isinstance(value, list) else [value]:
         print(line if isinstance(line, str) else json.dumps(line))

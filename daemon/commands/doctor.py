@@ -10,6 +10,7 @@ import click
 from daemon.commands import tables
 from daemon.commands.command_line import command
 from daemon.commands.json_output import print_object
+from daemon.commands.usage import Seconds
 from daemon.config import file as config_file
 from daemon.errors import FAILED, OK
 from daemon.models import hardware
@@ -29,7 +30,13 @@ from daemon.stages import sandbox
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--prove", "proves", is_flag=True, help="Measure this machine; safe to paste.")
 @click.option("--dataless", type=click.Path(path_type=Path), help="A file that is only in iCloud.")
-@click.option("--finder", "finder_seconds", type=float, default=0.0, help="Wait for a Finder copy.")
+@click.option(
+    "--finder",
+    "finder_seconds",
+    type=Seconds(),
+    default=0.0,
+    help="Seconds, for a Finder copy.",
+)
 @click.option("--model", default="", help="Run the whole cycle with this model, too.")
 @click.option("--only", multiple=True, metavar="ITEM", help="Settle this item (again: also that).")
 @click.option("--no-smoke", is_flag=True, help="Do not install the service for a moment.")

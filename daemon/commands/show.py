@@ -45,10 +45,14 @@ def show(config_path: Path, which: str, as_json: bool) -> int:
         return OK
     for key, value in facts.items():
         if value not in (None, "", [], {}) and key != "stages":
-            print(f"{key:<12} {_text(value)}")
+            first, *others = value if isinstance(value, list) else [value]
+            print(tables.row(key, str(first), 13))
+            for other in others:
+                print(tables.row("", str(other), 13))
     for stage, record in facts["stages"].items():
         times = "" if record["starts"] == 1 else f", started {record['starts']} times"
-        print(f"  {stage:<10} {record['exit'] or 'not ended'}{times} {record['reason']}".rstrip())
+        told = f"{record['exit'] or 'not ended'}{times} {record['reason']}"
+        print(tables.row(f"  {stage}", told, 13))
     if job.next is Stage.DONE and job.stem and (paths.outbox / f"{job.stem}.json").exists():
         print(tables.summary("", paths.outbox, job.stem))
     return OK
@@ -86,10 +90,6 @@ def _stage(record: StageRecord, following: Stage) -> Json:
         "reason": record.reason,
         "seconds": round(ended - started, 3) if started and ended else None,
     }
-
-
-def _text(value: object) -> str:
-    return ("\n" + " " * 13).join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _iso(seconds: float) -> str:

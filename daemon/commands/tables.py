@@ -6,6 +6,9 @@ rich draws on a terminal and is imported only for one; a pipe gets plain lines.
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -59,7 +62,20 @@ def summary(name: str, outbox: Path, stem: str, why: str = "") -> str:
         "speed": f"{speed:.1f} × real time ({clock(document['duration'])} of audio){faster}",
         "outputs": f"{outbox / stem}  " + " ".join(endings),
     }
-    return "\n".join([name, *(f"  {key:<14} {value}" for key, value in rows.items())])
+    return "\n".join([name, *(row(f"  {key}", value, 17) for key, value in rows.items())])
+
+
+def row(key: str, value: str, column: int) -> str:
+    """A value beside its key, from `column` on; too long for the terminal, it goes on below.
+
+    A word that is too long for a line, such as a path, stays whole, and so does everything in a
+    pipe.
+    """
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    wrapped = textwrap.wrap(
+        value, max(width - column, 20), break_long_words=False, break_on_hyphens=False
+    )
+    return key.ljust(column) + ("\n" + " " * column).join(wrapped or [""])
 
 
 def _on_gpu(provenance: Json) -> bool:

@@ -12,6 +12,7 @@ from daemon.commands.completion import JOB
 from daemon.commands.find_job import find_job, opened_ledger
 from daemon.commands.json_output import print_line
 from daemon.commands.status import rows_of
+from daemon.commands.usage import Seconds
 from daemon.config import file as config_file
 from daemon.domain.job import TERMINAL, Job, Stage
 from daemon.errors import FAILED, OK, DropscribeError, TemporaryError
@@ -27,7 +28,7 @@ _LOOK_SECONDS = 0.5
     ]
 )
 @click.argument("which", nargs=-1, type=JOB, metavar="[JOB|NAME|PATH]...")
-@click.option("--timeout", type=click.FloatRange(min=0), help="Seconds; then it ends with 75.")
+@click.option("--timeout", type=Seconds(), help="Seconds; then it ends with 75.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as of jobs.")
 def wait(config_path: Path, which: tuple[str, ...], timeout: float | None, as_json: bool) -> int:
     """Wait until files are done, or until nothing is left to do. Ends with 1 if any failed."""

@@ -46,20 +46,25 @@ def change(path: Path, key: str, value: str) -> None:
     text = path.read_bytes().decode("utf-8-sig") if path.exists() else ""
     config_file.parsed(text, path)  # raises for a file that is broken already
     document = tomlkit.parse(text)
-    document.setdefault(table, tomlkit.table())[name] = _value(value, _is_list(table, name))
+    check_key(table, name)
+    if not name:
+        raise UsageError(f"{table} is a table: name a key of it; dropscribe config get {table}")
+    wants_list = is_list(kinds(kinds(Config)[table])[name])
+    document.setdefault(table, tomlkit.table())[name] = _value(value, wants_list)
     changed = tomlkit.dumps(document)
     config_file.parsed(changed, path)
     write(changed, path)
 
 
-def _is_list(table: str, name: str) -> bool:
-    """Whether the key takes several values. Raises UsageError for a key that is none."""
+def check_key(table: str, name: str) -> None:
+    """Raises UsageError for a table or a key that is none; without a name, it is the table."""
     if table not in kinds(Config):
-        raise UsageError(f"{table}: no such table; `dropscribe config show` lists them")
-    known = kinds(kinds(Config)[table])
-    if name not in known:
+        raise UsageError(
+            f"{table or name}: no such table{config_file.suggestion([table])};"
+            " `dropscribe config show` lists them"
+        )
+    if name and name not in kinds(kinds(Config)[table]):
         raise UsageError(f"{table}.{name}: no such key{config_file.suggestion([table, name])}")
-    return is_list(known[name])
 
 
 def _value(text: str, wanted_list: bool) -> Any:  # noqa: ANN401 - any TOML value

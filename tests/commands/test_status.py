@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -155,17 +153,3 @@ def test_an_inbox_that_does_not_answer_keeps_nobody_from_the_status(
     os.close(os.open(fifo, os.O_WRONLY))
     assert told["left_alone"] == 0
     assert told["done"] == 1
-
-
-@pytest.mark.parametrize("verb", [["status"], ["jobs"], ["inbox"], ["logs"], ["config", "show"]])
-def test_what_is_asked_often_imports_nothing_slow(verb: list[str]) -> None:
-    """pydantic's import alone took as long as all the rest of `status`."""
-    slow = ("pydantic", "rich", "jinja2", "numpy", "torch", "importlib.metadata", "loguru")
-    code = (
-        "import sys; from daemon.__main__ import main; main(sys.argv[1:]);"
-        f"print([name for name in {slow!r} if name in sys.modules])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *verb], check=True, capture_output=True, text=True
-    )
-    assert done.stdout.splitlines()[-1] == "[]"

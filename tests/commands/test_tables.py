@@ -92,3 +92,18 @@ def test_a_gpu_is_compared_with_what_the_cpu_was_measured_to_do(
     cpu_speed.remember([replace(row, notes={"× real time": "1.2"})], "large-v3")
     assert cpu_speed.compared("large-v3", 10.0).startswith("8.3 × this machine's CPU, measured ")
     assert cpu_speed.compared("small", 10.0) == ""
+
+
+def test_a_long_value_goes_on_below_itself_on_a_terminal_and_is_whole_in_a_pipe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = "partial (" + "this segment was not heard, " * 5 + ")"
+    monkeypatch.setenv("COLUMNS", "80")
+    assert tables.row("  alignment", said, 17) == f"  alignment      {said}"
+    monkeypatch.setattr("sys.stdout", _Terminal())
+    first, *others = tables.row("  alignment", said, 17).splitlines()
+    assert first.startswith("  alignment      partial (this ")
+    assert others
+    assert all(line.startswith(" " * 17) and len(line) <= 80 for line in others)
+    path = "/" + "x" * 200
+    assert tables.row("  outputs", f"{path} .txt", 17).splitlines()[0].endswith(path)

@@ -171,7 +171,8 @@ def test_a_list_is_taken_with_and_without_brackets(
     [
         ("transcribe.modle", "tiny", "did you mean transcribe.model?"),
         ("nothing.at", "1", "nothing: no such table"),
-        ("limits", "1", "no such key"),
+        ("limits", "1", "limits is a table"),
+        ("limit.x", "1", "did you mean limits?"),
         ("limits.max_attempts", "many", "must be a whole number"),
     ],
 )

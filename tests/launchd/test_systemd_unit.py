@@ -185,6 +185,13 @@ def test_without_systemd_the_words_are_to_run_it_yourself(
     assert not unit(systemctl).has_session()
 
 
+def test_a_manager_that_does_not_run_is_no_session(unit: Callable[..., SystemdUnit]) -> None:
+    """What systemctl says in a container, where `install` could only fail."""
+    offline = Systemctl({"is-system-running": 1}, "offline\n")
+    assert not unit(offline).has_session()
+    assert unit(Systemctl({"is-system-running": 1}, "degraded\n")).has_session()
+
+
 def test_a_strangers_unit_is_left_alone(unit: Callable[..., SystemdUnit]) -> None:
     service = unit(Systemctl())
     service.folder.mkdir()
