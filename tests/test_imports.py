@@ -16,7 +16,18 @@ import launchd
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("daemon", "launchd")
-HEAVY = ("mlx", "torch", "numpy", "av", "onnxruntime", "ctranslate2", "whisperx", "faster_whisper")
+HEAVY = (
+    "mlx",
+    "torch",
+    "numpy",
+    "av",
+    "onnxruntime",
+    "ctranslate2",
+    "whisperx",
+    "faster_whisper",
+    "distributed",
+    "dask",
+)
 RENDERING = ("jinja2", "markupsafe", "docx", "lxml", "daemon.rendering")
 
 # Each room may import the rooms above it in this list, and itself. A new module needs no entry.

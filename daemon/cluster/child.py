@@ -12,13 +12,18 @@ import os
 import sys
 import threading
 from pathlib import Path
+from typing import Protocol
 
 from daemon.cluster import ssh
 from daemon.cluster.host import Host
 from daemon.cluster.wire import BEAT_SECONDS
+from daemon.config.settings import Cluster
+from daemon.config.table import read
 from daemon.domain.job import FailureKind
+from daemon.domain.transcript import Json
 from daemon.handoff.protocol import (
     Hosts,
+    HostState,
     Lend,
     Message,
     Ready,
@@ -30,18 +35,54 @@ from daemon.handoff.protocol import (
 )
 
 
+class Lending(Protocol):
+    """Where recordings are lent to: a machine, or a cluster. See `Host`."""
+
+    state: HostState
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def lend(self, folder: Path, nonce: str) -> None: ...
+    def recall(self, nonce: str) -> None: ...
+    def has_jobs(self) -> bool: ...
+
+
+class NoDask:
+    """Stands for a Dask cluster where Dask is not installed."""
+
+    def __init__(self, scheduler: str) -> None:
+        missing = "Dask is not installed here: pip install 'dropscribe[cluster]'"
+        self.state = HostState(scheduler, "away", missing)
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def lend(self, folder: Path, nonce: str) -> None: ...
+    def recall(self, nonce: str) -> None: ...
+    def has_jobs(self) -> bool:
+        return False
+
+
 class Child:
     """All machines of the configuration, and the way back to the daemon."""
 
-    def __init__(self, output: int, state: Path, settings: str, names: list[str]) -> None:
+    def __init__(self, output: int, state: Path, settings: Json, cluster: Cluster) -> None:
         self._output = output
         self._writing = threading.Lock()
         self._rung = threading.Event()
-        wishes = json.loads(settings)
-        self._hosts = {
-            name: Host(name, ssh.command(state, name), wishes, self.tell, self._rung.set)
-            for name in names
+        self._hosts: dict[str, Lending] = {
+            name: Host(name, ssh.command(state, name), settings, self.tell, self._rung.set)
+            for name in cluster.hosts
         }
+        if cluster.scheduler:
+            self._hosts[cluster.scheduler] = self._dask(cluster, settings)
+
+    def _dask(self, cluster: Cluster, settings: Json) -> Lending:
+        try:
+            from daemon.cluster.dask_connection import DaskAddress  # noqa: PLC0415 - an extra
+            from daemon.cluster.dask_hosts import DaskHosts  # noqa: PLC0415
+        except ImportError:
+            return NoDask(cluster.scheduler)
+        return DaskHosts(DaskAddress.of(cluster), settings, self.tell, self._rung.set)
 
     def tell(self, message: Message) -> None:
         with self._writing:
@@ -54,6 +95,7 @@ class Child:
         self.tell(Ready())
         for host in self._hosts.values():
             host.start()
+        self._rung.set()
         threading.Thread(target=self._report, daemon=True).start()
         for line in sys.stdin.buffer:
             self._ask(line)
@@ -84,11 +126,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--settings", required=True)
-    parser.add_argument("hosts", nargs="+")
+    parser.add_argument("--cluster", required=True)
     given = parser.parse_args()
+    cluster = read(Cluster, json.loads(given.cluster))
     output = os.dup(1)
     os.dup2(2, 1)  # what prints goes to the log
-    Child(output, given.state, given.settings, given.hosts).run()
+    Child(output, given.state, json.loads(given.settings), cluster).run()
     os._exit(0)
 
 

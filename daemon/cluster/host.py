@@ -21,13 +21,13 @@ from daemon import __version__
 from daemon.cluster import ssh, wire
 from daemon.cluster.link import Frame, Link
 from daemon.cluster.outgoing import LentJob, UnsentError
+from daemon.cluster.speed import Speed
 from daemon.domain.job import FailureKind
 from daemon.domain.transcript import Json
 from daemon.files.faults import explain
 from daemon.handoff.protocol import HostState, Message, Progress, Receipt, Usage
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 15.0  # seconds before the next try to connect
-_MEASURED = 1_000_000  # bytes: less tells nothing of the network
 _MOST_PLACES = 64
 
 
@@ -58,7 +58,7 @@ class Host:
         self._ssh: subprocess.Popen[bytes] | None = None
         self._stopped = threading.Event()
         self._left = ""  # why it left of itself
-        self._last_result = 0.0
+        self._speed = Speed()
 
     def start(self) -> None:
         threading.Thread(target=self._run, daemon=True).start()
@@ -203,10 +203,8 @@ class Host:
         except (OSError, ValueError, KeyError, TypeError) as error:
             self._answer(job.nonce, FailureKind.LOST, str(error)[:1000])
             return
-        busy = now - max(job.at_work or now, self._last_result)
-        self._last_result = now
-        if audio > 0 and busy > 0:
-            self.state = replace(self.state, speed=round(_mean(self.state.speed, audio / busy), 2))
+        self._speed.on_result(audio, job.at_work)
+        self.state = replace(self.state, speed=self._speed.audio)
         self._tell(Receipt(job.nonce, Usage()))
         self._changed()
 
@@ -220,10 +218,8 @@ class Host:
                 yield {"recall": job.nonce}, b""
                 self._answer(job.nonce, error.kind, str(error))
             return
-        sent, seconds = job.request.identity.size - at, time.monotonic() - began
-        if sent > _MEASURED and seconds > 0:
-            speed = int(_mean(self.state.bytes_per_second, sent / seconds))
-            self.state = replace(self.state, bytes_per_second=speed)
+        self._speed.on_sent(job.request.identity.size - at, began)
+        self.state = replace(self.state, bytes_per_second=self._speed.network)
 
     # What the daemon is told
 
@@ -235,11 +231,6 @@ class Host:
 
     def _answer(self, nonce: str, kind: FailureKind, message: str) -> None:
         self._tell(Receipt(nonce, Usage(), kind, message))
-
-
-def _mean(before: float, now: float) -> float:
-    """Half of it is what was measured last."""
-    return (before + now) / 2 if before else now
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:

@@ -18,6 +18,7 @@ from daemon.config.values import (
     Folder,
     LanguageCode,
     Megabytes,
+    OptionalFile,
     OptionalLanguageCode,
     Seconds,
     SomeSeconds,
@@ -195,9 +196,22 @@ class Notify(Table, frozen=True):
 
 
 class Cluster(Table, frozen=True):
-    """Other machines that lend themselves. Their names are those that ssh knows."""
+    """Other machines that lend themselves. Their names are those that ssh knows.
+
+    `scheduler`: of a Dask cluster, with the PEM files that tls:// needs.
+    """
 
     hosts: tuple[Annotated[str, values.host], ...] = ()
+    scheduler: Annotated[str, values.scheduler] = ""
+    tls_ca: OptionalFile = ""
+    tls_cert: OptionalFile = ""
+    tls_key: OptionalFile = ""
+
+    def check(self) -> None:
+        if self.scheduler.startswith("tls://"):
+            for key in ("tls_ca", "tls_cert", "tls_key"):
+                if not getattr(self, key):
+                    raise ValueError(f"{key} is missing: a scheduler at tls:// is reached with it")
 
 
 class Lend(Table, frozen=True):

@@ -50,7 +50,12 @@ def absolute(path: Path) -> Path:
     return expanded
 
 
+def absolute_file(text: str) -> str:
+    return text and str(absolute(Path(text)))
+
+
 Folder = Annotated[Path, absolute]
+OptionalFile = Annotated[str, absolute_file]
 DAY = 86_400  # seconds
 Seconds = Annotated[float, Between(0, DAY)]
 SomeSeconds = Annotated[float, Above(0, DAY)]
@@ -144,5 +149,17 @@ def host(text: str) -> str:
     if not re.fullmatch(r"(ssh://)?([\w.-]+@)?[A-Za-z0-9_][\w.-]*(:\d{1,5})?", text):
         raise ValueError(
             'must be a machine\'s name as ssh knows it, such as "mac2.local" or "ssh://me@mac2:22"'
+        )
+    return text
+
+
+def scheduler(text: str) -> str:
+    """A Dask scheduler: with TLS, or on this machine. What is in the clear leaves no machine."""
+    if text and not re.fullmatch(
+        r"tls://(\[[0-9a-fA-F:]+\]|[\w.-]+):\d{1,5}|tcp://(127\.[\d.]+|localhost|\[::1\]):\d{1,5}",
+        text,
+    ):
+        raise ValueError(
+            'must be "tls://HOST:PORT", or "tcp://127.0.0.1:PORT" for one on this machine'
         )
     return text

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from daemon.config.profile import shared_settings
 from daemon.config.settings import Config
+from daemon.config.table import as_json
 from daemon.domain.job import FailureKind
 from daemon.files.faults import explain
 from daemon.handoff import lent
@@ -99,11 +100,12 @@ class RemotePlace:
 
 def _command(config: Config) -> Command | None:
     """How the cluster child is started; None where there are no other machines."""
-    if not config.cluster.hosts:
+    if not (config.cluster.hosts or config.cluster.scheduler):
         return None
     module = ("-m", "daemon.cluster.child")
     state, settings = str(config.paths.state), json.dumps(shared_settings(config))
-    given = ("--state", state, "--settings", settings, *config.cluster.hosts)
+    cluster = json.dumps(as_json(config.cluster))
+    given = ("--state", state, "--settings", settings, "--cluster", cluster)
     environment = hardware.stage_environment(os.environ)
     return Command([sys.executable, "-P", "-s", *module, *given], environment)
 

@@ -42,6 +42,16 @@ def _shift_wall_clock(offset: Path) -> None:
     time.time = lambda: real() + float(offset.read_text() if offset.exists() else 0)
 
 
+def _fake_what_a_dask_worker_starts(behaviour: dict[str, str]) -> None:
+    from daemon.cluster import dask_lender
+
+    def command(state: Path) -> list[str]:
+        runner = [sys.executable, "-s", __file__, "--behaviour", json.dumps(behaviour)]
+        return [*runner, "--", "lend", "--state", str(state)]
+
+    dask_lender.lend_command = command
+
+
 def _main() -> int:
     arguments = _arguments()
     if arguments.wall_offset:
@@ -56,6 +66,8 @@ def _main() -> int:
         changed.enter_context(short_pauses(arguments.retry_seconds))
         if not arguments.all_real:
             changed.enter_context(fake_stages(arguments.behaviour, arguments.real))
+            if "--scheduler" in arguments.rest:
+                _fake_what_a_dask_worker_starts(arguments.behaviour)
         if arguments.volume:
             odd_volume.install(arguments.volume)
         if arguments.fault:

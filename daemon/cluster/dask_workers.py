@@ -1,0 +1,121 @@
+"""The workers of a Dask cluster: which of them can be used, and when each was heard of last."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from distributed import Client
+
+from daemon import __version__
+from daemon.cluster import dask_lender, wire
+from daemon.domain.transcript import Json
+
+_DESCRIBED_SECONDS = 15.0  # between two looks at a worker
+_AT_ONCE = 50  # workers that are asked at the same time
+_SHOWN = 20  # workers that the status names
+_REASON = 200  # characters
+
+
+class DaskWorkers:
+    """By their addresses. Every method is called from the event loop."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._names: dict[str, str] = {}
+        self._places: dict[str, int] = {}  # 0: it is not used, for a reason
+        self._reasons: dict[str, str] = {}
+        self._described: dict[str, float] = {}
+        self._heard: dict[str, float] = {}
+        self._asking = asyncio.Semaphore(_AT_ONCE)
+
+    @property
+    def usable(self) -> list[str]:
+        return [address for address, places in self._places.items() if places]
+
+    def places(self) -> int:
+        return sum(self._places.values())
+
+    def why_none(self) -> str:
+        """For a person: what most of them say."""
+        if not self._names:
+            return "the cluster has no worker"
+        most = Counter(self._reasons.values()).most_common(1)
+        return most[0][0] if most else "its workers have not answered yet"
+
+    def shown(self, jobs: Counter[str]) -> tuple[str, ...]:
+        """A line a worker, the busy ones first; `jobs` counts by address."""
+        order = sorted(self._names, key=lambda address: -jobs[address])
+        lines = [f"{self._names[a]}: {self._shown(a, jobs[a])}" for a in order[:_SHOWN]]
+        if len(order) > _SHOWN:
+            lines.append(f"and {len(order) - _SHOWN} more")
+        return tuple(lines)
+
+    def _shown(self, address: str, jobs: int) -> str:
+        return self._reasons.get(address) or f"{jobs} of {self._places.get(address, 0)} files"
+
+    def known(self) -> Iterable[str]:
+        return self._names.keys()
+
+    def set_aside(self, address: str, reason: str) -> None:
+        """It is not used until it is described anew."""
+        if address in self._names:
+            self._places[address], self._reasons[address] = 0, reason[:_REASON]
+
+    def heard(self, address: str) -> None:
+        self._heard[address] = time.monotonic()
+
+    def is_silent(self, address: str) -> bool:
+        heard = self._heard.get(address, 0.0)
+        return address not in self._names or time.monotonic() - heard > wire.SILENCE_SECONDS
+
+    async def look(self) -> None:
+        """Ask the scheduler which there are, and those that it is time to ask."""
+        identity = self._client.scheduler.identity(n_workers=-1)
+        found = await asyncio.wait_for(identity, wire.SILENCE_SECONDS)
+        workers: Json = found["workers"]
+        for address in set(self._names) - set(workers):
+            self.forget(address)
+        now = time.monotonic()
+        for address, worker in workers.items():
+            self._names[address] = str(worker["name"])[:60]
+            self._heard.setdefault(address, now)
+        due = [a for a in workers if now - self._described.get(a, 0.0) > _DESCRIBED_SECONDS]
+        await asyncio.gather(*(self._describe(address) for address in due))
+
+    def forget(self, address: str) -> None:
+        for known in (self._names, self._places, self._reasons, self._described, self._heard):
+            known.pop(address, None)
+
+    async def _describe(self, address: str) -> None:
+        self._described[address] = time.monotonic()
+        try:
+            said = await self.call(address, dask_lender.describe)
+            version, places = str(said["version"]), int(said["places"])
+            reason = str(said["reason"])
+        except Exception as error:
+            self.set_aside(address, f"it does not answer ({type(error).__name__}: {error})")
+            return
+        if version != __version__:
+            reason = (
+                f"it has dropscribe {version}, and the owner has {__version__}:"
+                " bring both to the same version"
+            )
+        elif not places:
+            reason = f'it offers no places: start it with --resources "{dask_lender.RESOURCE}=1"'
+        if reason:
+            self.set_aside(address, reason)
+        elif address in self._names:
+            self._places[address] = places
+            self._reasons.pop(address, None)
+
+    async def call(self, address: str, function: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401
+        """Run one of dask_lender's functions there. Raises whatever it did, and TimeoutError."""
+        async with self._asking:
+            answers = self._client.run(function, *arguments, workers=[address])
+            found = await asyncio.wait_for(answers, wire.SILENCE_SECONDS / 2)
+        self.heard(address)
+        return found[address]
