@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.alignment.architecture import UnsupportedArchitectureError
-from daemon.alignment.catalogue import read_catalogue
 from daemon.alignment.checkpoint import (
     AlignModelMissingError,
     NotFetchedError,
@@ -17,6 +16,7 @@ from daemon.alignment.network import Network
 from daemon.alignment.wav2vec2 import Wav2Vec2
 from daemon.alignment.whisperx_network import load_whisperx_network
 from daemon.alignment.words import Alphabet
+from daemon.models.aligners import read_catalogue
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from daemon.handoff.protocol import HostState, Message, Progress, Receipt, Usage
 _CONNECT_SECONDS = 10.0
 _WAIT = 5.0  # seconds before the next try to connect
 _LOOK_SECONDS = 2.0
+_MB_SHOWN = 256_000_000  # bytes: less of a change is not worth a message
 _GONE = "its worker is gone"
 
 
@@ -131,7 +132,7 @@ class DaskHosts:
         )
         try:
             await client
-            self._client, self._workers = client, DaskWorkers(client)
+            self._client, self._workers = client, DaskWorkers(client, self._settings)
             client.subscribe_topic(self._topic, self._on_begun)
             client.subscribe_topic("all", self._on_cluster)
             beat = time.monotonic()
@@ -298,6 +299,13 @@ class DaskHosts:
 
     def _report(self, workers: DaskWorkers) -> None:
         jobs = Counter(dask_job.worker for dask_job in self._jobs.values())
+        stock = workers.stock()
+        self.state = replace(
+            self.state,
+            models=stock.models,
+            aligners=stock.aligners,
+            free_bytes=stock.free_bytes // _MB_SHOWN * _MB_SHOWN,
+        )
         places = workers.places()
         self._become(
             "ready" if places else "away",

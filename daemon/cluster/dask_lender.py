@@ -27,6 +27,7 @@ from daemon.cluster import wire
 from daemon.cluster.fairness import why_not
 from daemon.cluster.host import Host
 from daemon.cluster.incoming import Incoming, Offer, RefusedError, remove
+from daemon.cluster.inventory import take_stock
 from daemon.config import file as config_file
 from daemon.config.location import default_path
 from daemon.config.settings import Config
@@ -36,6 +37,7 @@ from daemon.files.faults import explain, scarce_disk
 from daemon.handoff import artefacts, lent
 from daemon.handoff.artefacts import JobRequest
 from daemon.handoff.protocol import Message, Progress, Receipt
+from daemon.models import hardware
 
 RESOURCE = "dropscribe"  # what a worker announces: how many recordings it takes at a time
 _CONNECT_SECONDS = 60.0  # for `dropscribe lend` to start
@@ -138,7 +140,7 @@ class _Place:
             return "it works for another owner"
         self.lender(settings)  # it starts while the recording comes
         free_mb = self.config.limits.min_free_mb + 2 * task.offer.bytes // _MB
-        return self.why_not() or scarce_disk((self.folder,), free_mb)
+        return self.why_not() or scarce_disk((self.folder,), free_mb) or ""
 
     def _await_recording(self, task: _Task) -> Path | None:
         while not task.is_whole.wait(_TICK):
@@ -212,12 +214,14 @@ def work(nonce: str, topic: str, offer: Json, settings: Json) -> Json:
     return done | {"worker": worker.address}
 
 
-async def describe(dask_worker: Worker) -> Json:
-    """What this worker is, and why it takes nothing now ("" if it does)."""
+async def describe(settings: Json, dask_worker: Worker) -> Json:
+    """What this worker has, and why it takes nothing now ("" if it does)."""
     place = await asyncio.to_thread(_place_of, dask_worker)
     reason = await asyncio.to_thread(place.why_not)
     places = int(dask_worker.state.total_resources.get(RESOURCE, 0))
-    return {"version": __version__, "places": places, "reason": reason}
+    backend = hardware.choose(place.config.transcribe.backend).name
+    stock = await asyncio.to_thread(take_stock, place.config, backend, settings)
+    return {"version": __version__, "places": places, "reason": reason} | stock
 
 
 def beat(nonces: Sequence[str], dask_worker: Worker) -> Json:

@@ -5,26 +5,32 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from distributed import Client
 
 from daemon import __version__
 from daemon.cluster import dask_lender, wire
+from daemon.cluster.host import with_stock
 from daemon.domain.transcript import Json
+from daemon.handoff.protocol import HostState
 
 _DESCRIBED_SECONDS = 15.0  # between two looks at a worker
 _AT_ONCE = 50  # workers that are asked at the same time
 _SHOWN = 20  # workers that the status names
 _REASON = 200  # characters
+_NOTHING = HostState("", "away")
 
 
 class DaskWorkers:
     """By their addresses. Every method is called from the event loop."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, settings: Json) -> None:
         self._client = client
+        self._settings = settings  # what the owner wishes
+        self._stock: dict[str, HostState] = {}
         self._names: dict[str, str] = {}
         self._places: dict[str, int] = {}  # 0: it is not used, for a reason
         self._reasons: dict[str, str] = {}
@@ -57,8 +63,17 @@ class DaskWorkers:
     def _shown(self, address: str, jobs: int) -> str:
         return self._reasons.get(address) or f"{jobs} of {self._places.get(address, 0)} files"
 
-    def known(self) -> Iterable[str]:
-        return self._names.keys()
+    def stock(self) -> HostState:
+        """What each of the usable workers has."""
+        found = [self._stock[address] for address in self.usable]
+        if not found:
+            return _NOTHING
+        return replace(
+            _NOTHING,
+            models=tuple(sorted(set.intersection(*(set(one.models) for one in found)))),
+            aligners=tuple(sorted(set.intersection(*(set(one.aligners) for one in found)))),
+            free_bytes=min(one.free_bytes for one in found),
+        )
 
     def set_aside(self, address: str, reason: str) -> None:
         """It is not used until it is described anew."""
@@ -87,15 +102,22 @@ class DaskWorkers:
         await asyncio.gather(*(self._describe(address) for address in due))
 
     def forget(self, address: str) -> None:
-        for known in (self._names, self._places, self._reasons, self._described, self._heard):
+        for known in (
+            self._names,
+            self._places,
+            self._reasons,
+            self._described,
+            self._heard,
+            self._stock,
+        ):
             known.pop(address, None)
 
     async def _describe(self, address: str) -> None:
         self._described[address] = time.monotonic()
         try:
-            said = await self.call(address, dask_lender.describe)
+            said = await self.call(address, dask_lender.describe, self._settings)
             version, places = str(said["version"]), int(said["places"])
-            reason = str(said["reason"])
+            reason, stock = str(said["reason"]), with_stock(_NOTHING, said)
         except Exception as error:
             self.set_aside(address, f"it does not answer ({type(error).__name__}: {error})")
             return
@@ -106,6 +128,11 @@ class DaskWorkers:
             )
         elif not places:
             reason = f'it offers no places: start it with --resources "{dask_lender.RESOURCE}=1"'
+        model = str(self._settings.get("transcribe", {}).get("model", ""))
+        if not reason and model not in stock.models:
+            reason = f"the model {model} is not there: run `dropscribe models fetch {model}` there"
+        before = self._stock.get(address, _NOTHING).free_bytes  # what we loaded is for us
+        self._stock[address] = replace(stock, free_bytes=max(stock.free_bytes, before))
         if reason:
             self.set_aside(address, reason)
         elif address in self._names:

@@ -29,6 +29,7 @@ from daemon.handoff.protocol import HostState, Message, Progress, Receipt, Usage
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 15.0  # seconds before the next try to connect
 _MOST_PLACES = 64
+_MOST_NAMES = 200  # of models, or languages, that a machine may name
 
 
 class Host:
@@ -163,6 +164,7 @@ class Host:
     def _take(self, head: Json, data: bytes) -> None:
         match next(iter(head), ""):
             case "hello":
+                self.state = with_stock(self.state, head)
                 self._become("ready", "", min(int(head["places"]), _MOST_PLACES))
             case "refused" | "away" | "leaving" as how:
                 self._left = str(head[how])[:1000]
@@ -231,6 +233,16 @@ class Host:
 
     def _answer(self, nonce: str, kind: FailureKind, message: str) -> None:
         self._tell(Receipt(nonce, Usage(), kind, message))
+
+
+def with_stock(state: HostState, said: Json) -> HostState:
+    """What a machine says that it has (inventory.py). Raises KeyError, TypeError, ValueError."""
+    return replace(
+        state,
+        models=tuple(map(str, said["models"][:_MOST_NAMES])),
+        aligners=tuple(map(str, said["aligners"][:_MOST_NAMES])),
+        free_bytes=max(0, int(said["free_bytes"])),
+    )
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:

@@ -26,6 +26,7 @@ from daemon.cluster import wire
 from daemon.cluster.fairness import why_not
 from daemon.cluster.handover import Handover
 from daemon.cluster.incoming import Incoming, Offer, RefusedError, remove
+from daemon.cluster.inventory import take_stock
 from daemon.cluster.link import Frame, Link
 from daemon.config import file as config_file
 from daemon.config.profile import SHARED
@@ -120,9 +121,9 @@ class Lender:
             self._incoming = Incoming(folder, config.paths.inbox)
             self._inbox = inbox
             threading.Thread(target=self._keep_fair, daemon=True).start()
-            self._link.send(
-                {"hello": wire.PROTOCOL, "version": __version__, "places": self._own.lend.files}
-            )
+            stock = take_stock(self._own, self._backend.name, settings)
+            about = {"version": __version__, "places": self._own.lend.files}
+            self._link.send({"hello": wire.PROTOCOL} | about | stock)
             application.work_on(inbox, inbox.handover, lambda: self._look(application, inbox))
         self._incoming.close()
         shutil.rmtree(session, ignore_errors=True)

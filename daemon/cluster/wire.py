@@ -6,7 +6,8 @@
                      {"whole": N, "sha256": H}    that was all of it
                      {"recall": N}                it is not wanted any more
                      {"beat": 1}
-    lender → owner   {"hello": 1, "version": V, "places": P}   or   {"refused": "why"}
+    lender → owner   {"hello": 1, "version": V, "places": P, "models": [M], "aligners": [L],
+                      "free_bytes": B}   or   {"refused": "why"}
                      {"have": N, "bytes": B}      so much of the recording is here: send the rest
                      {"at_work": N}               the recording is here, whole
                      {"progress": N, "done": S, "total": S}

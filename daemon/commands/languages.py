@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from daemon.alignment.catalogue import read_catalogue
 from daemon.commands.command_line import command
 from daemon.commands.json_output import print_line
 from daemon.domain.languages import ENGLISH_NAMES
 from daemon.errors import OK
+from daemon.models.aligners import read_catalogue
 
 
 @command()

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from daemon.alignment.catalogue import NoAlignModelError, read_catalogue
 from daemon.commands import memory_table
 from daemon.commands.command_line import Group
 from daemon.commands.download import download
@@ -18,6 +17,7 @@ from daemon.config.settings import Config
 from daemon.domain.languages import code_of
 from daemon.errors import FAILED, OK, DropscribeError, UsageError
 from daemon.models import checksums, hardware, registry
+from daemon.models.aligners import NoAlignModelError, read_catalogue
 from daemon.models.hardware import Backend
 
 _ALIGNED = ("en",)  # fetched unless languages are named or configured

@@ -16,8 +16,14 @@ from pathlib import Path
 
 from daemon.domain.job import Stage
 from daemon.domain.speakers import Diarization
-from daemon.domain.transcript import Alignment, AlignmentStatus, Json, Recognition
-from daemon.domain.validation import Count, Line, Seconds
+from daemon.domain.transcript import (
+    Alignment,
+    AlignmentStatus,
+    Json,
+    Recognition,
+    WordSource,
+)
+from daemon.domain.validation import Count, Line, Seconds, to_json
 from daemon.files.atomic import sync_folder, write_json
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import InvalidArtefactError, Prepared, read_artefact
@@ -65,6 +71,13 @@ class LentResults:
     alignment: Alignment | None
     diarization: Diarization | None
 
+    @property
+    def lacked_aligner(self) -> bool:
+        """Whether its words have Whisper's own times only, for want of an aligner."""
+        words = () if self.alignment is None else self.alignment.words.values()
+        sources = {word.source for segment in words for word in segment}
+        return bool(sources) and WordSource.ALIGNED not in sources
+
 
 def write_order(folder: Path, profile: Json, is_aligned: bool, speakers: str) -> None:
     """`profile` holds the tables of a profile (config/profile.py)."""
@@ -103,11 +116,14 @@ def read_results(folder: Path, nonce: str) -> LentResults:
     return LentResults(report, prepared, recognition, alignment, diarization)
 
 
-def take_over(folder: Path, nonce: str) -> None:
+def take_over(folder: Path, nonce: str, results: LentResults, without_words: bool = False) -> None:
     """Put what came back where the stages here would have written it. Raises OSError."""
     inside = results_folder(folder, nonce)
+    recognition = results.recognition
+    lines = [{"language": recognition.language}, *map(to_json, recognition.segments)]
+    (folder / artefacts.SEGMENTS).write_text("".join(json.dumps(line) + "\n" for line in lines))
     for name in ARTEFACTS:
-        if (inside / name).is_file():
+        if (inside / name).is_file() and not (without_words and name == artefacts.ALIGNMENT):
             (inside / name).replace(folder / name)
     sync_folder(folder)
     drop_lent(folder)

@@ -111,6 +111,7 @@ class HostState:
 
     `places`: how many files it takes at a time; 0 while it takes none, and `reason` says why.
     `speed`: audio seconds a second, 0 until it is measured; `bytes_per_second`: of the network.
+    `models`, `aligners` (by language), `free_bytes`: what it has for a recording.
     `workers`: a line for a person about each of those that it stands for, if it is a cluster.
     """
 
@@ -120,6 +121,9 @@ class HostState:
     places: Count = 0
     speed: Seconds = 0.0
     bytes_per_second: Count = 0
+    models: tuple[Line, ...] = ()
+    aligners: tuple[Line, ...] = ()
+    free_bytes: Count = 0
     workers: tuple[Line, ...] = ()
 
 

@@ -35,10 +35,10 @@ _TRANSLATION = Alignment(
 
 def _handler() -> Handler:
     from daemon.alignment.aligner import Aligner  # noqa: PLC0415 - stdout must be guarded first
-    from daemon.alignment.catalogue import NoAlignModelError  # noqa: PLC0415
     from daemon.alignment.checkpoint import AlignModelMissingError  # noqa: PLC0415
     from daemon.alignment.threads import Threads  # noqa: PLC0415
     from daemon.audio import Recording  # noqa: PLC0415
+    from daemon.models.aligners import NoAlignModelError  # noqa: PLC0415
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", default="")

@@ -190,7 +190,7 @@ class _File:
 
     def _without_aligner(self, recognition: Recognition) -> list[Segment]:
         """The segments for which there is no alignment model, or none that is sure to hear them."""
-        from daemon.alignment.catalogue import read_catalogue  # noqa: PLC0415
+        from daemon.models.aligners import read_catalogue  # noqa: PLC0415
 
         if self._job.fallback == "segments" or self._job.translate:
             return []

@@ -9,7 +9,8 @@ it, it is done here next.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable
 from itertools import islice
 
 from daemon.config.profile import for_another_machine
@@ -19,18 +20,17 @@ from daemon.domain.validation import to_json
 from daemon.files.atomic import write_json
 from daemon.handoff import artefacts, lent
 from daemon.handoff.lent import LentReport
-from daemon.handoff.protocol import HostState
+from daemon.models import aligners
 from daemon.processes.attempt import Attempt, AttemptLimits
 from daemon.processes.outcome import Outcome
+from daemon.supervisor import placement
 from daemon.supervisor.context import Context
+from daemon.supervisor.placement import Needs
 
 LIMITS = AttemptLimits(math.inf, math.inf, 0)  # the other machine and the cluster child have theirs
 
 _LOOKED_AT = 100  # waiting files that the longest is chosen from
 AT_HOME = 2  # files that this machine has in hand before others get any
-_BYTES_A_SECOND = 16_000  # of a compressed recording: a guess at how long it is, to order files by
-_SPEED = 10.0  # audio seconds a second, until a machine's speed is measured
-_NETWORK = 20_000_000  # bytes a second, until it is measured
 
 
 def lend_due(context: Context, waiting: Iterable[Job], begin: Callable[[Job, str], None]) -> None:
@@ -43,16 +43,23 @@ def lend_due(context: Context, waiting: Iterable[Job], begin: Callable[[Job, str
         log = context.event_log.info if state.places else context.event_log.warning
         message = f"{state.name}: {state.reason or 'lends itself'}"
         log("host", message, host=state.name, state=state.state, reason=state.reason)
-    if not any(_free(context, state) for state in states):
+    held: dict[str, list[int]] = {state.name: [] for state in states}
+    for attempt in context.attempts.lent():
+        held.setdefault(attempt.host, []).append(attempt.job.identity.size)
+    free = sum(max(0, state.places - len(held[state.name])) for state in states)
+    if not free:
         return
-    jobs = list(islice(waiting, _LOOKED_AT))
+    home = _aligned_here(context)
+    jobs = list(islice(waiting, max(_LOOKED_AT, 2 * free)))
     kept = max(0, AT_HOME - _in_hand(context))
     lendable = [job for job in jobs[kept:] if _may_be_lent(context, job)]
     for job in sorted(lendable, key=lambda job: job.identity.size, reverse=True):
-        free = [state for state in states if _free(context, state)]
         if not free:
             return
-        begin(job, min(free, key=lambda state: _seconds(context, state, job)).name)
+        if host := placement.best(states, held, _needs(context, job), home):
+            begin(job, host)
+            held[host].append(job.identity.size)
+            free -= 1
 
 
 def has_hosts(context: Context) -> bool:
@@ -62,8 +69,10 @@ def has_hosts(context: Context) -> bool:
 
 def status_rows(context: Context) -> list[Json]:
     """Each other machine, and the jobs that it has."""
+    lent = context.attempts.lent()
     return [
-        to_json(state) | {"jobs": [attempt.job.id for attempt in _held(context, state.name)]}
+        to_json(state)
+        | {"jobs": [attempt.job.id for attempt in lent if attempt.host == state.name]}
         for state in context.attempts.remote.states()
     ]
 
@@ -75,24 +84,22 @@ def _in_hand(context: Context) -> int:
 
 
 def _may_be_lent(context: Context, job: Job) -> bool:
+    """Not what a machine was lost over; nor what is transcribed, and only decoded to be aligned."""
     record = context.ledger.record(job.id, Stage.PREPARE)
-    return record.kind is not FailureKind.LOST and not record.failures
+    if record.kind is FailureKind.LOST or record.failures:
+        return False
+    return not (context.folder(job.id) / artefacts.TRANSCRIPT).exists()
 
 
-def _held(context: Context, host: str) -> Sequence[Attempt]:
-    return [attempt for attempt in context.attempts.lent() if attempt.host == host]
+def _needs(context: Context, job: Job) -> Needs:
+    config = context.config_where_good(job)
+    transcribe = config.transcribe
+    return Needs(job.identity.size, transcribe.model, transcribe.language, config.align.enabled)
 
 
-def _free(context: Context, state: HostState) -> bool:
-    return len(_held(context, state.name)) < state.places
-
-
-def _seconds(context: Context, state: HostState, job: Job) -> float:
-    """When that machine would be done with the job, by what was measured of it."""
-    speed = state.speed or _SPEED
-    network = state.bytes_per_second or _NETWORK
-    sizes = [attempt.job.identity.size for attempt in _held(context, state.name)]
-    return job.identity.size / network + (sum(sizes) + job.identity.size) / _BYTES_A_SECOND / speed
+def _aligned_here(context: Context) -> frozenset[str]:
+    """The languages whose aligners are on this machine."""
+    return aligners.languages_here(context.config.align.model, os.environ)
 
 
 def write_order(context: Context, job: Job) -> None:
@@ -113,16 +120,23 @@ def interrupt(context: Context, attempt: Attempt, ended: Outcome) -> None:
     context.event_log.warning("lost", message, job, host=attempt.host)
 
 
-def take_over(context: Context, attempt: Attempt) -> LentReport:
-    """Put what came back where the stages here would have written it. Raises OSError."""
+def take_over(context: Context, attempt: Attempt) -> LentReport | None:
+    """Put what came back where the stages here would have written it. Raises OSError.
+
+    None: there was no aligner for its language, and here is one. It is to be decoded and aligned.
+    """
     job, folder = attempt.job, context.folder(attempt.job.id)
     results = lent.read_results(folder, attempt.nonce)
     context.ledger.set_digest(job.id, results.prepared.sha256)
-    lent.take_over(folder, attempt.nonce)
+    language = results.recognition.language
+    is_better_here = results.lacked_aligner and language in _aligned_here(context)
+    lent.take_over(folder, attempt.nonce, results, without_words=is_better_here)
     write_json(folder / artefacts.OPTIONS, artefacts.JobRequest.read(folder).options())
-    message = f"was worked on by {attempt.host}"
+    message = f"was worked on by {results.report.host}"
+    if is_better_here:
+        message += "; it had no aligner for it: aligned here"
     context.event_log.info("lent", message, job, host=attempt.host)
-    return results.report
+    return None if is_better_here else results.report
 
 
 def enter_costs(context: Context, job: int, report: LentReport) -> None:

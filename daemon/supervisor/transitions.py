@@ -32,7 +32,8 @@ The scheduler starts what is next. An attempt ends in an Outcome, and its kind d
     NOT_BEGUN, SUSPECTED died over several files: uncounted; a suspect is transcribed alone next
     LOST                 lent to another machine: an interruption; PREPARE again, on this one
 
-A file that was lent has gone the way to PUBLISH on the other machine: lending.py.
+A file that was lent has gone the way to PUBLISH on the other machine: lending.py. If that lacked
+an aligner which is here, it comes back as transcribed: PREPARE, then ALIGN.
 """
 
 from __future__ import annotations
@@ -237,6 +238,9 @@ class Transitions:
         """Every stage but PUBLISH ran on another machine: each enters the ledger as if here."""
         context, job = self._context, attempt.job
         report = lending.take_over(context, attempt)
+        if report is None:
+            self._end(attempt, ended, Stage.PREPARE)
+            return
         following = self._after_prepare(job)
         self._end(attempt, ended, following)
         if following in TERMINAL:

@@ -1,6 +1,6 @@
 import pytest
 
-from daemon.alignment.catalogue import NoAlignModelError, read_catalogue
+from daemon.models.aligners import NoAlignModelError, read_catalogue
 from tests.kit.alignment_samples import whisperx_alignment
 
 

@@ -14,7 +14,6 @@ import pytest
 import torch
 
 from daemon.alignment.architecture import UnsupportedArchitectureError
-from daemon.alignment.catalogue import read_catalogue
 from daemon.alignment.checkpoint import (
     AlignModelMissingError,
     bundle_path,
@@ -25,6 +24,7 @@ from daemon.alignment.checkpoint import (
 )
 from daemon.alignment.wav2vec2 import Wav2Vec2
 from daemon.models import checksums
+from daemon.models.aligners import read_catalogue
 from tests.kit.alignment_samples import DEMO, whisperx_alignment
 
 SMALL_BUNDLE = {  # changes to the English default's 95 million parameters

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from daemon.alignment.catalogue import NoAlignModelError, read_catalogue
 from daemon.alignment.checkpoint import AlignModelMissingError
 from daemon.alignment.model import load_align_model
 from daemon.alignment.wav2vec2 import Wav2Vec2
 from daemon.alignment.whisperx_network import WhisperXNetwork
+from daemon.models.aligners import NoAlignModelError, read_catalogue
 from tests.kit.alignment_samples import DEMO, whisperx_alignment
 
 

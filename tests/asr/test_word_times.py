@@ -20,7 +20,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.alignment.catalogue import read_catalogue
 from daemon.asr.ctranslate2_backend.conversion import converted
 from daemon.asr.ctranslate2_backend.recognizer import CTranslate2Recognizer
 from daemon.asr.mlx_backend.weights import load_model
@@ -29,6 +28,7 @@ from daemon.asr.word_times import add_words, median_filter, token_starts, warp
 from daemon.audio import FloatArray
 from daemon.domain.transcript import Segment, Word, WordSource
 from daemon.domain.validation import from_json
+from daemon.models.aligners import read_catalogue
 from daemon.models.hardware import blas_environment, choose
 from tests.kit import schemas
 from tests.kit.accuracy import AUDIO, percentile, start_errors

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from daemon.config import file as config_file
+from daemon.errors import UsageError
 from tests.kit.daemon_process import DEMO, DaemonProcess, Tables, running
 from tests.kit.dask_cluster import DaskCluster
 from tests.kit.fake_recording import recording
@@ -62,3 +66,106 @@ def test_files_are_placed_by_dask_and_a_killed_worker_costs_nothing(cluster: Das
     assert "its worker is gone" in lost["message"]
     assert daemon.events("lent")
     assert_each_came_out_once(daemon, 6)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("fault", ["worker killed", "worker frozen", "scheduler killed"])
+def test_a_fault_in_the_cluster_loses_and_doubles_nothing(cluster: DaskCluster, fault: str) -> None:
+    never, gate = cluster.root / "never", cluster.root / "gate"
+    for name in ("one", "two"):
+        cluster.add(name, {"lend": {"files": 1}}, transcribe=f"gate:{never}")
+    daemon = owner(cluster, transcribe=f"gate:{gate}")
+    with running(daemon):
+        daemon.wait_until(lambda: places(daemon) == 2, "both workers were there")
+        drop_numbered(daemon, 4)
+        daemon.wait_until(
+            lambda: all(map(cluster.is_at_work, ("one", "two"))), "both were at a file"
+        )
+        began = time.monotonic()
+        if fault == "scheduler killed":
+            cluster.kill_scheduler()
+            daemon.wait_until(lambda: places(daemon) == 0, "the cluster was gone")
+        else:
+            frozen = fault == "worker frozen"
+            cluster.signal("one", signal.SIGSTOP if frozen else signal.SIGKILL)
+            daemon.wait_for("lost")
+        print(f"{fault}: known, and the file back in the queue, {time.monotonic() - began:.1f} s")
+        if fault == "scheduler killed":
+            cluster.start_scheduler()
+            daemon.wait_until(lambda: places(daemon) == 2, "both workers were there again")
+            print(f"{fault}: all there again after {time.monotonic() - began:.1f} s")
+        elif fault == "worker frozen":
+            time.sleep(max(0.0, 60 - (time.monotonic() - began)))
+            never.touch()  # it works on when it wakes, and answers too late
+            cluster.signal("one", signal.SIGCONT)
+        never.touch()
+        gate.touch()
+        daemon.wait_for_ends(4)
+        if fault == "worker frozen":
+            daemon.wait_until(lambda: places(daemon) == 2, "it was used again")
+            print(f"{fault}: used again {time.monotonic() - began - 60:.1f} s after it woke")
+    assert_each_came_out_once(daemon, 4)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_with_tls_who_has_no_certificate_of_the_cluster_is_refused(tmp_path: Path) -> None:
+    tls, other = certificates(tmp_path / "ours"), certificates(tmp_path / "theirs")
+    cluster = DaskCluster(tmp_path, tls)
+    cluster.start_scheduler()
+    try:
+        cluster.add("worker")
+        keys = {f"tls_{name}": path for name, path in tls.items()}
+        wrong = {f"tls_{name}": path for name, path in other.items()}
+        stranger = DaemonProcess.faked(
+            tmp_path / "stranger", {**DEMO, "cluster": {"scheduler": cluster.address, **wrong}}
+        )
+        daemon = DaemonProcess.faked(
+            tmp_path / "owner",
+            {**DEMO, "cluster": {"scheduler": cluster.address, **keys}},
+            transcribe=f"gate:{tmp_path / 'gate'}",
+        )
+        with running(daemon), running(stranger):
+            daemon.wait_until(lambda: places(daemon) == 2, "the worker was there")
+            drop_numbered(daemon, 4)
+            daemon.wait_for("lent")
+            (tmp_path / "gate").touch()
+            daemon.wait_for_ends(4)
+            stranger.wait_until(
+                lambda: "does not answer" in stranger.events("host")[-1]["reason"],
+                "it was refused",
+            )
+            print(stranger.events("host")[-1]["reason"])
+        assert_each_came_out_once(daemon, 4)
+        assert places(stranger) == 0
+    finally:
+        cluster.close()
+
+
+def certificates(folder: Path) -> dict[str, str]:
+    """An authority, and a certificate that it signed."""
+    folder.mkdir()
+    ca, key, cert, request = (folder / f"{n}.pem" for n in ("ca", "key", "cert", "request"))
+    ca_key = folder / "ca-key.pem"
+    made = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
+    openssl("req", "-x509", *made, "-keyout", ca_key, "-out", ca, "-subj", "/CN=authority")
+    openssl("req", *made[:4], "-nodes", "-keyout", key, "-out", request, "-subj", "/CN=dropscribe")
+    signed = ("-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-days", "2")
+    openssl("x509", "-req", "-in", request, *signed, "-out", cert)
+    return {"ca": str(ca), "cert": str(cert), "key": str(key)}
+
+
+def openssl(*arguments: object) -> None:
+    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("address", ["tcp://10.0.0.1:8786", "mac2:8786", "tls://x", "ucx://a:1"])
+def test_an_address_that_would_go_in_the_clear_is_refused(address: str) -> None:
+    with pytest.raises(UsageError, match=r"cluster\.scheduler"):
+        config_file.validated({"cluster": {"scheduler": address}})
+
+
+def test_tls_needs_its_files() -> None:
+    with pytest.raises(UsageError, match="tls_ca is missing"):
+        config_file.validated({"cluster": {"scheduler": "tls://login:8786"}})

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from daemon.errors import DropscribeError
+from daemon.models.registry import aligner_is_here
 
 _TORCHAUDIO = "DEFAULT_ALIGN_MODELS_TORCH"
 _HUGGING_FACE = "DEFAULT_ALIGN_MODELS_HF"
@@ -70,3 +71,14 @@ def _constants(source: str, names: set[str]) -> dict[str, dict[str, str]]:
     if missing := names - found.keys():
         raise DropscribeError(f"this version of whisperx has no {', '.join(sorted(missing))}")
     return found
+
+
+def languages_here(named: str, environment: Mapping[str, str]) -> frozenset[str]:
+    """The languages whose alignment models are on this machine.
+
+    `named` is `align.model`: it is used for every language.
+    """
+    models = read_catalogue().models
+    if named:
+        return frozenset(models) if aligner_is_here(named, environment) else frozenset()
+    return frozenset(code for code, name in models.items() if aligner_is_here(name, environment))
