@@ -25,8 +25,9 @@ from distributed import Client, Future
 
 from daemon.cluster import dask_lender, wire
 from daemon.cluster.dask_connection import DaskAddress
+from daemon.cluster.dask_job import DaskJob, LostError
 from daemon.cluster.dask_workers import DaskWorkers
-from daemon.cluster.outgoing import LentJob, UnsentError
+from daemon.cluster.outgoing import LentJob
 from daemon.cluster.speed import Speed
 from daemon.domain.job import FailureKind
 from daemon.domain.transcript import Json
@@ -37,32 +38,6 @@ _WAIT = 5.0  # seconds before the next try to connect
 _LOOK_SECONDS = 2.0
 _MB_SHOWN = 256_000_000  # bytes: less of a change is not worth a message
 _GONE = "its worker is gone"
-
-
-class _LostError(Exception):
-    """A job cannot be had any more; the text says why."""
-
-    def __init__(self, kind: FailureKind, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
-
-
-class _DaskJob:
-    """A recording that Dask has. `worker`: where it was heard of first; "" while it waits."""
-
-    def __init__(self, job: LentJob) -> None:
-        self.job = job
-        self.worker = ""
-        self.name = ""
-        self.over: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
-
-    def lose(self, reason: str) -> None:
-        kind = FailureKind.LOST if self.job.at_work is not None else FailureKind.NOT_BEGUN
-        self.give_up(kind, reason)
-
-    def give_up(self, kind: FailureKind, reason: str) -> None:
-        if not self.over.done():
-            self.over.set_exception(_LostError(kind, reason))
 
 
 class DaskHosts:
@@ -84,7 +59,7 @@ class DaskHosts:
         self._tell = tell
         self._changed = changed
         self._loop = asyncio.new_event_loop()
-        self._jobs: dict[str, _DaskJob] = {}  # by nonce
+        self._jobs: dict[str, DaskJob] = {}  # by nonce
         self._client: Client | None = None
         self._workers: DaskWorkers | None = None
         self._topic = f"dropscribe-{secrets.token_hex(8)}"
@@ -203,7 +178,7 @@ class DaskHosts:
         if client is None or workers is None or not workers.usable:
             self._answer(nonce, FailureKind.NOT_BEGUN, "no worker takes it any more")
             return
-        dask_job = self._jobs[nonce] = _DaskJob(job)
+        dask_job = self._jobs[nonce] = DaskJob(job)
         future = client.submit(
             dask_lender.work,
             *(nonce, self._topic, offer, self._settings),
@@ -217,7 +192,7 @@ class DaskHosts:
         )
         try:
             await self._finish(dask_job, future)
-        except _LostError as error:
+        except LostError as error:
             self._answer(nonce, error.kind, str(error)[:1000])
         except (OSError, ValueError, KeyError, TypeError) as error:
             self._answer(nonce, FailureKind.LOST, str(error)[:1000])
@@ -227,21 +202,21 @@ class DaskHosts:
             if recalled and dask_job.worker:
                 await self._forget(workers, dask_job)
 
-    async def _finish(self, dask_job: _DaskJob, future: Future) -> None:
-        """Raises _LostError, and what a result that is none raises."""
+    async def _finish(self, dask_job: DaskJob, future: Future) -> None:
+        """Raises LostError, and what a result that is none raises."""
         job = dask_job.job
         result = await self._result(dask_job, future)
         if "files" not in result:
             if self._workers is not None and result["kind"] == FailureKind.NOT_BEGUN:
                 self._workers.set_aside(str(result["worker"]), str(result["message"]))
-            raise _LostError(FailureKind(result["kind"]), str(result["message"]))
+            raise LostError(FailureKind(result["kind"]), str(result["message"]))
         began = job.at_work or time.monotonic()
-        await asyncio.to_thread(_receive, dask_job, result, f"{self.state.name} {dask_job.name}")
+        await asyncio.to_thread(dask_job.receive, result, self.state.name)
         self._speed.on_result(float(result["report"]["audio_seconds"]), began)
         if job.nonce in self._jobs:
             self._tell(Receipt(job.nonce, Usage()))
 
-    async def _result(self, dask_job: _DaskJob, future: Future) -> Json:
+    async def _result(self, dask_job: DaskJob, future: Future) -> Json:
         answer = asyncio.ensure_future(future.result())
         await asyncio.wait({answer, dask_job.over}, return_when=asyncio.FIRST_COMPLETED)
         if dask_job.over.done():
@@ -251,10 +226,10 @@ class DaskHosts:
         try:
             found: Json = answer.result()
         except asyncio.CancelledError:
-            raise _LostError(FailureKind.NOT_BEGUN, "the scheduler has forgotten it") from None
+            raise LostError(FailureKind.NOT_BEGUN, "the scheduler has forgotten it") from None
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
-            raise _LostError(FailureKind.LOST, reason) from error
+            raise LostError(FailureKind.LOST, reason) from error
         return found
 
     def _on_begun(self, event: tuple[float, Json]) -> None:
@@ -270,28 +245,17 @@ class DaskHosts:
         dask_job.worker, dask_job.name = worker, str(said["name"])[:60]
         self._spawn(self._send(dask_job, int(said["have"])))
 
-    async def _send(self, dask_job: _DaskJob, at: int) -> None:
-        """The rest of a recording, a piece after the other; how fast it goes is measured."""
-        job, workers, began = dask_job.job, self._workers, time.monotonic()
-        pieces = job.pieces(at, lambda: job.nonce in self._jobs)
-        try:
-            while workers is not None and (piece := await asyncio.to_thread(next, pieces, None)):
-                head, data = piece
-                last = str(head.get("sha256", ""))
-                await workers.call(dask_job.worker, dask_lender.take, job.nonce, data, last)
-                if last:
-                    job.at_work = time.monotonic()
-                    self._speed.on_sent(job.request.identity.size - at, began)
-        except UnsentError as error:
-            dask_job.give_up(error.kind, str(error))
-        except Exception as error:  # whatever its Python raised, pickled
-            dask_job.lose(f"it did not take the recording ({type(error).__name__}: {error})")
+    async def _send(self, dask_job: DaskJob, at: int) -> None:
+        """The rest of a recording; how fast it goes is measured."""
+        began, workers = time.monotonic(), self._workers
+        if workers is not None and await dask_job.send(workers, at, self._jobs):
+            self._speed.on_sent(dask_job.job.request.identity.size - at, began)
 
     def _recall(self, nonce: str) -> None:
         if (dask_job := self._jobs.pop(nonce, None)) is not None:
             dask_job.give_up(FailureKind.NOT_BEGUN, "it is not wanted any more")
 
-    async def _forget(self, workers: DaskWorkers, dask_job: _DaskJob) -> None:
+    async def _forget(self, workers: DaskWorkers, dask_job: DaskJob) -> None:
         with contextlib.suppress(Exception):  # it gives up by itself soon
             await workers.call(dask_job.worker, dask_lender.forget, dask_job.job.nonce)
 
@@ -332,12 +296,3 @@ class DaskHosts:
 
     def _answer(self, nonce: str, kind: FailureKind, message: str) -> None:
         self._tell(Receipt(nonce, Usage(), kind, message))
-
-
-def _receive(dask_job: _DaskJob, result: Json, host: str) -> None:
-    """What came back, to disk, and found to be of this recording. Raises OSError, ValueError."""
-    job = dask_job.job
-    for name, data in result["files"].items():
-        job.receive(str(name), bytes(data))
-    seconds = time.monotonic() - (job.at_work or time.monotonic())
-    job.conclude(host, result["report"], seconds)

@@ -32,8 +32,7 @@ The scheduler starts what is next. An attempt ends in an Outcome, and its kind d
     NOT_BEGUN, SUSPECTED died over several files: uncounted; a suspect is transcribed alone next
     LOST                 lent to another machine: an interruption; PREPARE again, on this one
 
-A file that was lent has gone the way to PUBLISH on the other machine: lending.py. If that lacked
-an aligner which is here, it comes back as transcribed: PREPARE, then ALIGN.
+A file that was lent has gone the way to PUBLISH, or to ALIGN, elsewhere: lending.py.
 """
 
 from __future__ import annotations
@@ -238,12 +237,9 @@ class Transitions:
         """Every stage but PUBLISH ran on another machine: each enters the ledger as if here."""
         context, job = self._context, attempt.job
         report = lending.take_over(context, attempt)
-        if report is None:
-            self._end(attempt, ended, Stage.PREPARE)
-            return
-        following = self._after_prepare(job)
+        following = Stage.PREPARE if report is None else self._after_prepare(job)
         self._end(attempt, ended, following)
-        if following in TERMINAL:
+        if report is None or following in TERMINAL:
             return
         lending.enter_costs(context, job.id, report)
         following = self._after_transcribe(job)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from pathlib import Path
+
+import psutil
 
 from tests.kit.daemon_process import DEMO, DaemonProcess, Tables, running
 from tests.kit.fake_recording import recording
@@ -88,6 +91,51 @@ def test_a_machine_with_another_version_is_told_apart_and_left_alone(
     assert "it has dropscribe 9" in reasons(daemon)["mac2"]
     assert "which is not dropscribe's" in reasons(daemon)["mac3"]
     assert len(daemon.events("done")) == 1
+
+
+def test_who_comes_back_to_the_machine_has_it_and_the_file_is_done_elsewhere(
+    tmp_path: Path, lenders: Lenders
+) -> None:
+    idle, gate = tmp_path / "idle", tmp_path / "gate"
+    idle.write_text("600")
+    fair = {"lend": {"files": 1, "idle_minutes": 5.0}}
+    lenders.add("mac2", fair, idle=idle, transcribe=f"gate:{tmp_path / 'never'}")
+    daemon = owner(tmp_path, "mac2", transcribe=f"gate:{gate}")
+    with running(daemon):
+        wait_for_hosts(daemon, 1)
+        drop_numbered(daemon, 3)
+        daemon.wait_until(lambda: is_at_work(lenders, "mac2"), "it was at work")
+        there, began = lenders.processes("mac2"), time.monotonic()
+        idle.write_text("0")
+        daemon.wait_until(lambda: "somebody works at it" in reasons(daemon).values(), "it left")
+        daemon.wait_until(lambda: not any(alive(p) for p in there if p.pid), "its stages ended")
+        print(f"gone {time.monotonic() - began:.1f} s after somebody came")
+        assert "mac2: somebody works at it" in daemon.call("cluster", "status").stdout
+        gate.touch()
+        daemon.wait_for_ends(3)
+    assert len(daemon.events("done")) == 3
+    assert not daemon.events("lost")  # it is no interruption
+
+
+def test_what_a_machine_could_not_align_is_aligned_here(tmp_path: Path, lenders: Lenders) -> None:
+    lenders.add("mac2", {"lend": {"files": 1}}, align="without_aligner")
+    gate = tmp_path / "gate"
+    daemon = owner(tmp_path, "mac2", transcribe=f"gate:{gate}")
+    with running(daemon):
+        wait_for_hosts(daemon, 1)
+        drop_numbered(daemon, 3)
+        [lent] = daemon.wait_for("lent")
+        gate.touch()
+        daemon.wait_for_ends(3)
+    assert "it had no aligner for it: aligned here" in lent["message"]
+    words = [w for n in range(3) for s in daemon.document(str(n))["segments"] for w in s["words"]]
+    assert {word["source"] for word in words} == {"aligned"}
+    kept = sorted(daemon.config.paths.state.glob("jobs/*/segments.jsonl"))
+    assert len(kept) == 3  # a file that was lent can be aligned anew like any other
+
+
+def alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 def is_at_work(lenders: Lenders, name: str) -> bool:

@@ -31,13 +31,24 @@ class Lenders:
         ssh.chmod(0o755)
         monkeypatch.setenv("PATH", str(programs), prepend=":")
 
-    def add(self, name: str, tables: Tables | None = None, real: bool = False, **fake: str) -> None:
-        """A machine of that name; its stages are fake ones that behave so, unless they are real."""
+    def add(
+        self,
+        name: str,
+        tables: Tables | None = None,
+        real: bool = False,
+        idle: Path | None = None,
+        **fake: str,
+    ) -> None:
+        """A machine of that name; its stages are fake ones that behave so, unless they are real.
+
+        `idle` stands for what macOS says of keyboard and mouse (runner.py).
+        """
         folder = self.root / name
         folder.mkdir()
         config = configured(folder, {**DEMO, **(tables or {})})
         config_file.save(config, folder / "config.toml")
-        runner = (sys.executable, "-s", str(RUNNER), "--behaviour", json.dumps(fake), "--")
+        options = ("--behaviour", json.dumps(fake), *(("--idle", str(idle)) if idle else ()))
+        runner = (sys.executable, "-s", str(RUNNER), *options, "--")
         program = PROGRAM if real else runner
         self.starts_with(name, [*program, "--config", str(folder / "config.toml"), "lend"])
 

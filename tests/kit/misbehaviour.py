@@ -8,6 +8,7 @@ gate:PATH             works when PATH exists, and says until then that it goes o
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -298,6 +299,17 @@ def gate(start: Start, path: Path) -> None:
     start.ok()
 
 
+def without_aligner(start: Start) -> None:
+    """ALIGN where its model is missing: the words have Whisper's own times."""
+    start.ok()
+    found = json.loads(start.artefact.read_bytes())
+    found |= {"status": "partial", "reason": "there is no model", "model": ""}
+    for words in found["words"].values():
+        for word in words:
+            word["source"] = "asr"
+    start.artefact.write_text(json.dumps(found))
+
+
 _BEHAVIOURS: dict[str, Behaviour] = {
     one.__name__: one
     for one in (
@@ -306,6 +318,7 @@ _BEHAVIOURS: dict[str, Behaviour] = {
         hang, deaf, stop, spin, swell, flood_output, flood_line, flood_well_formed, flood_log,
         disk_full, no_room, no_model, bad_input, defect,
         no_result, broken_result, truncated_result, other_attempt, not_finite,
+        without_aligner,
         grow, rewrite, hide, vanish, rename, rename_and_touch, move_and_touch, slow, environment,
     )
 }  # fmt: skip

@@ -31,6 +31,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--retry-seconds", type=float, default=0.2)
     parser.add_argument("--inbox-seconds", type=float, help="after which a look is overdue")
     parser.add_argument("--wall-offset", type=Path, help="a file with seconds to add to the clock")
+    parser.add_argument("--idle", type=Path, help="a file: for how many seconds nobody is there")
     parser.add_argument("--real", action="append", default=[], metavar="STAGE")
     parser.add_argument("--all-real", action="store_true")
     parser.add_argument("rest", nargs="+")
@@ -57,9 +58,12 @@ def _main() -> int:
     if arguments.wall_offset:
         _shift_wall_clock(arguments.wall_offset)
     from daemon.__main__ import main
+    from daemon.cluster import fairness
     from daemon.inbox import reader
     from tests.kit.command_line import fake_stages, short_pauses
 
+    if arguments.idle:
+        fairness.idle_seconds = lambda: float(arguments.idle.read_text())
     if arguments.inbox_seconds is not None:
         reader.LIMIT_SECONDS = arguments.inbox_seconds
     with contextlib.ExitStack() as changed:
