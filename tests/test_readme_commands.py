@@ -63,6 +63,7 @@ _NOT_RUN = {
     "python3.11 -m venv ~/.dropscribe && ~/.dropscribe/bin/pip install .": _INSTALLED,
     "mkdir -p ~/.local/bin && ln -s ~/.dropscribe/bin/dropscribe ~/.local/bin/": _INSTALLED,
     "pip install uv": _INSTALLED,
+    "pip install 'dropscribe[cluster]'": _INSTALLED,
     "pip install whispermlx openai-whisper": _INSTALLED,
     "dropscribe models fetch": "needs the network: gigabytes",
     "dropscribe models fetch --backend ctranslate2": "needs the network: gigabytes",

@@ -5,6 +5,7 @@
 
 The daemon on one machine stays the owner: its inbox, ledger, outbox and promises. Read
 `lender.py` first (the far side), then `host.py` (the near side of one connection) and `child.py`.
+A Dask cluster stands beside ssh: `dask_hosts.py` (the near side), `dask_lender.py` (in a worker).
 README.md tells the trust model and what happens when a machine is lost.
 
 May import every room but `commands`; the daemon's own process imports nothing of it: the cluster
