@@ -12,6 +12,7 @@ from daemon.cluster.lender import Lender, standard_streams
 from daemon.commands.command_line import command
 from daemon.config import file as config_file
 from daemon.config.settings import Cluster, Config
+from daemon.config.table import read
 from daemon.errors import OK, DropscribeError, UsageError
 from daemon.files.state_folder import LENT
 from daemon.models import hardware
@@ -61,7 +62,7 @@ def lend(
 def _work_for(scheduler: str, files: dict[str, str], config_path: Path) -> int:
     """Raises UsageError for an address that is none, DropscribeError where Dask is missing."""
     try:
-        cluster = Cluster(scheduler=scheduler, **files)
+        cluster = read(Cluster, {"scheduler": scheduler} | files)
     except ValueError as error:
         raise UsageError(f"--scheduler: {error}") from None
     config = config_file.load(config_path)
