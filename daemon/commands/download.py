@@ -8,12 +8,15 @@ from pathlib import Path
 import click
 
 from daemon.errors import DropscribeError
+from daemon.files.atomic import sha256_of
 from daemon.models import checksums, registry
 from daemon.models.registry import Source
 
 _NOT_NEEDED = ["*.msgpack", "*.h5", "*.ot", "*.onnx", "flax_*", "tf_*", "language_model/*"]
 _TORCHAUDIO = "https://download.pytorch.org/torchaudio/models/"
 _HUB = "https://huggingface.co/"
+_NOTHING_AFTER = 416  # HTTP: the range that was asked for begins behind the end
+_BROKEN = ("IncompleteRead", "ended prematurely", "peer closed", "Connection reset")
 _SECONDS = 20.0  # for the hub's first answer
 
 
@@ -50,21 +53,34 @@ def _is_needed(name: str) -> bool:
 
 def _from_torchaudio(name: str) -> str:
     """One of torchaudio's models. It is a pickle: it is downloaded here, never opened."""
-    from huggingface_hub.file_download import http_get  # noqa: PLC0415 - it resumes
-
     from daemon.alignment.checkpoint import bundle_path, find_bundle  # noqa: PLC0415 - torch
 
     path = bundle_path(find_bundle(name))
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"{path.name}.part")
-        with partial.open("ab") as file:
-            http_get(f"{_TORCHAUDIO}{path.name}", file, resume_size=file.tell())
-        if (digest := checksums.TORCHAUDIO.get(path.name)) is not None:
-            checksums.verify_digest(partial, digest)
+        _go_on(f"{_TORCHAUDIO}{path.name}", partial)
+        digest = checksums.TORCHAUDIO.get(path.name)
+        if digest is not None and sha256_of(partial) != digest:
+            partial.unlink()
+            raise OSError("what came is not the published file, and was thrown away")
         partial.rename(path)
     checksums.verify(path)
     return str(path)
+
+
+def _go_on(address: str, partial: Path) -> None:
+    """Fetch what is missing of a file. Raises OSError."""
+    from huggingface_hub.file_download import http_get  # noqa: PLC0415 - heavy; it resumes
+
+    try:
+        with partial.open("ab") as file:
+            http_get(address, file, resume_size=file.tell())
+    except OSError as error:
+        if _answer_of(error) != _NOTHING_AFTER:
+            raise
+        partial.unlink()  # longer than the file is, or as long: which of them nobody says
+        _go_on(address, partial)
 
 
 def _by_hand(name: str, source: Source, error: Exception) -> str:
@@ -83,6 +99,10 @@ def _by_hand(name: str, source: Source, error: Exception) -> str:
 
 def _reason(error: Exception) -> str:
     text = str(error)
+    if (answer := _answer_of(error)) is not None:
+        return f"the server answered {answer}"
+    if any(words in text for words in _BROKEN):
+        return "the connection broke off"
     if "CERTIFICATE_VERIFY_FAILED" in text or "certificate verify failed" in text:
         return (
             "the server's certificate is not trusted (does a proxy of your company sign it? then"
@@ -92,6 +112,12 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ConnectionError) or "resolve" in text:
         return "the network cannot be reached"
     return text.splitlines()[0] if text else type(error).__name__
+
+
+def _answer_of(error: Exception) -> int | None:
+    """The HTTP status that an error of the hub's library is about."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return status if isinstance(status, int) else None
 
 
 def _torch_folder() -> Path:
