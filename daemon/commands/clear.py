@@ -35,8 +35,8 @@ def clear(config_path: Path, which: tuple[str, ...], everything: bool) -> int:
             report.path.unlink(missing_ok=True)
             stays = os.path.lexists(report.file)
             print(
-                f"{printable(report.file.name)}: cleared"
-                + (f"; it stays in {failed}" if stays else "")
+                f"{report.title}: cleared"
+                + (f"; it stays in {report.file.parent}" if stays else "")
             )
     for name in missed:
         click.echo(f"dropscribe: {printable(name)}: no such failed file in {failed}", err=True)

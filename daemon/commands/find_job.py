@@ -7,16 +7,19 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from daemon.config.settings import Paths
 from daemon.domain.job import Job, Stage
-from daemon.domain.names import printable
+from daemon.domain.names import inside_inbox, printable
 from daemon.errors import DropscribeError, TemporaryError
+from daemon.files.answering import answer_within
 from daemon.files.faults import explain
+from daemon.files.real_path import real_path
 from daemon.files.state_folder import LEDGER
 from daemon.ledger.ledger import Ledger
 
+_INBOX_SECONDS = 3.0
 _NUMBER = re.compile(r"(?:#|job-)?0*(\d+)")
 
 
@@ -30,6 +33,25 @@ def path_of(which: str) -> Path | None:
     """The file that is meant by a path, or by a name that lies in this folder; None for others."""
     path = Path(which).expanduser()
     return path if len(path.parts) > 1 or path.is_absolute() or os.path.lexists(path) else None
+
+
+def real_inbox(paths: Paths) -> Path:
+    """The inbox as the paths of jobs begin with it; as it is written if it does not answer."""
+    try:
+        return answer_within(_INBOX_SECONDS, lambda: real_path(paths.inbox))
+    except OSError:
+        return paths.inbox
+
+
+def folder_of(job: Job, inbox: Path) -> str:
+    """The folder in the inbox that the recording was dropped into, for a person; "" if in none."""
+    folder = printable(str(inside_inbox(job.source, inbox)))
+    return "" if folder == "." else folder
+
+
+def titled(folder: str, name: str) -> str:
+    """A file's name with its folder in the inbox."""
+    return f"{folder}/{name}" if folder else name
 
 
 @contextmanager
@@ -64,8 +86,8 @@ def find_job(
     """The newest job that `which` means among those that fit; `what` says which these are.
 
     A number is a job's number even if a file bears it as its name (then say 12.wav, or ./12). A
-    path is that very file: a job of a file with the same name elsewhere is not taken for it.
-    Raises DropscribeError.
+    path is that very file: a job of a file with the same name elsewhere is not taken for it; where
+    it leads nowhere, it may be one below the inbox or the outbox. Raises DropscribeError.
     """
     number = number_of(which)
     path = None if number is not None else path_of(which)
@@ -77,8 +99,13 @@ def find_job(
         jobs = ledger.newest() if ledger else iter(())
         return next((job for job in jobs if is_meant(job) and fits(job)), None)
 
+    inbox = real_inbox(paths)
     if path is not None:
-        if known := newest(lambda job: _is_at(job, path, paths)):
+        if known := newest(lambda job: _is_at(job, path, paths, inbox)):
+            return known
+        if not os.path.lexists(path) and (
+            known := newest(lambda job: _is_below(job, str(path), inbox))
+        ):
             return known
         namesake = newest(lambda job: _bears(job, path.name))
         also = f"; job {namesake.id} is of another file of that name" if namesake else ""
@@ -90,19 +117,27 @@ def find_job(
 
 
 def _bears(job: Job, name: str) -> bool:
-    return name in {job.name, job.source.name, job.stem}
+    stem = job.stem and PurePosixPath(job.stem).name
+    return name in {job.name, job.source.name, job.stem, stem}
 
 
-def _is_at(job: Job, path: Path, paths: Paths) -> bool:
+def _is_below(job: Job, path: str, inbox: Path) -> bool:
+    """Whether the path is the recording's from the inbox on, or its results' from the outbox on."""
+    return path in (job.stem, titled(folder_of(job, inbox), job.name))
+
+
+def _is_at(job: Job, path: Path, paths: Paths, inbox: Path) -> bool:
     """Whether the path is the job's recording, where it lay or lies now, or one of its outputs."""
     path = path.absolute()
     if path in {job.source, job.source.resolve()} or path.resolve() == job.source.resolve():
         return True
-    if job.next is Stage.DONE and job.stem and path.parent.resolve() == paths.outbox.resolve():
-        return path.name.startswith(f"{job.stem}.")
+    if job.next is Stage.DONE and job.stem:
+        stem = paths.outbox.resolve() / job.stem
+        if path.parent.resolve() == stem.parent and path.name.startswith(f"{stem.name}."):
+            return True
     filed = {Stage.DONE: paths.done, Stage.FAILED: paths.failed}.get(job.next)
     return (
         filed is not None
-        and path.parent.resolve() == filed.resolve()
+        and path.parent.resolve() == filed.resolve() / inside_inbox(job.source, inbox)
         and path.name == job.source.name
     )

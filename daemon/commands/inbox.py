@@ -43,17 +43,13 @@ def _contents(config: Config, ledger: Ledger | None) -> Iterator[tuple[str, str,
     look = look_into(folder, config.watch.extensions, config.watch.recursive)
     active = {job.source: job for job in (ledger.active() if ledger else [])}
     for found in look.candidates:
-        job = active.get(found.path)
+        job, name = active.get(found.path), printable(str(found.path.relative_to(folder)))
         if found.refusal is not None:
-            yield printable(str(found.path.relative_to(folder))), "refused", found.refusal
+            yield name, "refused", found.refusal
         elif job is not None:
-            yield job.name, f"job {job.id}, next: {job.next}", ""
+            yield name, f"job {job.id}, next: {job.next}", ""
         else:
-            yield (
-                printable(str(found.path.relative_to(folder))),
-                "settling, or the daemon has not looked yet",
-                "",
-            )
+            yield name, "settling, or the daemon has not looked yet", ""
     for name, meant in look.profiles.items():
         yield printable(name), "settings", meant
     for name, reason in look.reasons.items():

@@ -72,7 +72,8 @@ def realign(
             code = work(application, [again], Shown(made, quiet=True))
         if code != OK:
             return code
-        return _deliver(made, output_dir or config.paths.outbox, job, force)
+        beside = (config.paths.outbox / (job.stem or "")).parent
+        return _deliver(made, output_dir or beside, job, force)
 
 
 def _deliver(made: Path, target: Path, job: Job, force: bool) -> int:
@@ -85,7 +86,7 @@ def _deliver(made: Path, target: Path, job: Job, force: bool) -> int:
         raise DropscribeError(f"{job.name}: no words could be aligned: {alignment['reason']}")
     target.mkdir(parents=True, exist_ok=True)
     files = {path.name.removeprefix(f"{stem}."): path for path in made.iterdir()}
-    wanted = job.stem or stem
+    wanted = Path(job.stem).name if job.stem else stem
     if force:
         for suffix, path in files.items():
             write_atomically(target / f"{wanted}.{suffix}", path.read_bytes())

@@ -57,29 +57,38 @@ def retry(config_path: Path, which: tuple[str, ...], everything: bool, stand_in:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report in failed/, the file it speaks of, and what a person may call that."""
+    """A report in failed/, the file it speaks of, and what a person may call that.
+
+    `folder` is that of the inbox that the file was dropped into, and that failed/ mirrors.
+    """
 
     path: Path
     file: Path
+    folder: Path
     names: frozenset[str]
     job: int | None
     cancelled: bool
+
+    @property
+    def title(self) -> str:
+        """The file's name, with its folder."""
+        return printable(str(self.folder / self.file.name))
 
     def is_meant_by(self, which: str) -> bool:
         if (number := number_of(which)) is not None and number == self.job:
             return True
         path = Path(which).expanduser()
-        if len(path.parts) > 1:
-            return path.absolute() in {self.file, self.path}
+        if len(path.parts) > 1 and path.absolute() in {self.file, self.path}:
+            return True
         return which in self.names
 
 
 def failed_reports(failed: Path) -> list[Report]:
     """What lies in failed/, by its reports."""
-    return [_read(path) for path in sorted(failed.glob(f"*{REPORT_SUFFIX}"))]
+    return [_read(path, failed) for path in sorted(failed.rglob(f"*{REPORT_SUFFIX}"))]
 
 
-def _read(path: Path) -> Report:
+def _read(path: Path, failed: Path) -> Report:
     name = path.name.removesuffix(REPORT_SUFFIX)
     names, job, cancelled = {name}, None, False
     try:
@@ -90,7 +99,9 @@ def _read(path: Path) -> Report:
         cancelled = data["kind"] == FailureKind.CANCELLED
     except (OSError, ValueError, KeyError, TypeError):
         pass  # a report that was edited: its own name still serves
-    return Report(path, path.with_name(name), frozenset(names), job, cancelled)
+    folder = path.parent.relative_to(failed)
+    below = {str(folder / name) for name in names}
+    return Report(path, path.with_name(name), folder, frozenset(names | below), job, cancelled)
 
 
 def _retry(report: Report, inbox: Path) -> bool:
@@ -98,10 +109,12 @@ def _retry(report: Report, inbox: Path) -> bool:
 
     False if the inbox holds another file of that name, which has to go first.
     """
-    name = printable(report.file.name)
+    name = report.title
     if os.path.lexists(report.file):
+        target = inbox / report.folder
+        target.mkdir(parents=True, exist_ok=True)  # it goes when the last recording leaves it
         try:
-            move_without_clobbering(report.file, inbox / report.file.name)
+            move_without_clobbering(report.file, target / report.file.name)
         except FileExistsError:
             message = f"{name}: the inbox holds another file of that name: move that first"
             click.echo(f"dropscribe: {message}", err=True)

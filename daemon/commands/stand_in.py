@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from daemon.commands.find_job import opened_ledger
+from daemon.commands.find_job import opened_ledger, real_inbox
 from daemon.commands.realign import find_recording
 from daemon.config.settings import Config
 from daemon.domain.job import Job, Stage
+from daemon.domain.names import inside_inbox
 from daemon.errors import DropscribeError
 from daemon.files.moving import move_without_clobbering
 from daemon.files.state_folder import JOBS
@@ -22,7 +23,7 @@ def retry_stand_ins(config: Config) -> bool:
 
     A recording that is kept in the inbox stays there as delivered: it is named, with what to do.
     """
-    well = True
+    well, inbox = True, real_inbox(config.paths)
     for job, sha256 in _made_by_stand_ins(config):
         try:
             recording = find_recording(config, job, sha256)
@@ -30,7 +31,7 @@ def retry_stand_ins(config: Config) -> bool:
                 raise DropscribeError(
                     f"{job.name}: it was kept in the inbox; run: dropscribe transcribe {recording}"
                 )
-            _put_back(recording, config.paths.inbox)
+            _put_back(recording, config.paths.inbox / inside_inbox(job.source, inbox))
         except DropscribeError as error:
             click.echo(f"dropscribe: {error}", err=True)
             well = False
@@ -58,9 +59,10 @@ def _made_by_stand_ins(config: Config) -> Iterator[tuple[Job, str]]:
             seen.add(sha256)
 
 
-def _put_back(recording: Path, inbox: Path) -> None:
+def _put_back(recording: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        move_without_clobbering(recording, inbox / recording.name)
+        move_without_clobbering(recording, folder / recording.name)
     except FileExistsError as error:
         raise DropscribeError(
             f"{recording.name}: the inbox holds another file of that name: move that first"

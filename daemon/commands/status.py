@@ -15,7 +15,7 @@ from msgspec.structs import asdict
 
 from daemon.commands.command_line import command
 from daemon.commands.estimate import Estimate, duration_of, learn
-from daemon.commands.find_job import opened_ledger
+from daemon.commands.find_job import folder_of, opened_ledger, real_inbox, titled
 from daemon.commands.json_output import print_line, print_object
 from daemon.config import file as config_file
 from daemon.config.default_model import about_small_memory
@@ -97,18 +97,20 @@ def look(config: Config) -> Json:
 def _queue(config: Config, ledger: Ledger, daemon: Json) -> Json:
     state = config.paths.state
     estimate = learn(ledger, state)
-    counts = ledger.counts()
+    counts, inbox = ledger.counts(), real_inbox(config.paths)
     working = daemon.get("working_on", [])
     for row in working:
         left = estimate.left(Stage(row["stage"]), row["done_seconds"], row["total_seconds"])
         row["eta_seconds"] = None if left is None else round(left, 1)
+        job = ledger.job(row["job"])
+        row["folder"] = folder_of(job, inbox) if job else ""
         row["speed"] = round(estimate.rates.get(Stage(row["stage"]), 0.0), 2) or None
     busy = {row["job"] for row in working}
     waiting = [job for job in ledger.active() if job.id not in busy]
     return {
         "waiting": sum(number for stage, number in counts.items() if stage not in TERMINAL),
         "done": counts.get(Stage.DONE, 0),
-        "failed": _count(lambda: sum(1 for _ in config.paths.failed.glob(f"*{REPORT_SUFFIX}"))),
+        "failed": _count(lambda: sum(1 for _ in config.paths.failed.rglob(f"*{REPORT_SUFFIX}"))),
         "eta_seconds": _eta(working, waiting, estimate, state),
         "jobs": rows_of(ledger.recent(_RECENT), config.paths),
     }
@@ -169,12 +171,15 @@ def _daemon(path: Path) -> Json:
 
 def rows_of(jobs: Sequence[Job], paths: Paths) -> list[Json]:
     """The jobs as JSON values; why transcripts are empty is left out if the outbox is blocked."""
+    inbox = real_inbox(paths)
     with contextlib.suppress(OSError):
-        return answer_within(_FOLDER_SECONDS, lambda: [_row(job, paths.outbox) for job in jobs])
-    return [_row(job, None) for job in jobs]
+        return answer_within(
+            _FOLDER_SECONDS, lambda: [_row(job, inbox, paths.outbox) for job in jobs]
+        )
+    return [_row(job, inbox, None) for job in jobs]
 
 
-def _row(job: Job, outbox: Path | None) -> Json:
+def _row(job: Job, inbox: Path, outbox: Path | None) -> Json:
     is_done, reason = job.next is Stage.DONE, ""
     if is_done and job.stem is None:
         reason = "the same recording was delivered before"
@@ -183,6 +188,7 @@ def _row(job: Job, outbox: Path | None) -> Json:
     return {
         "job": job.id,
         "name": job.name,
+        "folder": folder_of(job, inbox),
         "next": job.next,
         "admitted_at": job.admitted_at,
         "finished_at": job.finished_at,
@@ -205,7 +211,8 @@ def _without_text(document: Path) -> str:
 def line(fields: Mapping[str, object]) -> str:
     """The same job for a person."""
     ended = "  ".join(str(fields[key]) for key in ("outputs", "reason") if fields[key])
-    return f"#{fields['job']} {fields['name']}: {fields['next']}  {ended}".rstrip()
+    name = titled(str(fields["folder"]), str(fields["name"]))
+    return f"#{fields['job']} {name}: {fields['next']}  {ended}".rstrip()
 
 
 def _print(data: Json) -> None:
@@ -252,7 +259,8 @@ def _lines(data: Json) -> list[str]:
             continue
         done, total = row["done_seconds"], row["total_seconds"]
         share = f" {done / total:.0%}" if total else ""
-        lines.append(f"  #{row['job']} {row['name']}: {row['stage']}{share}")
+        name = titled(row.get("folder", ""), row["name"])
+        lines.append(f"  #{row['job']} {name}: {row['stage']}{share}")
     if data["jobs"]:
         lines.append("latest files:")
     return lines + [f"  {line(job)}" for job in data["jobs"]]

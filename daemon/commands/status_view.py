@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from daemon.commands.find_job import titled
 from daemon.commands.hosts_view import describe
 from daemon.domain.transcript import Json
 from daemon.outbox.summary import clock
@@ -34,6 +35,8 @@ def _head(data: Json) -> Iterator[RenderableType]:
     yield Text(f"  inbox {data['folders']['inbox']}", style="dim", overflow="ellipsis")
     if data["about_model"]:
         yield Text(f"  {data['about_model']}", style="dim")
+    if data["stand_in"]:
+        yield Text(f"  {data['stand_in']}", style="dim")
     if data["failed"]:
         yield Text("  dropscribe retry NAME, or dropscribe clear NAME", style="dim")
     if data["left_alone"]:
@@ -61,7 +64,7 @@ def _at_work(data: Json) -> Iterator[RenderableType]:
         total = row["total_seconds"]
         table.add_row(
             f"#{row['job']}",
-            Text(row["name"]),
+            Text(titled(row.get("folder", ""), row["name"])),
             _stage(row),
             clock(row["done_seconds"]) if total else "",
             clock(total) if total else "",
@@ -90,7 +93,12 @@ def _latest(data: Json) -> Iterator[RenderableType]:
     table.add_column("", ratio=3, no_wrap=True, overflow="ellipsis")
     for job in jobs:
         mark, colour = _MARKS.get(job["next"], ("…", "cyan"))
-        table.add_row(f"#{job['job']}", Text(mark, style=colour), Text(job["name"]), _ended(job))
+        table.add_row(
+            f"#{job['job']}",
+            Text(mark, style=colour),
+            Text(titled(job["folder"], job["name"])),
+            _ended(job),
+        )
     yield Text("")
     yield table
 

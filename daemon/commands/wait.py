@@ -9,7 +9,13 @@ import click
 
 from daemon.commands.command_line import command
 from daemon.commands.completion import JOB
-from daemon.commands.find_job import find_job, opened_ledger
+from daemon.commands.find_job import (
+    find_job,
+    folder_of,
+    opened_ledger,
+    real_inbox,
+    titled,
+)
 from daemon.commands.json_output import print_line
 from daemon.commands.status import rows_of
 from daemon.commands.usage import Seconds
@@ -50,9 +56,11 @@ def wait(config_path: Path, which: tuple[str, ...], timeout: float | None, as_js
         for row in rows_of(ended, paths):
             print_line(row)
     else:
+        inbox = real_inbox(paths)
         for job in ended:
             reason = f": {job.failure.message}" if job.failure else ""
-            print(f"#{job.id} {job.name}: {job.next}{reason}")
+            name = titled(folder_of(job, inbox), job.name)
+            print(f"#{job.id} {name}: {job.next}{reason}")
     return OK if all(job.next is Stage.DONE for job in ended) else FAILED
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from daemon.domain.job import Job
 from daemon.domain.transcript import Json
@@ -32,9 +31,12 @@ def _moment(text: str) -> float:
 
 
 def facts(
-    job: Job, known: Facts, paths: Sequence[Path], stages: Mapping[str, Json], now: float
+    job: Job, known: Facts, outputs: Sequence[str], stages: Mapping[str, Json], now: float
 ) -> Json:
-    """The fields of the "done" event. `speed` is that of the work: waiting is told apart."""
+    """The fields of the "done" event. `speed` is that of the work: waiting is told apart.
+
+    `outputs` are the delivered files, by their paths below the outbox.
+    """
     total = max(now - job.admitted_at, 0.001)
     work = work_seconds(stages)
     return {
@@ -50,7 +52,7 @@ def facts(
         "words": known.words,
         "coverage": known.coverage,
         "alignment": str(known.alignment),
-        "outputs": [path.name for path in paths],
+        "outputs": list(outputs),
     }
 
 

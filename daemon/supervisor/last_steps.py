@@ -85,7 +85,8 @@ class LastSteps:
         records = [context.ledger.record(job.id, stage) for stage in documents.REPORTED]
         now = context.unix_time()
         stages = documents.stages(job, records, now)
-        facts = summary.facts(job, outputs.facts, paths, stages, now)
+        names = [str(path.relative_to(context.config.paths.outbox)) for path in paths]
+        facts = summary.facts(job, outputs.facts, names, stages, now)
         facts["recording"] = str(recording) if recording else None
         context.event_log.info("done", summary.line(facts), job, **facts)
 

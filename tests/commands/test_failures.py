@@ -49,6 +49,21 @@ def test_a_failure_that_was_seen_to_is_counted_no_more(
     assert json.loads(capsys.readouterr().out)["failed"] == 1
 
 
+@pytest.mark.parametrize("which", ["bad.wav", "German/bad.wav", "1", "path"])
+def test_a_failure_in_a_folder_is_counted_and_goes_back_into_that_folder(
+    which: str, queue: QueueOnDisk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue.failed("German/bad.wav")
+    assert _call(queue, "status", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["failed"] == 1
+    path = str(queue.config.paths.failed / "German" / "bad.wav")
+    (queue.config.paths.inbox / "German").rmdir()  # as when its last recording has left it
+    assert _call(queue, "retry", path if which == "path" else which) == 0
+    assert "German/bad.wav: back in the inbox" in capsys.readouterr().out
+    assert (queue.config.paths.inbox / "German" / "bad.wav").is_file()
+    assert list((queue.config.paths.failed / "German").iterdir()) == []
+
+
 def test_clear_wants_to_know_which(queue: QueueOnDisk) -> None:
     queue.failed("bad.wav")
     assert _call(queue, "clear") == 2

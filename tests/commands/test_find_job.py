@@ -57,6 +57,22 @@ def test_a_path_is_that_very_file_before_and_after_it_was_filed_away(
     assert _found(queue, str(getattr(queue.config.paths, place) / name)) == 1
 
 
+@pytest.mark.parametrize(
+    "which",
+    ["German/talk.mp4", "German/talk", "inbox/German/talk.mp4", "done/German/talk.mp4",
+     "outbox/German/talk.json"],
+)  # fmt: skip
+def test_a_recording_in_a_folder_has_names_and_paths_as_others_have(
+    which: str, queue: QueueOnDisk
+) -> None:
+    queue.done("German/talk.mp4", "German/talk")
+    queue.done("talk.mp4", "talk")
+    kind, _, _ = which.partition("/")
+    place = str(queue.config.paths.inbox.parent / which) if kind.islower() else which
+    assert _found(queue, place) == 1
+    assert _found(queue, "talk") == 2
+
+
 @pytest.mark.parametrize("which", ["other/talk.mp4", "./talk.mp4", "talk.mp4"])
 def test_a_file_of_the_same_name_elsewhere_is_not_taken_for_it(
     which: str, queue: QueueOnDisk, tmp_path: Path

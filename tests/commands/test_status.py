@@ -153,3 +153,20 @@ def test_an_inbox_that_does_not_answer_keeps_nobody_from_the_status(
     os.close(os.open(fifo, os.O_WRONLY))
     assert told["left_alone"] == 0
     assert told["done"] == 1
+
+
+def test_of_files_in_folders_the_folder_is_told(
+    queue: QueueOnDisk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue.done("German/talk.mp4", "German/talk")
+    queue.waiting("Spanish/talk.mp4")
+    for verb in ("status", "jobs", "inbox"):
+        assert main([verb, "--config", str(queue.config_path)]) == 0
+        said = capsys.readouterr().out
+        assert "Spanish/talk.mp4: " in said
+        assert verb == "inbox" or "German/talk.mp4: done  German/talk" in said
+    rows = look(queue.config)["jobs"]
+    assert [(row["folder"], row["name"]) for row in rows] == [
+        ("Spanish", "talk.mp4"),
+        ("German", "talk.mp4"),
+    ]

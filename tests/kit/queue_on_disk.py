@@ -31,14 +31,21 @@ class QueueOnDisk:
             folder.mkdir(parents=True, exist_ok=True)
         config_file.save(self.config, self.config_path)
 
+    @property
+    def _filed(self) -> tuple[Path, ...]:
+        """The folders that mirror those of the inbox."""
+        return self.config.paths.outbox, self.config.paths.done, self.config.paths.failed
+
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:
         with closing(Ledger(self.config.paths.state / LEDGER)) as ledger:
             yield ledger
 
     def waiting(self, name: str, content: bytes = b"sound") -> Job:
-        """Admitted, and not begun."""
+        """Admitted, and not begun; `name` may begin with a folder in the inbox."""
         path = self.config.paths.inbox / name
+        for folder in (self.config.paths.inbox, *self._filed):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         with self.ledger() as ledger:
             identity = Identity.of(path.lstat())
@@ -67,7 +74,7 @@ class QueueOnDisk:
         assert failed is not None
         target = self.config.paths.failed / name
         job.source.rename(target)
-        report_of(target).write_text(json.dumps(documents.error(failed, [], name)))
+        report_of(target).write_text(json.dumps(documents.error(failed, [], target.name)))
         return job
 
 
