@@ -24,6 +24,20 @@ from daemon.models.registry import BUNDLED
         ("you", "", "en", WordErrors(0, 0, 1, 0)),
         ("1, 2, 3", "one two three", "en", WordErrors(0, 0, 0, 3)),
         ("砸自己的脚。", "砸自己的手", "zh", WordErrors(1, 0, 0, 5)),
+        ("90210", "nine oh two one oh", "en", WordErrors(0, 0, 0, 5)),
+        ("9-0-2-1-0", "nine oh two one oh", "en", WordErrors(0, 0, 0, 5)),
+        ("9021", "nine oh two one oh", "en", WordErrors(0, 1, 0, 5)),
+        (
+            "100001 90210",
+            "one zero zero zero one nine oh two one oh",
+            "en",
+            WordErrors(0, 0, 1, 10),
+        ),
+        ("it costs 927", "it costs nine hundred twenty seven", "en", WordErrors(0, 0, 0, 6)),
+        ("in 1984 or 2026", "in nineteen eighty four or 2026", "en", WordErrors(0, 0, 0, 10)),
+        ("call nine one one", "call 911", "en", WordErrors(0, 0, 0, 5)),
+        ("oh no", "o no", "en", WordErrors(1, 0, 0, 2)),
+        ("eins neun vier", "194", "de", WordErrors(0, 0, 0, 1)),
     ],
 )
 def test_words_are_compared_without_case_punctuation_and_figures(
