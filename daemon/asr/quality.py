@@ -17,12 +17,15 @@ ATTEMPTS_BEFORE_HALVES = 1  # at a chunk that can be decoded in two halves inste
 REPETITIVE = 2.4  # a text that zlib shrinks further than this goes round in circles
 IMPROBABLE = -1.0  # mean natural log probability of a token
 GUESS = -0.8  # below which many words are wrong
+WILD = -0.9  # a guess at a few seconds of sound: below, Whisper says what is often said
 SILENT = 0.6  # probability of the no-speech token
 
 SPARSE = 4.0  # letters a second of speech; slow readers say 8, most people 12 to 16
 UNFINISHED = 8.0  # letters a second of a last utterance to whose end no timestamp was written
 IMPOSSIBLE = 45.0  # letters a second; nobody says more than 30
+HASTY = 25.0  # letters a second; few people say as many for long
 ENOUGH = 3.0  # seconds of speech from which a rate can be told
+FRAGMENT = 2.5  # seconds of speech; a fragment is shorter
 _LONGEST_CYCLE = 20  # words that a loop goes through before it begins again
 _LOOPS = (5, 4, 4)  # how often one word, two or three are said in a row in a loop
 _LOOPS_OF_MANY = 3  # and more than three words
@@ -35,7 +38,9 @@ class Decoded:
     """One attempt at one chunk: the sampled tokens, timestamps included, end of text not.
 
     `speech` is how many seconds of detected speech the tokens stand for. `broken_off`: the only
-    utterance has no end, and is too short for the speech that is left to it.
+    utterance has no end, and is too short for the speech that is left to it. `paced`: between all
+    utterances nobody speaks, and each fits the speech that it is for, so that one which says the
+    same as the one before it was said twice.
     """
 
     tokens: tuple[int, ...]
@@ -44,6 +49,7 @@ class Decoded:
     no_speech_prob: float
     speech: float = 0.0
     broken_off: bool = False
+    paced: bool = False
 
     @property
     def silent(self) -> bool:
@@ -52,15 +58,20 @@ class Decoded:
 
     @property
     def empty(self) -> bool:
-        """What noise is heard as: a guess, or a doubtful word or two for seconds of sound."""
+        """What noise is heard as: a guess, or a doubtful word or two for seconds of sound.
+
+        Where little was said, a guess has nothing to hold on to: "Thank you for your time."
+        """
         if self.no_speech_prob > SILENT and self.avg_logprob < GUESS:
+            return True
+        if 0.0 < self.speech < FRAGMENT and self.avg_logprob < WILD:
             return True
         doubtful = self.no_speech_prob > SILENT or self.avg_logprob < IMPROBABLE
         return doubtful and letters(self.text) < SPARSE * self.speech
 
     @property
     def repetitive(self) -> bool:
-        return compression_ratio(self.text) > REPETITIVE or loops(self.text)
+        return not self.paced and repetitive(self.text)
 
     @property
     def sparse(self) -> bool:
@@ -73,6 +84,11 @@ class Decoded:
             return True
         poor = self.sparse or self.broken_off or self.avg_logprob < IMPROBABLE
         return not (poor or self.repetitive)
+
+
+def repetitive(text: str) -> bool:
+    """Whether `text` goes round in circles."""
+    return compression_ratio(text) > REPETITIVE or loops(text)
 
 
 def compression_ratio(text: str) -> float:

@@ -9,10 +9,21 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 from daemon.asr.chunks import Chunk
-from daemon.asr.quality import ENOUGH, IMPOSSIBLE, SPARSE, UNFINISHED, Decoded, letters
+from daemon.asr.quality import (
+    ENOUGH,
+    FRAGMENT,
+    HASTY,
+    IMPOSSIBLE,
+    SPARSE,
+    UNFINISHED,
+    Decoded,
+    letters,
+    repetitive,
+)
 from daemon.asr.utterances import Reading, Utterance, read_utterances
 from daemon.audio import Waveform
 from daemon.domain.transcript import Doubt, Segment
@@ -21,7 +32,6 @@ _WORTH_LISTENING = 0.5  # seconds of speech left over in a chunk that are decode
 _LEAST_STEP = 1.0  # seconds that a chunk must have advanced before its rest is decoded
 _SHORTEST = 0.02  # seconds; a segment is never empty
 _IMPRECISE = 0.35  # seconds by which Whisper's timestamps miss a pause
-_FRAGMENT = 2.5  # seconds of speech; a fragment is shorter
 _CONTEXT = 100  # tokens of what was said before that a rest is given
 
 
@@ -87,6 +97,7 @@ class Timeline:
             broken_off=len(reading.utterances) == 1
             and chunk.speech_seconds > ENOUGH
             and self._broken_off(chunk, reading),
+            paced=self._paced(chunk, reading),
         )
 
     def add(self, chunk: Chunk, decoded: Decoded) -> list[Chunk]:
@@ -161,16 +172,30 @@ class Timeline:
         rate = UNFINISHED if speech > ENOUGH else SPARSE
         return letters(self._text(last)) < rate * speech
 
+    def _paced(self, chunk: Chunk, reading: Reading) -> bool:
+        """Whether the detected speech shows that the utterances were said one after another."""
+        utterances = reading.utterances
+        if reading.unfinished or not utterances:
+            return False
+        return all(self._fits(chunk, utterance) for utterance in utterances) and all(
+            _pauses(chunk, chunk.start + first.end, chunk.start + second.start)
+            for first, second in pairwise(utterances)
+        )
+
+    def _fits(self, chunk: Chunk, utterance: Utterance) -> bool:
+        """Whether an utterance is as long as the speech in its time, and does not loop itself."""
+        text = self._text(utterance)
+        speech = chunk.speech_until(chunk.start + utterance.end) - chunk.speech_until(
+            chunk.start + utterance.start
+        )
+        return SPARSE * speech <= letters(text) <= HASTY * speech and not repetitive(text)
+
     def _text(self, utterance: Utterance) -> str:
         return self._tokens.decode(list(utterance.tokens)).strip()
 
     def _again(self, chunk: Chunk, said: _Said) -> bool:
         """Whether a fragment that begins amid speech only says once more what was said before."""
-        if (
-            not chunk.context
-            or chunk.speech[0][0] > chunk.start
-            or chunk.speech_seconds > _FRAGMENT
-        ):
+        if not chunk.context or chunk.speech[0][0] > chunk.start or chunk.speech_seconds > FRAGMENT:
             return False
         return _words(self._tokens.decode(list(chunk.context))).endswith(_words(said.text))
 
@@ -212,6 +237,14 @@ def _said(
 def _at_pause(chunk: Chunk, moment: float) -> bool:
     """Whether nobody speaks at `moment`, as far as Whisper's timestamps are exact."""
     return not any(start + _IMPRECISE < moment < end - _IMPRECISE for start, end in chunk.speech)
+
+
+def _pauses(chunk: Chunk, end: float, start: float) -> bool:
+    """Whether there is a pause between one utterance's `end` and the next one's `start`."""
+    return any(
+        before < start + _IMPRECISE and after > end - _IMPRECISE
+        for (_, before), (after, _) in pairwise(chunk.speech)
+    )
 
 
 def _words(text: str) -> str:

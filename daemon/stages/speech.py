@@ -16,8 +16,16 @@ BLOCK = 600 * SAMPLE_RATE  # samples looked at in one go: bounds memory and pace
 # Pauses of 300 ms part the speech; 100 ms of margin keep soft consonants.
 _OPTIONS = VadOptions(min_silence_duration_ms=300, speech_pad_ms=100)
 
-# Silero does not hear some quiet voices. Long stretches without speech are looked at once more,
-# raised to the level of a near voice, unless they are silent or steady, as noise and hum are.
+# Silero does not hear some quiet voices, and doubts voices in music or in an echoing room. Long
+# stretches without speech are looked at once more, raised to the level of a near voice, and doubt
+# is enough there, unless they are silent or steady, as noise and hum are.
+_DOUBTFUL = VadOptions(
+    threshold=0.25,  # music and applause stay below it but for moments
+    neg_threshold=0.15,
+    min_speech_duration_ms=300,
+    min_silence_duration_ms=300,
+    speech_pad_ms=100,
+)
 _LONG = 2 * SAMPLE_RATE  # samples
 _NEAR = -20.0  # dBFS
 _SILENT = -65.0  # dBFS
@@ -40,17 +48,17 @@ def find(path: Path, progress: Callable[[float, float], None]) -> tuple[tuple[fl
 
 
 def _look_twice(audio: FloatArray) -> list[_Span]:
-    spans = _look(audio)
+    spans = _look(audio, _OPTIONS)
     for start, end in list(_long_gaps(spans, len(audio))):
         gain = _missing_gain(audio[start:end])
-        if gain > 1.0:
-            found = _look(np.clip(audio[start:end] * gain, -1.0, 1.0))
+        if gain is not None:
+            found = _look(np.clip(audio[start:end] * gain, -1.0, 1.0), _DOUBTFUL)
             spans += [(start + first, start + last) for first, last in found]
     return sorted(spans)
 
 
-def _look(audio: FloatArray) -> list[_Span]:
-    return [(span["start"], span["end"]) for span in get_speech_timestamps(audio, _OPTIONS)]
+def _look(audio: FloatArray, options: VadOptions) -> list[_Span]:
+    return [(span["start"], span["end"]) for span in get_speech_timestamps(audio, options)]
 
 
 def _long_gaps(spans: Sequence[_Span], length: int) -> Iterator[_Span]:
@@ -58,13 +66,13 @@ def _long_gaps(spans: Sequence[_Span], length: int) -> Iterator[_Span]:
     return ((a, b) for a, b in list(pairwise(edges))[::2] if b - a >= _LONG)
 
 
-def _missing_gain(audio: FloatArray) -> float:
-    """By how much a quiet stretch must be raised; 1 where nobody can be speaking in it."""
+def _missing_gain(audio: FloatArray) -> float | None:
+    """By how much a quiet stretch must be raised; None where nobody can be speaking in it."""
     frames = audio[: len(audio) // _FRAME * _FRAME].reshape(-1, _FRAME).astype(np.float64)
     levels = 10 * np.log10(np.mean(frames**2, axis=1) + 1e-12)
     soft, loud = np.percentile(levels, [10, 95])
     if loud < _SILENT or loud - soft < _STEADY:
-        return 1.0
+        return None
     return max(1.0, float(10 ** ((_NEAR - loud) / 20)))
 
 

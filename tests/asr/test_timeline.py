@@ -11,6 +11,7 @@ from daemon.asr.quality import Decoded, better, circling, compression_ratio, loo
 from daemon.asr.recognizer import RecognitionOptions
 from daemon.asr.timeline import Timeline
 from daemon.asr.utterances import Reading, Utterance, read_utterances
+from daemon.audio import Span
 from daemon.domain.transcript import Segment
 from daemon.errors import UsageError
 
@@ -191,6 +192,39 @@ def test_a_chunk_that_came_out_badly_is_decoded_in_halves_cut_in_a_pause(text: s
     assert listening.report == [("B", 0, 9), ("C", 10.6, 19.8)]
 
 
+_SENTENCE = "It was my reports from the north which chiefly induced people to buy."
+_SIX = tuple((5.0 * number, 5.0 * number + 4.2) for number in range(6))
+
+
+def _six_times(*ends: float) -> list[int]:
+    """The sentence six times; the times at which one ends and the next begins."""
+    tokens = [_ts(0)]
+    for end in ends:
+        tokens += [*map(ord, _SENTENCE), _ts(end), _ts(end)]
+    return tokens
+
+
+def test_what_was_said_six_times_with_pauses_is_believed() -> None:
+    chunk = Chunk(0, 29.5, _SIX)
+    listening = Listening(chunk)
+    assert listening.add(chunk, *_six_times(4.6, 9.6, 14.6, 19.6, 24.6, 29.4)) == []
+    assert [round(segment.start) for segment in listening.heard] == [0, 5, 10, 15, 20, 25]
+
+
+@pytest.mark.parametrize(
+    ("speech", "ends"),
+    [
+        pytest.param(((0, 29.5),), (4.6, 9.6, 14.6, 19.6, 24.6, 29.4), id="without a pause"),
+        pytest.param(_SIX, (2.5, 7.3, 12.2, 17.2, 22.4, 29.4), id="cut amid speech"),
+        pytest.param(_SIX[:2], (4.6, 9.6, 14.6, 19.6, 24.6, 29.4), id="where nobody speaks"),
+        pytest.param(_SIX, (0.4, 0.8, 1.2, 1.6, 2.0, 29.4), id="faster than anybody speaks"),
+    ],
+)
+def test_a_loop_with_times_is_a_loop(speech: tuple[Span, ...], ends: tuple[float, ...]) -> None:
+    chunk = Chunk(0, 29.5, speech)
+    assert len(Listening(chunk).add(chunk, *_six_times(*ends))) == 2
+
+
 def test_a_chunk_too_short_for_halves_is_taken_as_it_is() -> None:
     chunk = Chunk(0, 5, ((0, 5),))
     listening = Listening(chunk)
@@ -252,6 +286,13 @@ def test_a_guess_where_there_was_hardly_speech_is_no_text() -> None:
     chunk = Chunk(0, 6, ((0, 6),))
     listening = Listening(chunk)
     assert listening.add(chunk, _ts(0), *_text("A", 6), _ts(6), logprob=-0.9, no_speech=0.7) == []
+    assert (listening.heard, listening.timeline.complete) == ([], True)
+
+
+def test_a_wild_guess_at_a_moment_of_sound_is_no_text() -> None:
+    chunk = Chunk(0, 6, ((2, 4),))
+    listening = Listening(chunk)
+    assert listening.add(chunk, _ts(2), *_text("A", 2), _ts(4), logprob=-0.95) == []
     assert (listening.heard, listening.timeline.complete) == ([], True)
 
 

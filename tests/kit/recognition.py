@@ -24,6 +24,11 @@ SILENCE: FloatArray = np.zeros(2 * SAMPLE_RATE, np.float32)
 def audio_of(name: str) -> FloatArray:
     """A sample, decoded: mono, 16 kHz, float32."""
     (path,) = (path for path in SAMPLES.glob(f"{name}.*") if path.suffix != ".json")
+    return decoded_file(path)
+
+
+def decoded_file(path: Path) -> FloatArray:
+    """A recording: mono, 16 kHz, float32."""
     resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
     with av.open(path) as container:
         frames = [

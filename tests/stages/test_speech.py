@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from daemon.audio import SAMPLE_RATE, FloatArray, to_int16
+from daemon.models.registry import BUNDLED
 from daemon.stages import speech
-from tests.kit.recognition import audio_of
+from tests.kit.noises import noises
+from tests.kit.recognition import audio_of, decoded_file
 
 _SECONDS = 12
 _LENGTH = _SECONDS * SAMPLE_RATE
@@ -74,6 +76,17 @@ def test_silence_is_no_speech(tmp_path: Path) -> None:
 def test_a_quiet_voice_is_speech(tmp_path: Path) -> None:
     loud = _find(tmp_path, audio_of("memo-10s"))
     assert _find(tmp_path, audio_of("memo-10s") * np.float32(0.003)) == pytest.approx(loud, rel=0.1)
+
+
+def test_a_voice_that_music_half_drowns_is_speech(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    voice = decoded_file(BUNDLED / "audio" / "jfk.flac")
+    music = np.resize(noises()["music"], len(voice))
+    mixed = (0.1 * (voice / np.std(voice) + 1.4 * music / np.std(music))).astype(np.float32)
+    found = _find(tmp_path, mixed)
+    monkeypatch.setattr(speech, "_LONG", len(mixed) + 1)  # never a second look
+    assert found > 1.5 * _find(tmp_path, mixed)
 
 
 def test_a_long_quiet_stretch_is_looked_at_once_more_at_the_level_of_a_near_voice(
