@@ -18,6 +18,7 @@ class RecognitionOptions:
     languages: tuple[str, ...] = ()  # detection is limited to these
     initial_prompt: str | None = None  # names and jargon, to bias spelling
     translate: bool = False  # into English
+    beam_size: int = 1  # transcripts of a chunk that are followed at once; 1: decode greedily
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ class Window:
     samples: FloatArray
     vocabulary: Vocabulary
     seed: int = 0
+    beams: int = 1
     divisible: bool = False
 
     def prompt(self, detect: Callable[[], Mapping[str, float]]) -> Sequence[int]:

@@ -26,7 +26,9 @@ FOLDER_PROFILE = "dropscribe.toml"
 _MAX_BYTES = 65_536
 _REMEMBERED = 1_000  # sets of profiles
 _ALLOWED: Mapping[str, frozenset[str] | None] = {  # None: every key of the table
-    "transcribe": frozenset({"language", "languages", "task", "model", "initial_prompt"}),
+    "transcribe": frozenset(
+        {"language", "languages", "task", "model", "initial_prompt", "beam_size"}
+    ),
     "align": frozenset({"enabled"}),
     "output": frozenset({"formats", "timestamps", "compact", "name"}),
     "subtitles": None,

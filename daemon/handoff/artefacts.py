@@ -88,6 +88,7 @@ class JobRequest:
     speakers: str = "off"  # how they are told apart: by their "voices", or by "channels"
     tracks: str = "mix"  # of several audio tracks: "mix", "first" or "all"
     translate: bool = False  # into English
+    beam_size: int = 1  # transcripts of a stretch of speech that are followed at once
     min_speakers: int = 1
     max_speakers: int = 20
 
@@ -111,6 +112,7 @@ class JobRequest:
             speakers=data["speakers"],
             tracks=data["tracks"],
             translate=data["translate"],
+            beam_size=data["beam_size"],
             min_speakers=data["min_speakers"],
             max_speakers=data["max_speakers"],
         )
@@ -122,6 +124,7 @@ class JobRequest:
             "languages": list(self.languages),
             "initial_prompt": bool(self.initial_prompt),
             **({"task": "translate"} if self.translate else {}),
+            **({"beam_size": self.beam_size} if self.beam_size > 1 else {}),
         }
 
 

@@ -141,6 +141,7 @@ class Options(_Shape):
     task: Literal["translate"] = optional(
         "translate, if the text was to be in English; otherwise absent."
     )
+    beam_size: int = optional("How many transcripts were followed at once; absent: one.")
     track: str = optional(
         "The track whose transcript this is, where every track has one; otherwise absent."
     )

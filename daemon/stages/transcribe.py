@@ -136,7 +136,7 @@ class _File:
             audio=self._audio,
             speech=self._speech,
             options=RecognitionOptions(
-                job.language, job.languages, job.initial_prompt, job.translate
+                job.language, job.languages, job.initial_prompt, job.translate, job.beam_size
             ),
             on_language=self._on_language,
             on_segment=self._on_segment,

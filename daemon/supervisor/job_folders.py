@@ -101,6 +101,7 @@ class JobFolders:
             speakers=config.speakers.mode,
             tracks=config.audio.tracks,
             translate=config.transcribe.task == "translate",
+            beam_size=config.transcribe.beam_size,
             min_speakers=least,
             max_speakers=most,
         )

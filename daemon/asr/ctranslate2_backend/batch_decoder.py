@@ -21,9 +21,9 @@ from daemon.audio import FloatArray
 
 _FIRST_TIMESTAMP = 50  # the first timestamp is at most 1 s, as in openai/whisper
 _TEXT_CONTEXT = 448
-# How many texts are followed at once, in one attempt after the other. CTranslate2 cannot sample
-# repeatably in a process that lives on, so it searches where openai/whisper samples.
-_BEAMS = (1, 5)
+# How many transcripts are followed at once where the first attempt has failed. CTranslate2 cannot
+# sample repeatably in a process that lives on, so it searches where openai/whisper samples.
+_BEAMS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,15 @@ class FileDecoder:
         self._timeline = timeline
         self._task = "translate" if options.translate else "transcribe"
         prompt = (options.initial_prompt or "").strip()
+        self._beams = (options.beam_size, _BEAMS if options.beam_size != _BEAMS else 1)
         self._previous = tokens.encode(f" {prompt}") if prompt else []
 
     def decode(self, batch: Batch) -> list[tuple[Chunk, Decoded]]:
-        """Decode greedily, and what failed with a beam."""
+        """Decode as was asked for, and what failed with other beams."""
         prompts = self._prompts(batch)
         best: dict[int, Decoded] = {}
         failed = list(range(len(batch.chunks)))
-        for number, beam in enumerate(_BEAMS, start=1):
+        for number, beam in enumerate(self._beams, start=1):
             for row, tried in self._attempt(batch, prompts, failed, beam):
                 best[row] = tried if tried.good else better(best.get(row), tried)
             failed = [

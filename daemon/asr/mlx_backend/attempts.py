@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -22,6 +22,11 @@ class Task(Protocol):
     @property
     def seed(self) -> int:
         """Makes sampling repeatable: the same for a chunk, whatever is decoded beside it."""
+        ...
+
+    @property
+    def beams(self) -> int:
+        """How many transcripts of it are followed at once; 1: decode greedily."""
         ...
 
     def prompt(self, detect: Callable[[], Mapping[str, float]]) -> Sequence[int]:
@@ -81,9 +86,9 @@ class Attempt(Generic[TaskT]):
                 return
 
 
-def by_prompt_length(prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Which prompts are of one length: those are read together."""
-    groups: defaultdict[int, list[int]] = defaultdict(list)
-    for index, prompt in enumerate(prompts):
-        groups[len(prompt)].append(index)
+def alike(kinds: Sequence[Hashable]) -> list[list[int]]:
+    """The indices of equal `kinds`, together: prompts of one length are read together."""
+    groups: defaultdict[Hashable, list[int]] = defaultdict(list)
+    for index, kind in enumerate(kinds):
+        groups[kind].append(index)
     return list(groups.values())

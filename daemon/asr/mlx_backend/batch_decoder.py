@@ -13,7 +13,8 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.asr.mlx_backend.attempts import Attempt, BatchSize, TaskT, by_prompt_length
+from daemon.asr.mlx_backend.attempts import Attempt, BatchSize, TaskT, alike
+from daemon.asr.mlx_backend.beam_search import search
 from daemon.asr.mlx_backend.engine import Engine
 from daemon.asr.mlx_backend.pressure import MemoryPressure, is_out_of_memory
 from daemon.asr.mlx_backend.rows import Rows, take_cross
@@ -42,7 +43,7 @@ class _Block(Generic[TaskT]):
 
 
 class BatchDecoder(Generic[TaskT]):
-    """Decodes greedily; what fails is tried again at the next temperature, in its row."""
+    """Decodes greedily or with beams; what fails is sampled at the next temperature, in a row."""
 
     def __init__(
         self,
@@ -88,7 +89,7 @@ class BatchDecoder(Generic[TaskT]):
         """Some steps of every row; False when there is nothing to decode."""
         if self._pressure.asks_for_less():
             self._halve()
-        self._refill(take)
+        self._refill(take, give)
         if self._rows is None:
             return False
         self._launch(self._rows)
@@ -125,25 +126,61 @@ class BatchDecoder(Generic[TaskT]):
     def _live(self) -> list[int]:
         return [index for index, attempt in enumerate(self._slots) if not attempt.finished]
 
-    def _refill(self, take: Callable[[int], Sequence[TaskT]]) -> None:
+    def _refill(
+        self, take: Callable[[int], Sequence[TaskT]], give: Callable[[TaskT, Decoded], None]
+    ) -> None:
         live = len(self._live())
         free = self._size.rows - live
         if live and free * _REFILL < self._size.rows:
             return
         while free > 0 and (tasks := take(min(free, self._size.encoded))):
-            self._insert(tasks)
-            free -= len(tasks)
+            free -= self._insert(tasks, give)
         self._shrink()
 
-    def _insert(self, tasks: Sequence[TaskT]) -> None:
+    def _insert(self, tasks: Sequence[TaskT], give: Callable[[TaskT, Decoded], None]) -> int:
+        """Begin with `tasks`; return how many rows they take."""
         cross = self._engine.encode([task.samples for task in tasks])
         prompts = [
             task.prompt(partial(self._languages, cross, index)) for index, task in enumerate(tasks)
         ]
-        for group in by_prompt_length(prompts):
+        placed = 0
+        for group in alike([(len(p), t.beams) for p, t in zip(prompts, tasks, strict=True)]):
             attempts = [Attempt(tasks[index], prompts[index]) for index in group]
             heard = cross if len(group) == len(tasks) else take_cross(cross, group)
+            if attempts[0].task.beams > 1:
+                failed = self._search(attempts, heard, give)
+                if not failed:
+                    continue
+                attempts, heard = [attempts[at].again() for at in failed], take_cross(heard, failed)
             self._place(attempts, self._begin(attempts, heard))
+            placed += len(attempts)
+        return placed
+
+    def _search(
+        self,
+        attempts: Sequence[Attempt[TaskT]],
+        cross: list[KeysValues],
+        give: Callable[[TaskT, Decoded], None],
+    ) -> list[int]:
+        """The first attempts, with beams, a batch's rows at a time; return those that failed."""
+        width = attempts[0].task.beams
+        most = max(1, self._size.rows // width)
+        failed: list[int] = []
+        for first in range(0, len(attempts), most):
+            part = attempts[first : first + most]
+            heard = take_cross(cross, range(first, first + len(part)))
+            hopeless = partial(self._hopeless, part)
+            found = search(self._engine, heard, [one.prompt for one in part], width, hopeless)
+            for at, (attempt, best) in enumerate(zip(part, found, strict=True), start=first):
+                attempt.tokens = list(best.beam.tokens)
+                if not self._settle(attempt, best.beam.logprob, best.no_speech, give):
+                    failed.append(at)
+        return failed
+
+    def _hopeless(
+        self, attempts: Sequence[Attempt[TaskT]], index: int, tokens: Sequence[int]
+    ) -> bool:
+        return self._loops(attempts[index].task, tokens)
 
     def _languages(self, cross: list[KeysValues], index: int) -> Mapping[str, float]:
         return self._engine.language_probabilities(take_cross(cross, [index]))
@@ -218,24 +255,36 @@ class BatchDecoder(Generic[TaskT]):
                 self._stop_if_looping(attempt)
             if not attempt.finished:
                 continue
-            decoded = self._decoded(attempt, float(scores[0, column]), float(scores[1, column]))
-            attempt.best = decoded if decoded.good else better(attempt.best, decoded)
-            if decoded.good or attempt.number + 1 >= self._most_attempts(attempt.task):
-                give(attempt.task, attempt.best)
-            else:
+            logprob, no_speech = scores[:, column].tolist()
+            if not self._settle(attempt, logprob, no_speech, give):
                 failed.append(attempt)
         self._retry(failed)
 
+    def _settle(
+        self,
+        attempt: Attempt[TaskT],
+        logprob: float,
+        no_speech: float,
+        give: Callable[[TaskT, Decoded], None],
+    ) -> bool:
+        """Judge a finished attempt; False if its chunk is to be tried again."""
+        logprob /= len(attempt.tokens) + 1
+        decoded = attempt.task.decoded(attempt.tokens, logprob, no_speech)
+        attempt.best = decoded if decoded.good else better(attempt.best, decoded)
+        settled = decoded.good or attempt.number + 1 >= self._most_attempts(attempt.task)
+        if settled:
+            give(attempt.task, attempt.best)
+        return settled
+
     def _stop_if_looping(self, attempt: Attempt[TaskT]) -> None:
-        """What goes round in circles has failed, however many tokens are still to come."""
-        if circling(attempt.tokens) and self._decoded(attempt, 0.0, 0.0).repetitive:
+        if self._loops(attempt.task, attempt.tokens):
             assert self._rows is not None
             attempt.finished = True
             self._rows.scalars["done"][self._slots.index(attempt)] = True
 
-    def _decoded(self, attempt: Attempt[TaskT], logprob: float, no_speech: float) -> Decoded:
-        logprob /= len(attempt.tokens) + 1
-        return attempt.task.decoded(attempt.tokens, logprob, no_speech)
+    def _loops(self, task: TaskT, tokens: Sequence[int]) -> bool:
+        """What goes round in circles has failed, however many tokens are still to come."""
+        return circling(tokens) and task.decoded(tokens, 0.0, 0.0).repetitive
 
     def _most_attempts(self, task: TaskT) -> int:
         """What can be decoded in two halves is not sampled at ever higher temperatures."""
@@ -244,7 +293,7 @@ class BatchDecoder(Generic[TaskT]):
 
     def _retry(self, failed: Sequence[Attempt[TaskT]]) -> None:
         """Begin again in the same rows, one temperature higher; the audio is not encoded again."""
-        for group in by_prompt_length([attempt.prompt for attempt in failed]):
+        for group in alike([len(attempt.prompt) for attempt in failed]):
             assert self._rows is not None
             slots = [self._slots.index(failed[index]) for index in group]
             again = [failed[index].again() for index in group]

@@ -11,11 +11,13 @@ import numpy as np
 from daemon.asr.mlx_backend import cuda_encoder
 from daemon.asr.mlx_backend.cuda_decoder import CudaDecoder, fits
 from daemon.asr.mlx_backend.log_mel import log_mel
-from daemon.asr.mlx_backend.rows import BLOCK, Rows
-from daemon.asr.mlx_backend.token_rules import Sampled, TokenRules
+from daemon.asr.mlx_backend.rows import BLOCK, Rows, grown
+from daemon.asr.mlx_backend.token_rules import Sampled, Scores, TokenRules
 from daemon.asr.mlx_backend.whisper import KeysValues, Whisper
 from daemon.asr.vocabulary import Vocabulary
 from daemon.audio import FloatArray, Int16Array
+
+Candidate = tuple[float, int]  # a token that may come next: its log probability, and itself
 
 
 class Engine:
@@ -97,6 +99,46 @@ class Engine:
         rows.grow(-(-(length + BLOCK // 2) // BLOCK) * BLOCK)
         return rows
 
+    @property
+    def eot(self) -> int:
+        return self._vocabulary.eot
+
+    def first_candidates(
+        self, cross: list[KeysValues], prompts: Sequence[Sequence[int]], count: int
+    ) -> tuple[list[list[Candidate]], list[float], list[mx.array]]:
+        """The `count` best first tokens after each prompt; prompts are of one length.
+
+        And for each how probable no speech is, and the prompts' keys and values.
+        """
+        logits, own = self._read(prompts, cross)
+        heard = mx.softmax(logits[:, 0], axis=-1)[:, self._vocabulary.no_speech]
+        silence: list[float] = heard.tolist()  # type: ignore[assignment]
+        return _best(self._rules.first(logits[:, -1]), count), silence, own
+
+    def next_candidates(
+        self,
+        transcripts: Sequence[Sequence[int]],
+        position: int,
+        own: list[mx.array],
+        cross: list[KeysValues],
+        count: int,
+    ) -> tuple[list[list[Candidate]], list[mx.array]]:
+        """The `count` best tokens after each transcript, whose last token stands at `position`.
+
+        `own` are the keys and values of what is before it, `cross` is made by `for_beams`.
+        """
+        own = grown(own, position + 1)
+        sampled = self._rules.state(transcripts)
+        at = mx.full((len(transcripts),), position, dtype=mx.int32)
+        logits, own = self._next_logits(sampled.last, at, own, cross)
+        return _best(self._rules.next(logits, sampled), count), own
+
+    def for_beams(self, cross: list[KeysValues], width: int) -> list[KeysValues]:
+        """The audio's keys and values for `width` rows of each chunk."""
+        if self._cuda is None:
+            return cross  # neighbouring rows share them
+        return [(mx.repeat(k, width, axis=0), mx.repeat(v, width, axis=0)) for k, v in cross]
+
     def step(self, rows: Rows, *, sample: bool) -> None:
         """One more token for every row that is not done. `sample`: some row is above 0 degrees."""
         step = self._sampling if sample else self._greedy
@@ -177,6 +219,15 @@ class Engine:
             tokens[:, None], position[:, None], cache_update, mask[:, None, None], cross
         )
         return self._model.decoder.logits(hidden[:, 0]), known
+
+
+def _best(scores: Scores, count: int) -> list[list[Candidate]]:
+    """Each row's `count` most probable tokens, in no order."""
+    logprobs = scores.logprobs()
+    tokens = mx.argpartition(-logprobs, kth=count, axis=-1)[:, :count]
+    values = mx.take_along_axis(logprobs, tokens, axis=-1)
+    pairs = zip(np.array(values).tolist(), np.array(tokens).tolist(), strict=True)
+    return [list(zip(*row, strict=True)) for row in pairs]
 
 
 def _at_position(keys: mx.array, position: mx.array) -> mx.array:

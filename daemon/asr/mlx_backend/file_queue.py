@@ -60,6 +60,10 @@ class FileTask:
     def divisible(self) -> bool:
         return self.chunk.divisible
 
+    @property
+    def beams(self) -> int:
+        return self.file.request.options.beam_size
+
     def prompt(self, detect: Callable[[], Mapping[str, float]]) -> Sequence[int]:
         language = self.file.languages.of(self.chunk, detect)
         options = self.file.request.options

@@ -34,11 +34,7 @@ class Rows:
 
     def grow(self, positions: int) -> None:
         """Make room for `positions`."""
-        if positions <= self.capacity:
-            return
-        missing = -(-positions // BLOCK) * BLOCK - self.capacity
-        pad = [(0, 0), (0, 0), (0, missing), (0, 0)]
-        self.own = [mx.pad(kv, pad) for kv in self.own]
+        self.own = grown(self.own, positions)
 
     def take(self, index: Sequence[int]) -> Rows:
         """A copy of some rows."""
@@ -70,6 +66,15 @@ class Rows:
             [change(kv) for kv in self.own],
             [(change(k), change(v)) for k, v in self.cross],
         )
+
+
+def grown(own: list[mx.array], positions: int) -> list[mx.array]:
+    """The text's keys and values with room for `positions`."""
+    capacity = own[0].shape[2]
+    if positions <= capacity:
+        return own
+    pad = [(0, 0), (0, 0), (0, -(-positions // BLOCK) * BLOCK - capacity), (0, 0)]
+    return [mx.pad(kv, pad) for kv in own]
 
 
 def take_cross(cross: Sequence[KeysValues], index: Sequence[int]) -> list[KeysValues]:

@@ -8,6 +8,7 @@ mlx_whisper compares positions with token values in the second rule, so that it 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import mlx.core as mx
@@ -61,6 +62,14 @@ class Scores:
         top = mx.where(is_stamp, top_stamp, top_text)
         return token, top - mx.where(self.stamps_win, stamps, total)
 
+    def logprobs(self) -> mx.array:
+        """Log probabilities (b, tokens) of all tokens under the rules."""
+        stamps = mx.logsumexp(self.stamps, axis=-1)
+        both = mx.logaddexp(mx.logsumexp(self.text, axis=-1), stamps)
+        text = mx.where(self.stamps_win[:, None], -mx.inf, self.text)
+        total = mx.where(self.stamps_win, stamps, both)
+        return mx.concatenate([text, self.stamps], axis=-1) - total[:, None]
+
     def logprob(self, tokens: mx.array) -> mx.array:
         """Log probabilities (b,) of `tokens` (b,) under the rules."""
         border = self.text.shape[1]
@@ -91,6 +100,16 @@ class TokenRules:
         """The state of `rows` transcripts in which nothing has been sampled."""
         begin = mx.full((rows,), self.begin, dtype=mx.int32)
         return Sampled(last=begin, before=begin, stamp=begin - 1)
+
+    def state(self, transcripts: Sequence[Sequence[int]]) -> Sampled:
+        """The state after `transcripts`, none of them empty."""
+        begin = self.begin
+        stamps = [[token for token in tokens if token >= begin] for tokens in transcripts]
+        return Sampled(
+            last=mx.array([tokens[-1] for tokens in transcripts]),
+            before=mx.array([tokens[-2] if len(tokens) > 1 else begin for tokens in transcripts]),
+            stamp=mx.array([found[-1] if found else begin - 1 for found in stamps]),
+        )
 
     def first(self, logits: mx.array) -> Scores:
         """A transcript's first token: a timestamp of the first second."""

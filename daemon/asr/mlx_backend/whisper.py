@@ -53,7 +53,10 @@ class CrossAttention(nn.Module):
         return mx.contiguous(split_heads(k, self.heads)), mx.contiguous(split_heads(v, self.heads))
 
     def __call__(self, x: mx.array, kv: KeysValues) -> mx.array:
-        return self.out(attend(split_heads(self.query(x), self.heads), *kv, None))
+        """Where `kv` has fewer rows than `x`, neighbouring rows of `x` hear the same audio."""
+        shared = x.reshape(kv[0].shape[0], -1, x.shape[-1])
+        heard = attend(split_heads(self.query(shared), self.heads), *kv, None)
+        return self.out(heard).reshape(x.shape)
 
     def scores(self, x: mx.array, kv: KeysValues) -> mx.array:
         """How much each token wants of each audio position, before the softmax: (b, h, t, a)."""

@@ -67,6 +67,11 @@ def test_a_given_language_is_not_doubted(recognizer: CTranslate2Recognizer) -> N
     assert (said.language, said.language_probability) == ("en", 1.0)
 
 
+def test_the_words_are_right_with_beams_as_well(recognizer: CTranslate2Recognizer) -> None:
+    said = transcribe(recognizer, "memo-10s", RecognitionOptions(beam_size=5))
+    assert word_errors(said.segments, "memo-10s") == 0
+
+
 def test_an_unknown_language_is_refused(recognizer: CTranslate2Recognizer) -> None:
     with pytest.raises(UsageError, match="'tlh'"):
         transcribe(recognizer, "memo-10s", RecognitionOptions(language="tlh"))

@@ -49,6 +49,7 @@ class Piece:
 
     seed: int
     vocabulary: Vocabulary
+    beams: int = 1
     divisible: bool = False
 
     @property
