@@ -79,7 +79,7 @@ class Transcribe(Table, frozen=True):
     languages: tuple[LanguageCode, ...] = ()
     task: Literal["transcribe", "translate"] = "transcribe"
     initial_prompt: str = ""
-    beam_size: Annotated[int, Field(ge=1, le=10)] = 1
+    beam_size: Annotated[int, Between(1, 10)] = 1
     idle_unload_seconds: Seconds = 600.0
     max_memory_mb: Megabytes = 0
 
