@@ -44,6 +44,8 @@ class Task(Protocol):
 
 
 TaskT = TypeVar("TaskT", bound=Task)
+Take = Callable[[int], Sequence[TaskT]]  # at most so many tasks that are ready now
+Give = Callable[[TaskT, Decoded], None]  # a task's result
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic
@@ -13,7 +13,7 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.asr.mlx_backend.attempts import Attempt, BatchSize, TaskT, alike
+from daemon.asr.mlx_backend.attempts import Attempt, BatchSize, Give, Take, TaskT, alike
 from daemon.asr.mlx_backend.beam_search import search
 from daemon.asr.mlx_backend.engine import Engine
 from daemon.asr.mlx_backend.pressure import MemoryPressure, is_out_of_memory
@@ -64,9 +64,7 @@ class BatchDecoder(Generic[TaskT]):
         self._open: dict[int, TaskT] = {}  # tasks that were taken and have no result, by identity
         self._again: deque[TaskT] = deque()  # those of them that lost their rows
 
-    def run(
-        self, take: Callable[[int], Sequence[TaskT]], give: Callable[[TaskT, Decoded], None]
-    ) -> None:
+    def run(self, take: Take[TaskT], give: Give[TaskT]) -> None:
         """Decode until `take` has nothing more when every row is finished.
 
         `take(n)` returns at most n tasks that are ready now; `give` gets each result, in the order
@@ -83,9 +81,7 @@ class BatchDecoder(Generic[TaskT]):
                     raise
                 self._start_over()
 
-    def _advance(
-        self, take: Callable[[int], Sequence[TaskT]], give: Callable[[TaskT, Decoded], None]
-    ) -> bool:
+    def _advance(self, take: Take[TaskT], give: Give[TaskT]) -> bool:
         """Some steps of every row; False when there is nothing to decode."""
         if self._pressure.asks_for_less():
             self._halve()
@@ -98,14 +94,14 @@ class BatchDecoder(Generic[TaskT]):
             self._read(self._blocks.popleft(), give)
         return True
 
-    def _take(self, take: Callable[[int], Sequence[TaskT]], most: int) -> Sequence[TaskT]:
+    def _take(self, take: Take[TaskT], most: int) -> Sequence[TaskT]:
         tasks = [self._again.popleft() for _ in range(min(most, len(self._again)))]
         if len(tasks) < most:
             tasks.extend(take(most - len(tasks)))
         self._open |= {id(task): task for task in tasks}
         return tasks
 
-    def _give(self, give: Callable[[TaskT, Decoded], None], task: TaskT, decoded: Decoded) -> None:
+    def _give(self, give: Give[TaskT], task: TaskT, decoded: Decoded) -> None:
         del self._open[id(task)]
         give(task, decoded)
 
@@ -126,9 +122,7 @@ class BatchDecoder(Generic[TaskT]):
     def _live(self) -> list[int]:
         return [index for index, attempt in enumerate(self._slots) if not attempt.finished]
 
-    def _refill(
-        self, take: Callable[[int], Sequence[TaskT]], give: Callable[[TaskT, Decoded], None]
-    ) -> None:
+    def _refill(self, take: Take[TaskT], give: Give[TaskT]) -> None:
         live = len(self._live())
         free = self._size.rows - live
         if live and free * _REFILL < self._size.rows:
@@ -137,7 +131,7 @@ class BatchDecoder(Generic[TaskT]):
             free -= self._insert(tasks, give)
         self._shrink()
 
-    def _insert(self, tasks: Sequence[TaskT], give: Callable[[TaskT, Decoded], None]) -> int:
+    def _insert(self, tasks: Sequence[TaskT], give: Give[TaskT]) -> int:
         """Begin with `tasks`; return how many rows they take."""
         cross = self._engine.encode([task.samples for task in tasks])
         prompts = [
@@ -160,7 +154,7 @@ class BatchDecoder(Generic[TaskT]):
         self,
         attempts: Sequence[Attempt[TaskT]],
         cross: list[KeysValues],
-        give: Callable[[TaskT, Decoded], None],
+        give: Give[TaskT],
     ) -> list[int]:
         """The first attempts, with beams, a batch's rows at a time; return those that failed."""
         width = attempts[0].task.beams
@@ -240,7 +234,7 @@ class BatchDecoder(Generic[TaskT]):
         mx.async_eval(block.tokens, block.scores)  # type: ignore[no-untyped-call]
         self._blocks.append(block)
 
-    def _read(self, block: _Block[TaskT], give: Callable[[TaskT, Decoded], None]) -> None:
+    def _read(self, block: _Block[TaskT], give: Give[TaskT]) -> None:
         tokens: NDArray[np.int32] = np.array(block.tokens)
         scores: NDArray[np.float32] = np.array(block.scores)
         failed: list[Attempt[TaskT]] = []
@@ -261,11 +255,7 @@ class BatchDecoder(Generic[TaskT]):
         self._retry(failed)
 
     def _settle(
-        self,
-        attempt: Attempt[TaskT],
-        logprob: float,
-        no_speech: float,
-        give: Callable[[TaskT, Decoded], None],
+        self, attempt: Attempt[TaskT], logprob: float, no_speech: float, give: Give[TaskT]
     ) -> bool:
         """Judge a finished attempt; False if its chunk is to be tried again."""
         logprob /= len(attempt.tokens) + 1
