@@ -95,6 +95,20 @@ def test_every_word_starts_when_it_was_said(served: DaemonProcess, name: str) ->
     assert {word["source"] for word in document["word_segments"]} <= {"aligned", "interpolated"}
 
 
+def test_numbers_in_figures_are_heard_where_they_were_said(served: DaemonProcess) -> None:
+    name = next(name for name, (_, sample) in GOOD.items() if sample == MEETING)
+    heard = [word for word in _document(served, name)["word_segments"] if _is_number(word)]
+    true = [word for word in truth_of(Path(MEETING).stem)["words"] if _is_number(word)]
+    assert len(heard) >= 5
+    for word in heard:
+        assert word["source"] == "aligned"
+        assert min(abs(word["start"] - said["start"]) for said in true) <= 0.040
+
+
+def _is_number(word: Json) -> bool:
+    return any(map(str.isdigit, word["word"]))
+
+
 def test_every_delivery_is_whole_and_follows_the_schemas(served: DaemonProcess) -> None:
     stems = served.delivered()
     assert {*(stem for stem, _ in GOOD.values()), "silence", "instant"} <= set(stems)
