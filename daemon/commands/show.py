@@ -10,8 +10,9 @@ import click
 from daemon.commands import tables
 from daemon.commands.command_line import command
 from daemon.commands.completion import JOB
-from daemon.commands.find_job import find_job, opened_ledger
+from daemon.commands.find_job import find_job, folder_of, opened_ledger, real_inbox
 from daemon.commands.json_output import print_object
+from daemon.commands.status import rows_of
 from daemon.config import file as config_file
 from daemon.config.settings import Paths
 from daemon.domain.job import Job, Stage, StageRecord
@@ -65,12 +66,13 @@ def _facts(job: Job, ledger: Ledger, paths: Paths) -> Json:
     return {
         "job": job.id,
         "name": job.name,
+        "folder": folder_of(job, real_inbox(paths)),
         "next": str(job.next),
         "source": str(job.source),
         "bytes": job.identity.size,
         "admitted_at": _iso(job.admitted_at),
         "finished_at": _iso(job.finished_at) if job.finished_at else None,
-        "reason": job.failure.message if job.failure else "",
+        "reason": rows_of([job], paths)[0]["reason"],
         "outputs": [str(path) for path in outputs],
         "log": str(log) if log.exists() else None,
         "stages": {

@@ -77,7 +77,9 @@ def _mention(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option("--hotwords", help="Words to expect, as in faster-whisper.")
 @click.option("--align-model", "--align_model", help="A folder or a repository.")
 @click.option("--speakers", type=click.Choice(SPEAKER_MODES), help="Who speaks when.")
-@click.option("--speaker-count", type=click.IntRange(1, 100), help="How many, if it is known.")
+@click.option(
+    "--speaker-count", type=click.IntRange(1, 100), metavar="N", help="How many, if it is known."
+)
 @click.option("--no-align", "--no_align", is_flag=True, help="Segments only, no word times.")
 @click.option("--word-timestamps", "--word_timestamps", type=bool, help="False is --no-align.")
 @click.option(
@@ -86,8 +88,20 @@ def _mention(context: click.Context, parameter: click.Parameter, value: str | No
     help="translate: into English, without word times.",
 )
 @click.option("--diarize", is_flag=True, help="Who speaks: labels on segments and words.")
-@click.option("--min-speakers", "--min_speakers", type=click.IntRange(min=1))
-@click.option("--max-speakers", "--max_speakers", type=click.IntRange(min=1))
+@click.option(
+    "--min-speakers",
+    "--min_speakers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="At least so many.",
+)
+@click.option(
+    "--max-speakers",
+    "--max_speakers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="At most so many.",
+)
 @click.option("--stdout", is_flag=True, help="Print the text; write files only with -o.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file, for programs.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing about what went well.")

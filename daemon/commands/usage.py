@@ -28,6 +28,8 @@ class Seconds(click.FloatRange):
 
 def problem(error: click.UsageError) -> str:
     """How the command is called, and what is wrong, for a person."""
+    if error.message.startswith("Usage:"):  # no command at all: the help, which click has written
+        return error.message
     lines = [f"dropscribe: {_what_is_wrong(error)}"]
     if error.ctx is not None:
         lines.insert(0, error.ctx.get_usage())

@@ -83,7 +83,11 @@ def is_apple_silicon() -> bool:
 
 
 def has_mlx() -> bool:
-    return all(importlib.util.find_spec(name) is not None for name in ("mlx", "mlx_whisper"))
+    """Whether MLX can compute here: on Linux, the package alone comes without a backend."""
+    found = importlib.util.find_spec("mlx")
+    if found is None or importlib.util.find_spec("mlx_whisper") is None:
+        return False
+    return any((Path(place) / "lib").is_dir() for place in found.submodule_search_locations or ())
 
 
 def has_mlx_cuda() -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from daemon.domain.job import TERMINAL, Job, Stage
-from daemon.domain.names import inside_inbox, printable
+from daemon.domain.names import inside_inbox
 from daemon.files.real_path import real_path
 from daemon.outbox.archive import filed_as
 from daemon.supervisor.context import Context
@@ -80,8 +80,8 @@ class Retention:
                 path = next((place for place in places if _is_recording(place, job)), None)
                 if path is not None:
                     self._discard(path)
-                    text = f"{printable(path.name)}: to the Trash after {days} days"
-                    context.event_log.info("trashed", text, job)
+                    kept = "a day" if days == 1 else f"{days} days"
+                    context.event_log.info("trashed", f"to the Trash after {kept}: {path}", job)
             except OSError as error:
                 context.event_log.warning("kept", f"not moved to the Trash: {error}", job)
                 return

@@ -133,7 +133,8 @@ def test_the_same_content_is_filed_away_once_more_and_results_may_be_shared(
     assert done == ["one.wav", "the same.wav", "two.wav"]
     (skipped,) = daemon.events("unchanged")
     assert skipped["name"] == "the same.wav"
-    assert "the same recording was delivered before" in daemon.call("jobs").stdout
+    for verb in ("jobs", "show 2"):
+        assert "the same recording was delivered before" in daemon.call(*verb.split()).stdout
     outbox = daemon.config.paths.outbox
     shared = [*outbox.glob("one.*"), outbox / "index.html", *(outbox / ".index").iterdir()]
     assert {path.stat().st_mode & 0o777 for path in shared} == {0o640}

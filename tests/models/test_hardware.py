@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+import tomllib
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from daemon.errors import UsageError
 from daemon.models import hardware
@@ -50,6 +53,29 @@ def test_a_backend_that_is_missing_is_an_error_with_a_remedy(
     monkeypatch.setattr(hardware, "has_mlx", lambda: False)
     with pytest.raises(UsageError, match="pip install"):
         hardware.choose("mlx")
+
+
+def test_mlx_without_a_backend_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a plain installation on Linux has, for its tokenizer alone."""
+    for name in ("mlx", "mlx_whisper"):
+        (tmp_path / name).mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "path", [str(tmp_path)])
+        patched.setattr(sys, "meta_path", [PathFinder])
+        assert not hardware.has_mlx()
+        (tmp_path / "mlx" / "lib").mkdir()
+        assert hardware.has_mlx()
+
+
+@pytest.mark.parametrize(("platform", "machine"), [("linux", "x86_64"), ("darwin", "arm64")])
+def test_the_tokenizer_of_both_backends_comes_with_every_installation(
+    platform: str, machine: str
+) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    here = {"sys_platform": platform, "platform_machine": machine}
+    needed = [Requirement(line) for line in project["project"]["dependencies"]]
+    chosen = {need.name for need in needed if not need.marker or need.marker.evaluate(here)}
+    assert "mlx-whisper" in chosen
 
 
 def test_a_stage_gets_no_secrets_and_no_network() -> None:
