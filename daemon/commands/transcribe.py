@@ -17,11 +17,11 @@ from daemon.commands import tables
 from daemon.commands.command_line import command
 from daemon.commands.completion import FILE
 from daemon.commands.json_output import print_line
-from daemon.commands.options import FOLDER, chosen_formats
+from daemon.commands.options import FOLDER
 from daemon.commands.sources import recordings
+from daemon.commands.whisper_options import left_out, name_left_out, named_as_given, settings
 from daemon.config import file as config_file
 from daemon.config.settings import SPEAKER_MODES, Config
-from daemon.config.table import as_json
 from daemon.domain.job import Job, Stage
 from daemon.domain.transcript import Json
 from daemon.errors import FAILED, INTERRUPTED, OK, UsageError
@@ -30,25 +30,6 @@ from daemon.models import hardware
 from daemon.models.requirements import require
 from daemon.reporting.event_log import EventLog, open_logs
 from daemon.supervisor.application import Application, stage_commands
-
-# Options of Whisper's other command lines that have no meaning here: they are taken and left out.
-_LEFT_OUT = """device compute_type fp16 threads batch_size beam_size best_of patience temperature
-verbose model_dir condition_on_previous_text no_speech_threshold logprob_threshold vad_method
-compression_ratio_threshold print_progress interpolate_method max_line_width max_line_count"""
-_ALIASES = {"large": "large-v3", "turbo": "large-v3-turbo"}
-
-
-def _left_out(function: Any) -> Any:  # noqa: ANN401 - a decorator of click's
-    for name in _LEFT_OUT.split():
-        flags = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
-        option = click.option(*flags, name, hidden=True, expose_value=False, callback=_mention)
-        function = option(function)
-    return function
-
-
-def _mention(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        click.echo(f"dropscribe: --{parameter.name} is chosen by itself: left out", err=True)
 
 
 @command(
@@ -102,10 +83,12 @@ def _mention(context: click.Context, parameter: click.Parameter, value: str | No
     metavar="N",
     help="At most so many.",
 )
+@click.option("--max-line-width", "--max_line_width", type=click.IntRange(1, 200), hidden=True)
+@click.option("--max-line-count", "--max_line_count", type=click.IntRange(1, 4), hidden=True)
 @click.option("--stdout", is_flag=True, help="Print the text; write files only with -o.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file, for programs.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing about what went well.")
-@_left_out
+@left_out
 def transcribe(
     config_path: Path,
     files: tuple[str, ...],
@@ -118,11 +101,13 @@ def transcribe(
     """Transcribe files now: the same stages as the daemon's, with a progress bar."""
     with tempfile.TemporaryDirectory(prefix="dropscribe-") as name:
         temporary = Path(name)
-        asked = _settings(config_file.load(config_path), wanted)
+        asked = settings(config_file.load(config_path), wanted)
+        name_left_out()
         outbox = output_dir or (temporary / "outbox" if stdout else Path())
-        ours = one_shot(asked, outbox, temporary)
-        backend = hardware.choose(ours.transcribe.backend)
-        require(ours, backend.name, os.environ)
+        with named_as_given(wanted):
+            ours = one_shot(asked, outbox, temporary)
+            backend = hardware.choose(ours.transcribe.backend)
+            require(ours, backend.name, os.environ)
         found, problems = recordings(files, ours.watch.extensions, temporary)
         looks = {file: candidate(file) for file in found}
         problems += [f"{file}: it is not there any more" for file in found if not looks[file]]
@@ -194,43 +179,6 @@ def work(application: Application, jobs: Sequence[Job], shown: Shown) -> int:
         click.echo(f"dropscribe: stopped before the end: {', '.join(left)}", err=True)
         return INTERRUPTED
     return FAILED
-
-
-def _settings(config: Config, wanted: Json) -> Json:
-    """The configuration's tables with what the command line says otherwise."""
-    asked = as_json(config)
-    model = wanted["model"]
-    transcribing = {
-        "model": _ALIASES.get(model, model),
-        "backend": wanted["backend"],
-        "language": wanted["language"],
-        "task": wanted["task"],
-        "initial_prompt": _prompt(wanted["initial_prompt"], wanted["hotwords"]),
-    }
-    asked["transcribe"] |= {key: value for key, value in transcribing.items() if value is not None}
-    if model is not None:
-        asked["transcribe"]["stand_in"] = False  # that model was asked for, and no other
-    speakers = {"min_count": wanted["min_speakers"], "max_count": wanted["max_speakers"]}
-    asked["speakers"] |= {key: count for key, count in speakers.items() if count is not None}
-    if wanted["diarize"] or any(speakers.values()):
-        asked["speakers"]["mode"] = "voices"
-    if wanted["align_model"]:
-        asked["align"]["model"] = wanted["align_model"]
-    speakers = {"mode": wanted["speakers"], "count": wanted["speaker_count"]}
-    if wanted["speaker_count"] and wanted["speakers"] is None:
-        speakers["mode"] = "voices"  # whoever counts them wants to know them
-    asked["speakers"] |= {key: value for key, value in speakers.items() if value is not None}
-    if wanted["no_align"] or wanted["word_timestamps"] is False:
-        asked["align"]["enabled"] = False
-    if wanted["formats"] is not None:
-        asked["output"]["formats"] = chosen_formats(wanted["formats"])
-    return asked
-
-
-def _prompt(prompt: str | None, hotwords: str | None) -> str | None:
-    """faster-whisper puts hot words where a prompt goes; so do we."""
-    given = [text.strip() for text in (hotwords, prompt) if text and text.strip()]
-    return " ".join(given) or None
 
 
 def one_shot(asked: Json, outbox: Path, temporary: Path) -> Config:

@@ -109,7 +109,8 @@ def find(model: str, backend: BackendName, environment: Mapping[str, str]) -> We
             f"the model {model} is not on this machine: run `dropscribe models fetch {model}`,"
             " or choose one that is (dropscribe models list)"
             if preset or "/" in model
-            else f"{model} is no preset ({', '.join([BASE, *PRESETS])}), folder or repository"
+            else f"{model} is no preset ({', '.join([BASE, *PRESETS])}), no folder,"
+            " and no repository of MLX weights such as mlx-community/whisper-medium-mlx"
         )
     return Weights(model, snapshot, snapshot.name, preset is None and backend == "ctranslate2")
 

@@ -13,7 +13,8 @@ import pytest
 
 from daemon.__main__ import main
 from daemon.commands.sources import recordings
-from daemon.commands.transcribe import Shown, _settings
+from daemon.commands.transcribe import Shown
+from daemon.commands.whisper_options import settings
 from daemon.config.settings import Config
 from daemon.models import registry
 from tests.kit import schemas
@@ -121,13 +122,13 @@ def test_nothing_at_all_is_a_usage_error(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--language", "xx"], "transcribe.language: is no language that Whisper knows"),
+        (["--language", "xx"], "--language: is no language that Whisper knows"),
         (["--language", "yue"], "does not know yue (Cantonese)"),
         (["--model", "tiny"], "run `dropscribe models fetch tiny`"),
         (["--model", "nonsense"], "nonsense is no preset (base, "),
         (
             ["--align-model", "/none"],
-            "align.model: there is no folder /none with an alignment model",
+            "--align-model: there is no folder /none with an alignment model",
         ),
         (["-f", "pdf"], "pdf: no such format"),
     ],
@@ -144,7 +145,7 @@ def test_a_wish_that_cannot_be_met_ends_at_once_and_for_good(
 NOTHING: Mapping[str, object] = dict.fromkeys(
     ("model", "backend", "language", "initial_prompt", "hotwords", "align_model", "no_align",
      "word_timestamps", "formats", "task", "diarize", "min_speakers", "max_speakers",
-     "speakers", "speaker_count")
+     "speakers", "speaker_count", "max_line_width", "max_line_count")
 )  # fmt: skip
 
 
@@ -160,17 +161,19 @@ NOTHING: Mapping[str, object] = dict.fromkeys(
         ({"formats": "srt,json"}, "output", "formats", ("srt",)),
         ({"diarize": True}, "speakers", "mode", "voices"),
         ({"max_speakers": 3}, "speakers", "max_count", 3),
+        ({"max_line_width": 30}, "subtitles", "line_characters", 30),
+        ({"speaker_count": 2}, "speakers", "mode", "voices"),
         ({"task": "translate"}, "transcribe", "task", "translate"),
     ],
 )  # fmt: skip
 def test_options_of_other_programs_become_settings(
     wanted: Mapping[str, object], table: str, key: str, value: object
 ) -> None:
-    assert _settings(Config(), {**NOTHING, **wanted})[table][key] == value
+    assert settings(Config(), {**NOTHING, **wanted})[table][key] == value
 
 
 def test_all_means_every_format_that_the_configuration_may_name() -> None:
-    formats = _settings(Config(), {**NOTHING, "formats": "all"})["output"]["formats"]
+    formats = settings(Config(), {**NOTHING, "formats": "all"})["output"]["formats"]
     assert {"txt", "srt", "vtt", "tsv"} < set(formats)
 
 
@@ -185,7 +188,7 @@ def test_one_missing_file_of_several_is_told_and_the_rest_is_done(
     said = capsys.readouterr()
     assert code == 1
     assert "none.wav: no such file" in said.err
-    assert "--batch_size is chosen by itself: left out" in said.err
+    assert "without a meaning here, left out: --batch_size" in said.err
     told = json.loads(said.out)
     assert told["status"] == "done"
     assert told["language"] == "en"
