@@ -124,19 +124,27 @@ def _told(error: Exception) -> int:
             error.show()
             return error.exit_code
         case DropscribeError():
-            click.echo(f"dropscribe: {error}", err=True)
+            _say(str(error))
             return error.exit_code
         case OSError():
             from daemon.files.faults import explain  # noqa: PLC0415 - only for this
 
-            click.echo(f"dropscribe: {explain(error)}", err=True)
+            _say(explain(error))
             return FAILED
         case _:
             from daemon.reporting import event_log  # noqa: PLC0415 - loguru is heavy
 
             event_log.unexpected(error)
-            click.echo(f"dropscribe: unexpected {type(error).__name__}: {error}", err=True)
+            _say(f"unexpected {type(error).__name__}: {error}")
             return UNEXPECTED
+
+
+def _say(problem: str) -> None:
+    """On standard error, with nothing in it that a file's name could do to a terminal."""
+    from daemon.domain.names import printable  # noqa: PLC0415 - only for this
+
+    lines = [printable(line) for line in problem.split("\n")]
+    click.echo("dropscribe: " + "\n".join(lines), err=True)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ from daemon.outbox import placing
 from daemon.reporting.event_log import EventLog, open_logs
 from daemon.supervisor.application import Application, stage_commands
 
+_NO_LONGER_KEPT = "this job's transcript is no longer kept: transcribe it again"
+
 
 @command(
     examples=[
@@ -53,11 +55,12 @@ def realign(
             ledger, config.paths, which, lambda job: job.next is Stage.DONE, "finished job"
         )
     kept = config.paths.state / JOBS / str(job.id)
-    recording = find_recording(config, job, artefacts.read_prepared(kept).sha256)
+    sha256, tracks = _kept_of(kept)
+    recording = find_recording(config, job, sha256)
     with tempfile.TemporaryDirectory(prefix="dropscribe-") as name:
         made = Path(name) / "outbox"
         align = as_json(config.align) | {"enabled": True, "model": model or config.align.model}
-        decoded_as = {"audio": {"tracks": artefacts.JobRequest.read(kept).tracks}}
+        decoded_as = {"audio": {"tracks": tracks}}
         ours = one_shot(as_json(config) | {"align": align} | decoded_as, made, Path(name))
         backend = hardware.choose(config.transcribe.backend)
         require_aligner(ours, os.environ)
@@ -68,7 +71,7 @@ def realign(
             (again,) = context.ledger.admit([found] if found else [], context.unix_time())
             _hand_over(kept, context.folder(again.id))
             # The same bytes as before: after PREPARE, the job goes straight on to ALIGN.
-            context.ledger.set_digest(again.id, artefacts.read_prepared(kept).sha256)
+            context.ledger.set_digest(again.id, sha256)
             code = work(application, [again], Shown(made, quiet=True))
         if code != OK:
             return code
@@ -122,11 +125,19 @@ def find_recording(config: Config, job: Job, sha256: str) -> Path:
     raise DropscribeError(f"{job.name}: the recording is neither in done nor in the inbox any more")
 
 
+def _kept_of(folder: Path) -> tuple[str, str]:
+    """The recording's SHA-256, and which of its tracks were transcribed."""
+    try:
+        return artefacts.read_prepared(folder).sha256, artefacts.JobRequest.read(folder).tracks
+    except (artefacts.InvalidArtefactError, OSError, ValueError, KeyError) as error:
+        raise DropscribeError(_NO_LONGER_KEPT) from error
+
+
 def _hand_over(kept: Path, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     if (kept / artefacts.OPTIONS).exists():
         shutil.copy(kept / artefacts.OPTIONS, folder / artefacts.OPTIONS)
     for name in (artefacts.TRANSCRIPT, artefacts.SEGMENTS):
         if not (kept / name).exists():
-            raise DropscribeError("this job's transcript is no longer kept: transcribe it again")
+            raise DropscribeError(_NO_LONGER_KEPT)
         shutil.copy(kept / name, folder / name)

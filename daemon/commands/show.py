@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from daemon.commands.status import rows_of
 from daemon.config import file as config_file
 from daemon.config.settings import Paths
 from daemon.domain.job import Job, Stage, StageRecord
+from daemon.domain.names import printable
 from daemon.domain.transcript import Json
 from daemon.errors import OK, DropscribeError
 from daemon.files.state_folder import JOBS
@@ -47,15 +49,16 @@ def show(config_path: Path, which: str, as_json: bool) -> int:
     for key, value in facts.items():
         if value not in (None, "", [], {}) and key != "stages":
             first, *others = value if isinstance(value, list) else [value]
-            print(tables.row(key, str(first), 13))
+            print(tables.row(key, printable(str(first)), 13))
             for other in others:
-                print(tables.row("", str(other), 13))
+                print(tables.row("", printable(str(other)), 13))
     for stage, record in facts["stages"].items():
         times = "" if record["starts"] == 1 else f", started {record['starts']} times"
         told = f"{record['exit'] or 'not ended'}{times} {record['reason']}"
         print(tables.row(f"  {stage}", told, 13))
-    if job.next is Stage.DONE and job.stem and (paths.outbox / f"{job.stem}.json").exists():
-        print(tables.summary("", paths.outbox, job.stem))
+    if job.next is Stage.DONE and job.stem:
+        with contextlib.suppress(FileNotFoundError):  # taken out of the outbox
+            print(tables.summary("", paths.outbox, job.stem))
     return OK
 
 

@@ -21,6 +21,7 @@ from daemon.config import file as config_file
 from daemon.config.default_model import about_small_memory
 from daemon.config.settings import Config, Paths
 from daemon.domain.job import TERMINAL, Job, Stage
+from daemon.domain.names import printable
 from daemon.domain.transcript import Json
 from daemon.errors import FAILED, OK, TEMPORARY, DropscribeError
 from daemon.files import lock
@@ -210,7 +211,8 @@ def _without_text(document: Path) -> str:
 
 def line(fields: Mapping[str, object]) -> str:
     """The same job for a person."""
-    ended = "  ".join(str(fields[key]) for key in ("outputs", "reason") if fields[key])
+    told = (printable(str(fields[key])) for key in ("outputs", "reason") if fields[key])
+    ended = "  ".join(told)
     name = titled(str(fields["folder"]), str(fields["name"]))
     return f"#{fields['job']} {name}: {fields['next']}  {ended}".rstrip()
 

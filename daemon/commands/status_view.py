@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from daemon.commands.find_job import titled
 from daemon.commands.hosts_view import describe
+from daemon.domain.names import printable
 from daemon.domain.transcript import Json
 from daemon.outbox.summary import clock
 
@@ -29,28 +31,33 @@ def _head(data: Json) -> Iterator[RenderableType]:
         counts += f", about {clock(data['eta_seconds'])} left"
     yield state.append(counts, style="default")
     if data["reason"]:
-        yield Text(f"  {data['reason']}", style="yellow")
+        yield _below(data["reason"], style="yellow")
     if data["state"] == "stopped":
-        yield Text("  start it with: dropscribe start (or dropscribe install, once)", style="dim")
-    yield Text(f"  inbox {data['folders']['inbox']}", style="dim", overflow="ellipsis")
+        yield _below("start it with: dropscribe start (or dropscribe install, once)", style="dim")
+    yield _below(f"inbox {data['folders']['inbox']}", style="dim")
     if data["about_model"]:
-        yield Text(f"  {data['about_model']}", style="dim")
+        yield _below(data["about_model"], style="dim")
     if data["stand_in"]:
-        yield Text(f"  {data['stand_in']}", style="dim")
+        yield _below(data["stand_in"], style="dim")
     if data["failed"]:
-        yield Text("  dropscribe retry NAME, or dropscribe clear NAME", style="dim")
+        yield _below("dropscribe retry NAME, or dropscribe clear NAME", style="dim")
     if data["left_alone"]:
-        text = f"  {data['left_alone']} left alone in the inbox: dropscribe inbox says why"
-        yield Text(text, style="dim")
+        text = f"{data['left_alone']} left alone in the inbox: dropscribe inbox says why"
+        yield _below(text, style="dim")
     if data["daemon"].get("watcher") not in (None, "", "off"):
-        yield Text(f"  watching by rescan only: {data['daemon']['watcher']}", style="yellow")
+        yield _below(f"watching by rescan only: {data['daemon']['watcher']}", style="yellow")
+
+
+def _below(text: str, style: str) -> RenderableType:
+    """A line below the state, indented wherever it is wrapped."""
+    return Padding(Text(text, style=style), (0, 0, 0, 2))
 
 
 def _at_work(data: Json) -> Iterator[RenderableType]:
     for host in data["daemon"].get("hosts", ()):
-        yield Text(f"  {host['name']}: {describe(host)}", style="dim")
+        yield _below(f"{host['name']}: {describe(host)}", style="dim")
     for file in data["daemon"].get("inbox", ()):
-        yield Text(f"  {file['name']} waits: {file['reason']}", style="yellow")
+        yield _below(f"{file['name']} waits: {file['reason']}", style="yellow")
     rows = data["daemon"].get("working_on", [])
     if not rows:
         return
@@ -109,7 +116,7 @@ def _table() -> Table:
 
 def _ended(job: Mapping[str, str]) -> Text:
     if job["outputs"]:
-        said = f"{job['outputs']}.*"
+        said = f"{printable(job['outputs'])}.*"
         return Text(f"{said}  {job['reason']}" if job["reason"] else said, style="dim")
     if job["reason"]:
         return Text(job["reason"], style="dim" if job["next"] == "done" else "red")

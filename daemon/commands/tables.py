@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from daemon.bench import cpu_speed
 from daemon.domain.job import TERMINAL
+from daemon.domain.names import printable
 from daemon.domain.transcript import Json
 from daemon.files.state_folder import TIMING_SUFFIX
 from daemon.outbox.summary import clock, work_seconds
@@ -48,6 +49,8 @@ def summary(name: str, outbox: Path, stem: str, why: str = "") -> str:
     faster = f", {compared}" if compared else ""
     words = sum(len(segment["words"]) for segment in document["segments"])
     reason = f" ({alignment['reason']})" if alignment["reason"] else ""
+    aligned = f"{child['seconds']:.1f} s, child process {child['exit']}{_memory(child)}, "
+    aligned = "" if child["exit"] == "skipped" else f"{aligned}{words} words, "
     rows = {
         "backend": provenance["backend"] + (f" ({why})" if why else ""),
         "device": provenance["device"],
@@ -56,11 +59,10 @@ def summary(name: str, outbox: Path, stem: str, why: str = "") -> str:
         + (", translated into English" if provenance["options"].get("task") else ""),
         "transcription": f"{stages['transcribe']['seconds']:.1f} s,"
         f" {len(document['segments'])} segments",
-        "alignment": f"{child['seconds']:.1f} s, child process {child['exit']}{_memory(child)},"
-        f" {words} words, {alignment['status']}{reason}",
+        "alignment": f"{aligned}{alignment['status']}{reason}",
         "total": f"{work:.1f} s of work" + (f", {waited:.1f} s waited" if waited >= 0.1 else ""),
         "speed": f"{speed:.1f} × real time ({clock(document['duration'])} of audio){faster}",
-        "outputs": f"{outbox / stem}  " + " ".join(endings),
+        "outputs": printable(f"{outbox / stem}  {' '.join(endings)}"),
     }
     return "\n".join([name, *(row(f"  {key}", value, 17) for key, value in rows.items())])
 

@@ -12,6 +12,7 @@ from daemon.__main__ import main
 from daemon.config import file as config_file
 from tests.kit.accuracy import AUDIO
 from tests.kit.daemon_process import DaemonProcess
+from tests.kit.queue_on_disk import QueueOnDisk
 
 
 def test_words_come_again_under_the_jobs_name_and_nothing_that_failed_is_delivered(
@@ -47,3 +48,12 @@ def test_words_come_again_under_the_jobs_name_and_nothing_that_failed_is_deliver
     assert main(["realign", "1", "-o", str(out), "--force", *config]) == 0
     assert "corrected" not in (out / "memo-10s.srt").read_text()
     assert {path.name.partition(".")[0] for path in out.iterdir()} == {"memo-10s"}
+
+
+def test_of_a_job_whose_files_are_gone_it_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue = QueueOnDisk(tmp_path / "q")
+    queue.done("talk.mp4", "talk")
+    assert main(["realign", "talk.mp4", "--config", str(queue.config_path)]) == 1
+    assert "no longer kept: transcribe it again" in capsys.readouterr().err

@@ -170,3 +170,18 @@ def test_of_files_in_folders_the_folder_is_told(
         ("Spanish", "talk.mp4"),
         ("German", "talk.mp4"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("verb", "code"),
+    [("status", 0), ("jobs", 0), ("show 1", 0), ("inbox", 0), ("speakers 1", 1)],
+)
+def test_no_name_of_a_folder_or_file_forges_what_a_terminal_shows(
+    verb: str, code: int, queue: QueueOnDisk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue.done("\u202egnp\x1b[31m/talk\x1b[2J.mp4", "\u202egnp\x1b[31m/talk")
+    queue.waiting("\u202egnp\x1b[31m/\x1b[2J.mp4")
+    assert main([*verb.split(), "--config", str(queue.config_path)]) == code
+    answer = capsys.readouterr()
+    assert "\\x1b[" in answer.out + answer.err
+    assert not {"\u202e", "\x1b"} & set(answer.out + answer.err)
