@@ -16,6 +16,7 @@ from daemon.supervisor.context import Context
 
 AHEAD = 8  # files decoded ahead of the transcriber, and files that it may hold at a time
 
+AHEAD_OF_LENDING = lending.AT_HOME + 1  # where other machines take files, too
 _AHEAD_BYTES = 2_000_000_000  # of decoded audio that waits; it is 17 hours
 _DECODED_A_SECOND = 2_000_000  # bytes of a recording that PREPARE gets through: an estimate
 _SHORT = 30.0  # seconds of estimated work: one place is kept for files that take less
@@ -45,7 +46,7 @@ class Places:
         """
         running = len(self._context.attempts.of(Stage.PREPARE))
         waiting = list(islice(self._context.ledger.waiting(Stage.TRANSCRIBE), AHEAD))
-        ahead = lending.AT_HOME + 1 if lending.has_hosts(self._context) else AHEAD
+        ahead = AHEAD_OF_LENDING if lending.has_hosts(self._context) else AHEAD
         places = min(_preparations() - running, ahead - running - len(waiting))
         fits = places > 1 and sum(map(self._audio_bytes, waiting)) < _AHEAD_BYTES
         return places > 0, fits
