@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from launchd.agent_spec import MARKER, AgentSpec
+from launchd.agent_spec import LABEL, MARKER, AgentSpec
 from launchd.command import NOT_FOUND, Clock, Reply, Runner, run
 from launchd.errors import ServiceError
 from launchd.own_file import OwnFile
 from launchd.program import Alive, expect_alive, prepare
 
-UNIT = "dropscribe.service"
+UNIT = f"{LABEL.removeprefix('local.')}.service"
 NO_SESSION = (
     "This user has no systemd session here, which a service needs: keep dropscribe running"
     " yourself with `dropscribe run`."
@@ -77,8 +77,12 @@ class SystemdUnit:
     alive_seconds: float = 60.0
 
     @property
+    def unit(self) -> str:
+        return f"{self.spec.label.removeprefix('local.')}.service"
+
+    @property
     def file(self) -> OwnFile:
-        return OwnFile(self.folder / UNIT)
+        return OwnFile(self.folder / self.unit)
 
     def installed(self) -> bool:
         return self.file.read() is not None
@@ -89,7 +93,7 @@ class SystemdUnit:
         return not _has_no_session(reply) and reply.text.strip() != "offline"
 
     def running(self) -> bool:
-        return self._systemctl("is-active", "--quiet", UNIT).code == 0
+        return self._systemctl("is-active", "--quiet", self.unit).code == 0
 
     def install(self, alive: Alive) -> None:
         unit = unit_text(self.spec).encode()
@@ -98,7 +102,7 @@ class SystemdUnit:
         self.file.write(unit)
         try:
             self._expect("daemon-reload")
-            self._expect("enable", UNIT)
+            self._expect("enable", self.unit)
             self.restart(alive)
         except ServiceError as error:
             self._put_back(earlier)
@@ -108,23 +112,23 @@ class SystemdUnit:
     def uninstall(self) -> bool:
         was_there = self.installed() or self.running()
         if was_there:
-            self._expect("disable", "--now", UNIT)
+            self._expect("disable", "--now", self.unit)
             self.file.remove()
             self._expect("daemon-reload")
         return was_there
 
     def start(self, alive: Alive) -> None:
         self._need_installed()
-        self._expect("start", UNIT)
+        self._expect("start", self.unit)
         self._verify(alive)
 
     def stop(self) -> None:
         if self.installed():
-            self._expect("stop", UNIT)
+            self._expect("stop", self.unit)
 
     def restart(self, alive: Alive) -> None:
         self._need_installed()
-        self._expect("restart", UNIT)
+        self._expect("restart", self.unit)
         self._verify(alive)
 
     def _need_installed(self) -> None:
@@ -133,11 +137,11 @@ class SystemdUnit:
 
     def _put_back(self, earlier: bytes | None) -> None:
         if earlier is None:
-            self._systemctl("disable", "--now", UNIT)
+            self._systemctl("disable", "--now", self.unit)
         self.file.put_back(earlier)
         self._systemctl("daemon-reload")
         if earlier is not None:
-            self._systemctl("restart", UNIT)
+            self._systemctl("restart", self.unit)
 
     def _verify(self, alive: Alive) -> None:
         expect_alive(self.spec, alive, self.alive_seconds, self.clock)
@@ -152,7 +156,8 @@ class SystemdUnit:
         said = " ".join(reply.text.split()) or "nothing"
         if _has_no_session(reply):
             raise ServiceError(f"{NO_SESSION} systemctl said: {said}.")
-        hint = "See: systemctl --user status dropscribe; journalctl --user -u dropscribe"
+        name = self.unit.removesuffix(".service")
+        hint = f"See: systemctl --user status {name}; journalctl --user -u {name}"
         raise ServiceError(
             f"systemctl could not {arguments[0]} (code {reply.code}: {said}). {hint}."
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import logging
 import os
 import signal
@@ -19,6 +20,8 @@ from distributed import Worker
 
 from daemon.cluster.dask_connection import DaskAddress
 from daemon.cluster.dask_lender import RESOURCE
+from daemon.files.atomic import write_json
+from daemon.files.state_folder import STATUS
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 15.0  # seconds before the next try to join
 _JOIN_SECONDS = 15.0
@@ -30,6 +33,8 @@ def serve(address: DaskAddress, folder: Path, files: int) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("distributed").setLevel(logging.WARNING)  # it tells of each piece
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    now = datetime.datetime.now(datetime.UTC).isoformat()
+    write_json(folder / STATUS, {"pid": os.getpid(), "started": now})  # for `lend --install`
     with dask.config.set({"distributed.worker.daemon": False}):
         asyncio.run(_until_stopped(address, folder, files))
 

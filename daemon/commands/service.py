@@ -103,7 +103,7 @@ def restart(now: Setting) -> None:
 
 def _command(act: Callable[[Setting], None]) -> click.Command:
     def run(config_path: Path) -> int:
-        with _in_our_words():
+        with in_our_words():
             act(setting(config_path, Host()))
         return OK
 
@@ -112,7 +112,7 @@ def _command(act: Callable[[Setting], None]) -> click.Command:
 
 
 @contextlib.contextmanager
-def _in_our_words() -> Iterator[None]:
+def in_our_words() -> Iterator[None]:
     """The service manager's troubles are expected failures of ours."""
     try:
         yield
@@ -124,7 +124,7 @@ def _in_our_words() -> Iterator[None]:
 @click.option("--guarded", is_flag=True, help="Folders that macOS guards are granted already.")
 def install_command(config_path: Path, guarded: bool) -> int:
     """Start the daemon now and at every login, or bring a running one up to date."""
-    with _in_our_words():
+    with in_our_words():
         install(replace(setting(config_path, Host()), guarded=guarded))
     return OK
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -72,6 +72,24 @@ def agent_spec(
             for name, value in sorted(environment.items())
             if name in _MODEL_PLACES or name.startswith(_GPU_SETTINGS)
         },
+    )
+
+
+def lend_spec(
+    config_path: Path,
+    config: Config,
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str] = os.environ,
+) -> AgentSpec:
+    """A standing worker of a Dask cluster: `dropscribe lend` with these arguments, in `folder`."""
+    spec = agent_spec(config_path, config, environment)
+    return replace(
+        spec,
+        program=(*spec.program[:-1], "lend", *arguments),
+        working_directory=folder,
+        log=config.paths.logs / "lend.log",
+        label=f"{spec.label}.lend",
     )
 
 
