@@ -168,17 +168,20 @@ class DaskHosts:
 
     async def _do(self, folder: Path, nonce: str) -> None:
         """A job, from its offer to its receipt."""
+        kind, reason = FailureKind.NOT_BEGUN, "no worker takes it any more"
         try:
             job = await asyncio.to_thread(LentJob.read, folder, nonce)
+            dask_job = self._jobs[nonce] = DaskJob(job)
+            await asyncio.to_thread(job.pack, lambda: nonce in self._jobs)
             offer = await asyncio.to_thread(job.offer)
+            client, workers = self._client, self._workers
         except (OSError, ValueError, KeyError) as error:
-            self._answer(nonce, FailureKind.LOST, f"the job's folder is not whole ({error})")
-            return
-        client, workers = self._client, self._workers
+            kind, reason = FailureKind.LOST, f"the job's folder is not whole ({error})"
+            client = workers = None
         if client is None or workers is None or not workers.usable:
-            self._answer(nonce, FailureKind.NOT_BEGUN, "no worker takes it any more")
+            self._jobs.pop(nonce, None)
+            self._answer(nonce, kind, reason)
             return
-        dask_job = self._jobs[nonce] = DaskJob(job)
         future = client.submit(
             dask_lender.work,
             *(nonce, self._topic, offer, self._settings),
@@ -249,7 +252,7 @@ class DaskHosts:
         """The rest of a recording; how fast it goes is measured."""
         began, workers = time.monotonic(), self._workers
         if workers is not None and await dask_job.send(workers, at, self._jobs):
-            self._speed.on_sent(dask_job.job.request.identity.size - at, began)
+            self._speed.on_sent(dask_job.job.size - at, began)
 
     def _recall(self, nonce: str) -> None:
         if (dask_job := self._jobs.pop(nonce, None)) is not None:
@@ -264,12 +267,9 @@ class DaskHosts:
     def _report(self, workers: DaskWorkers) -> None:
         jobs = Counter(dask_job.worker for dask_job in self._jobs.values())
         stock = workers.stock()
-        self.state = replace(
-            self.state,
-            models=stock.models,
-            aligners=stock.aligners,
-            free_bytes=stock.free_bytes // _MB_SHOWN * _MB_SHOWN,
-        )
+        free = stock.free_bytes // _MB_SHOWN * _MB_SHOWN
+        has = {"models": stock.models, "aligners": stock.aligners, "free_bytes": free}
+        self.state = replace(self.state, **has)
         places = workers.places()
         self._become(
             "ready" if places else "away",

@@ -76,7 +76,6 @@ class Host:
             link = self._link
             try:
                 job = LentJob.read(folder, nonce)
-                offer = job.offer()
             except (OSError, ValueError, KeyError) as error:
                 self._answer(nonce, FailureKind.LOST, f"the job's folder is not whole ({error})")
                 return
@@ -84,7 +83,18 @@ class Host:
                 self._answer(nonce, FailureKind.NOT_BEGUN, "the machine has left")
                 return
             self._jobs[nonce] = job
-        link.send(offer)
+        threading.Thread(target=self._offer, args=(job, link), daemon=True).start()
+
+    def _offer(self, job: LentJob, link: Link) -> None:
+        """In a thread: a large recording is packed first."""
+        job.pack(lambda: job.nonce in self._jobs)
+        try:
+            link.send(job.offer())
+        except (OSError, ValueError, KeyError) as error:
+            if self._jobs.pop(job.nonce, None) is not None:
+                self._answer(
+                    job.nonce, FailureKind.LOST, f"the job's folder is not whole ({error})"
+                )
 
     def recall(self, nonce: str) -> None:
         with self._lock:
@@ -220,7 +230,7 @@ class Host:
                 yield {"recall": job.nonce}, b""
                 self._answer(job.nonce, error.kind, str(error))
             return
-        self._speed.on_sent(job.request.identity.size - at, began)
+        self._speed.on_sent(job.size - at, began)
         self.state = replace(self.state, bytes_per_second=self._speed.network)
 
     # What the daemon is told

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from daemon.cluster import wire
+from daemon.cluster import packing, wire
 from daemon.cluster.link import Frame
+from daemon.cluster.packing import Packed
 from daemon.domain.job import FailureKind, Identity
 from daemon.domain.transcript import Json
 from daemon.domain.validation import from_json
@@ -43,20 +44,33 @@ class LentJob:
     at_work: float | None = None  # since when the recording is there, whole
     received: int = 0  # bytes of artefacts
     files: set[str] = field(default_factory=set)
+    packed: Packed | None = None  # travels in its place
 
     @classmethod
     def read(cls, folder: Path, nonce: str) -> LentJob:
         return cls(folder, nonce, JobRequest.read(folder))
 
+    def pack(self, is_wanted: Callable[[], bool]) -> None:
+        """Have less travel, if that is possible. It takes a while."""
+        if packing.is_worth_it(self.request):
+            folder = self.folder / f"{lent.PREFIX}{self.nonce}-packed"
+            self.packed = packing.pack(self.request, self.nonce, folder, is_wanted)
+
+    @property
+    def size(self) -> int:
+        """Of what travels. Raises OSError."""
+        return self.packed.flac.stat().st_size if self.packed else self.request.identity.size
+
     def offer(self) -> Json:
+        """Raises OSError."""
         source, identity = self.request.source, self.request.identity
-        named = f"{os.fsencode(source).hex()} {identity}".encode()
-        suffix = source.suffix if source.suffix.isascii() else ""
+        named = f"{os.fsencode(source).hex()} {identity} {bool(self.packed)}".encode()
+        suffix = ".flac" if self.packed else source.suffix if source.suffix.isascii() else ""
         return {
             "offer": self.nonce,
             "key": hashlib.sha256(named).hexdigest(),
             "suffix": suffix if suffix[1:].isalnum() and len(suffix) <= 9 else "",
-            "bytes": identity.size,
+            "bytes": self.size,
             "profile": lent.read_order(self.folder),
         }
 
@@ -64,7 +78,8 @@ class LentJob:
         """The recording from byte `at` on, while it is wanted. Raises UnsentError."""
         digest = hashlib.sha256()
         try:
-            with open_recording(self.request.source) as file:
+            travels = self.packed.flac if self.packed else self.request.source
+            with open_recording(travels) as file:
                 self._check(file.fileno())
                 while data := file.read(wire.BLOCK):
                     if not is_wanted():
@@ -81,7 +96,7 @@ class LentJob:
         yield {"whole": self.nonce, "sha256": self.sha256}, b""
 
     def _check(self, fd: int) -> None:
-        if Identity.of(os.fstat(fd)) != self.request.identity:
+        if not self.packed and Identity.of(os.fstat(fd)) != self.request.identity:
             raise UnsentError(FailureKind.CHANGED, "the file changed while it was read")
 
     def receive(self, name: str, data: bytes) -> None:
@@ -109,6 +124,8 @@ class LentJob:
             raise ValueError(str(error)) from error
         if prepared.sha256 != self.sha256:
             raise ValueError("it worked on other bytes than those that were sent")
+        if self.packed:  # what is said of the FLAC is said of the recording here
+            self.packed.prepared.replace(folder / artefacts.PREPARED)
         stages = tuple(from_json(LentStage, json.dumps(stage)) for stage in report["stages"])
         whole = LentReport(host, stages, round(seconds, 3))
         artefacts.write_artefact(folder / lent.REPORT, self.nonce, whole)

@@ -49,4 +49,10 @@ _VIDEO = {
 _VARIANTS = ("amrnb", "amrwb", "dtshd", "live_flv", "mpegvideo")
 
 EXTENSIONS = tuple(sorted(" ".join([*_AUDIO.values(), *_VIDEO.values()]).split()))
+# What is large for the sound that is in it.
+PLAIN_OR_VIDEO = frozenset(
+    " ".join(
+        [*_VIDEO.values(), *(_AUDIO[name] for name in ("aiff", "au", "caf", "w64", "wav"))]
+    ).split()
+)
 DEMUXERS = tuple(sorted({*_AUDIO, *_VIDEO, *_VARIANTS}))

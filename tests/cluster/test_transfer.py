@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import os
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from daemon.cluster import wire
+from daemon.cluster import packing, wire
 from daemon.cluster.incoming import Incoming, Offer, RefusedError
 from daemon.cluster.outgoing import LentJob, UnsentError
 from daemon.config.profile import FOLDER_PROFILE
 from daemon.domain.job import FailureKind, Identity
-from daemon.handoff import lent
+from daemon.handoff import artefacts, lent
 from daemon.handoff.artefacts import JobRequest
 
 NONCE, OTHER = "0" * 16, "1" * 16
@@ -125,3 +128,62 @@ def test_only_artefacts_come_back(job: LentJob) -> None:
         with pytest.raises(ValueError, match="not asked for"):
             job.receive(name, b"x")
     assert not lent.results_folder(job.folder, NONCE).exists()
+
+
+@pytest.fixture
+def pcm(tmp_path: Path) -> JobRequest:
+    """A tune of five seconds as plain stereo PCM."""
+    at = np.arange(5 * 44_100) / 44_100
+    tune = (8_000 * np.sin(2 * np.pi * 440 * at) * np.sin(2 * np.pi * 0.4 * at)).astype("<i2")
+    source = tmp_path / "tune.wav"
+    with wave.open(str(source), "wb") as file:
+        file.setparams((2, 2, 44_100, 0, "NONE", ""))
+        file.writeframes(np.repeat(tune, 2).tobytes())
+    return JobRequest(source, Identity.of(source.stat()), None, (), None, 10**9, 3600.0)
+
+
+def test_large_sound_travels_as_flac_and_is_the_same_sound_there(
+    tmp_path: Path, pcm: JobRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "FROM_BYTES", 100_000)
+    folder, here, there = (tmp_path / name for name in ("job", "here", "there"))
+    folder.mkdir()
+    pcm.write(folder)
+    lent.write_order(folder, {}, True, "off")
+    job = LentJob.read(folder, NONCE)
+    job.pack(lambda: True)
+    assert job.packed is not None
+    said = job.offer()
+    assert said["suffix"] == ".flac"
+    assert said["bytes"] < pcm.identity.size / 3
+    *pieces, (last, _) = job.pieces(0, lambda: True)
+    arrived = tmp_path / "recording.flac"
+    arrived.write_bytes(b"".join(data for _, data in pieces))
+    assert last["sha256"] == hashlib.sha256(arrived.read_bytes()).hexdigest()
+    flac_request = dataclasses.replace(pcm, source=arrived, identity=Identity.of(arrived.stat()))
+    for request, place in ((pcm, here), (flac_request, there)):
+        place.mkdir()
+        request.write(place)
+        packing._prepare(place, NONCE, lambda: True, 2)
+    assert (here / artefacts.AUDIO).read_bytes() == (there / artefacts.AUDIO).read_bytes()
+    # What comes back speaks of the FLAC; what is taken over speaks of the recording.
+    for piece in (there / artefacts.PREPARED).read_bytes(), b"":
+        job.receive(artefacts.PREPARED, piece)
+    job.conclude("mac2", {"stages": []}, 1.0)
+    taken = artefacts.read_prepared(lent.results_folder(folder, NONCE), NONCE)
+    assert taken.sha256 == hashlib.sha256(pcm.source.read_bytes()).hexdigest()
+    assert taken.codec == "pcm_s16le"
+
+
+@pytest.mark.parametrize(
+    "change", [{"tracks": "all"}, {"speakers": "channels"}, {"source": "a.mp3"}]
+)
+def test_what_flac_would_not_hold_or_not_shorten_travels_as_it_is(
+    pcm: JobRequest, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not packing.is_worth_it(pcm)  # it is small
+    monkeypatch.setattr(packing, "FROM_BYTES", 100_000)
+    assert packing.is_worth_it(pcm)
+    if "source" in change:
+        change = {"source": Path(change["source"])}
+    assert not packing.is_worth_it(dataclasses.replace(pcm, **change))

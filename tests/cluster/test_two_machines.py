@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -57,16 +57,30 @@ class Machines:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.servers: list[subprocess.Popen[bytes]] = []
+        self.disks: list[Path] = []
         Path("/run/sshd").mkdir(exist_ok=True)
         self.close()
         call("ip", "link", "add", "dsbr", "type", "bridge")
         call("ip", "addr", "add", "10.77.0.1/24", "dev", "dsbr")
         call("ip", "link", "set", "dsbr", "up")
 
-    def add(self, number: int, tables: Tables, real: bool = False, **fake: str) -> str:
-        """Its address. What its key starts is `dropscribe lend` with a configuration of its own."""
+    def add(
+        self,
+        number: int,
+        tables: Tables,
+        real: bool = False,
+        megabytes: int = 0,
+        options: Sequence[str] = (),
+        **fake: str,
+    ) -> str:
+        """Its address. What its key starts is `dropscribe lend` with a configuration of its own,
+        with `options` for the runner, on a disk of so many `megabytes`.
+        """
         name, folder = f"dsmac{number}", self.root / f"mac{number}"
         folder.mkdir()
+        if megabytes:
+            call("mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(folder))
+            self.disks.append(folder)
         call("ip", "netns", "add", name)
         call("ip", "link", "add", f"dsv{number}", "type", "veth", "peer", "eth0", "netns", name)
         call("ip", "link", "set", f"dsv{number}", "master", "dsbr", "up")
@@ -74,7 +88,15 @@ class Machines:
         call(*inside, "addr", "add", f"10.77.0.{number}/24", "dev", "eth0")
         call(*inside, "link", "set", "eth0", "up")
         config_file.save(configured(folder, {**DEMO, **tables}), folder / "config.toml")
-        runner = (sys.executable, "-s", str(RUNNER), "--behaviour", json.dumps(fake), "--")
+        runner = (
+            sys.executable,
+            "-s",
+            str(RUNNER),
+            "--behaviour",
+            json.dumps(fake),
+            *options,
+            "--",
+        )
         config = ("--config", str(folder / "config.toml"), "lend")
         program = [*(PROGRAM if real else runner), *config]
         (folder / "connect").write_text(f"#!/bin/sh\nexec {shlex.join(program)}\n")
@@ -123,11 +145,10 @@ class Machines:
                 for pid in subprocess.check_output(listing, text=True).split():
                     os.kill(int(pid), signal.SIGKILL)
                 call("ip", "netns", "del", name)
-        for link in (
-            "dsv2",
-            "dsv3",
-            "dsbr",
-        ):  # a namespace lets go of its link only some time later
+        for disk in self.disks:
+            subprocess.run(("umount", "-l", str(disk)), capture_output=True, check=False)
+        # A namespace lets go of its link only some time later.
+        for link in ("dsv2", "dsv3", "dsbr"):
             subprocess.run(("ip", "link", "del", link), capture_output=True, check=False)
 
 
@@ -269,3 +290,43 @@ def test_a_full_disk_there_gives_the_files_back(machines: Machines) -> None:
     print(why)
     assert len(daemon.events("done")) == 4
     assert not daemon.events("lost")
+
+
+def test_a_disk_that_fills_up_there_gives_the_files_back(machines: Machines) -> None:
+    """The recordings fit; what is made of them does not."""
+    host = machines.add(2, {"limits": {"min_free_mb": 0}}, megabytes=10)
+    gate = machines.root / "gate"
+    daemon = owner_of(machines, {}, {2: host}, transcribe=f"gate:{gate}")
+    with running(daemon):
+        wait_ready(daemon, host)
+        for number in range(5):
+            content = recording(f"this is number {number}") + b"\n" * 4_000_000
+            daemon.drop(content, f"{number}.wav")
+        wait_until(lambda: "away" in states(daemon, host), "it had left")
+        began = time.monotonic()
+        [*_, why] = [e["reason"] for e in daemon.events("host") if e["state"] == "away"]
+        gate.touch()
+        daemon.wait_for_ends(5)
+        print(f"full: {why}; all done {time.monotonic() - began:.1f} s later")
+        print([(e["event"], e.get("reason")) for e in daemon.events() if e["event"] == "host"])
+    assert len(daemon.events("done")) == 5
+
+
+@pytest.mark.parametrize("days", [3, -3])
+def test_a_clock_that_is_wrong_there_does_not_matter(machines: Machines, days: int) -> None:
+    offset = machines.root / "offset"
+    offset.write_text(str(days * 86_400))
+    options = ("--wall-offset", str(offset))  # libfaketime breaks Python's own waiting
+    host = machines.add(2, {"lend": {"files": 1}}, options=options, transcribe="")
+    daemon = owner_of(machines, {}, {2: host}, transcribe=f"gate:{machines.root / 'gate'}")
+    with running(daemon):
+        wait_ready(daemon, host)
+        for number in range(3):
+            daemon.drop(recording(f"this is number {number}"), f"{number}.wav")
+        [lent] = daemon.wait_for("lent")
+        (machines.root / "gate").touch()
+        daemon.wait_for_ends(3)
+    assert len(daemon.events("done")) == 3
+    [done] = [event for event in daemon.events("done") if event["job"] == lent["job"]]
+    assert 0 <= done["seconds"] < 600
+    assert 0 <= done["work_seconds"] < 600
