@@ -36,7 +36,6 @@ from daemon.handoff.protocol import HostState, Message, Progress, Receipt, Usage
 _CONNECT_SECONDS = 10.0
 _WAIT = 5.0  # seconds before the next try to connect
 _LOOK_SECONDS = 2.0
-_MB_SHOWN = 256_000_000  # bytes: less of a change is not worth a message
 _GONE = "its worker is gone"
 
 
@@ -266,10 +265,7 @@ class DaskHosts:
 
     def _report(self, workers: DaskWorkers) -> None:
         jobs = Counter(dask_job.worker for dask_job in self._jobs.values())
-        stock = workers.stock()
-        free = stock.free_bytes // _MB_SHOWN * _MB_SHOWN
-        has = {"models": stock.models, "aligners": stock.aligners, "free_bytes": free}
-        self.state = replace(self.state, **has)
+        self.state = workers.with_stock(self.state)
         places = workers.places()
         self._become(
             "ready" if places else "away",

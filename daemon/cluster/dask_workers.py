@@ -20,6 +20,7 @@ from daemon.handoff.protocol import HostState
 _DESCRIBED_SECONDS = 15.0  # between two looks at a worker
 _AT_ONCE = 50  # workers that are asked at the same time
 _SHOWN = 20  # workers that the status names
+_MEMORY_SHOWN = 256_000_000  # bytes: less of a change is not worth a message
 _REASON = 200  # characters
 _NOTHING = HostState("", "away")
 
@@ -63,16 +64,17 @@ class DaskWorkers:
     def _shown(self, address: str, jobs: int) -> str:
         return self._reasons.get(address) or f"{jobs} of {self._places.get(address, 0)} files"
 
-    def stock(self) -> HostState:
-        """What each of the usable workers has."""
+    def with_stock(self, cluster: HostState) -> HostState:
+        """What each of the usable workers has, as the cluster's."""
         found = [self._stock[address] for address in self.usable]
         if not found:
-            return _NOTHING
+            return cluster
+        free = min(one.free_bytes for one in found)
         return replace(
-            _NOTHING,
+            cluster,
             models=tuple(sorted(set.intersection(*(set(one.models) for one in found)))),
             aligners=tuple(sorted(set.intersection(*(set(one.aligners) for one in found)))),
-            free_bytes=min(one.free_bytes for one in found),
+            free_bytes=free // _MEMORY_SHOWN * _MEMORY_SHOWN,
         )
 
     def set_aside(self, address: str, reason: str) -> None:
