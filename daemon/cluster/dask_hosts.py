@@ -167,19 +167,19 @@ class DaskHosts:
 
     async def _do(self, folder: Path, nonce: str) -> None:
         """A job, from its offer to its receipt."""
-        kind, reason = FailureKind.NOT_BEGUN, "no worker takes it any more"
         try:
             job = await asyncio.to_thread(LentJob.read, folder, nonce)
             dask_job = self._jobs[nonce] = DaskJob(job)
             await asyncio.to_thread(job.pack, lambda: nonce in self._jobs)
             offer = await asyncio.to_thread(job.offer)
-            client, workers = self._client, self._workers
         except (OSError, ValueError, KeyError) as error:
-            kind, reason = FailureKind.LOST, f"the job's folder is not whole ({error})"
-            client = workers = None
+            self._jobs.pop(nonce, None)
+            self._answer(nonce, FailureKind.LOST, f"the job's folder is not whole ({error})")
+            return
+        client, workers = self._client, self._workers
         if client is None or workers is None or not workers.usable:
             self._jobs.pop(nonce, None)
-            self._answer(nonce, kind, reason)
+            self._answer(nonce, FailureKind.NOT_BEGUN, "no worker takes it any more")
             return
         future = client.submit(
             dask_lender.work,
