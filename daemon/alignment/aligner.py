@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from daemon.alignment.batches import batches
+from daemon.alignment.batches import batch_seconds, batches
 from daemon.alignment.device import place
 from daemon.alignment.model import AlignModel, load_align_model
 from daemon.alignment.viterbi import Path, best_paths
@@ -44,6 +44,7 @@ class Aligner:
         self.model = model.name
         self._alphabet = model.alphabet
         self._network, self.device = place(model.network, device)
+        self.batch_seconds = batch_seconds(self.device)
 
     @classmethod
     def load(cls, language: str, model: str | None = None, device: str = "auto") -> Aligner:
@@ -66,7 +67,7 @@ class Aligner:
         is does not change any result, so a recording may come in as many calls as one likes.
         """
         results: list[AlignedSegment] = []
-        for batch in batches(segments):
+        for batch in batches(segments, self.batch_seconds):
             for aligned in self._align_batch(audio, batch):
                 on_segment(aligned)
                 results.append(aligned)

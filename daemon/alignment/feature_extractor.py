@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from daemon.alignment.architecture import Architecture
@@ -15,8 +14,6 @@ from daemon.audio import FloatArray
 
 _EPSILON = 1e-5  # of the convolutions' norms, whatever the config says of the other norms
 _FIRST = "feature_extractor.conv_layers.0"
-
-Float64Array = NDArray[np.float64]
 
 
 class FeatureExtractor:
@@ -28,9 +25,10 @@ class FeatureExtractor:
         names = [name for name in weights if name.startswith("feature_extractor.")]
         self._architecture = architecture
         self._layers = Layers({name: weights[name] for name in names}, device)
-        self._first_kernel = _float64(weights[f"{_FIRST}.conv.weight"][:, 0].T)
-        self._gain = _float64(weights[f"{_FIRST}.layer_norm.weight"])
-        self._bias = _float64(weights[f"{_FIRST}.layer_norm.bias"])
+        self._exact_device = "cpu" if device == "mps" else device  # Metal has no float64
+        self._first_kernel = self._exact(weights[f"{_FIRST}.conv.weight"][:, 0].T)
+        self._gain = self._exact(weights[f"{_FIRST}.layer_norm.weight"])
+        self._bias = self._exact(weights[f"{_FIRST}.layer_norm.bias"])
         self._kernels = [
             self._layers.weights.pop(f"feature_extractor.conv_layers.{layer}.conv.weight")
             .permute(2, 1, 0)
@@ -52,17 +50,18 @@ class FeatureExtractor:
         A group norm needs each channel's mean and variance over time. The convolution is linear,
         so both follow from those of its windows, and the norm is folded into kernel and bias.
         """
-        stride, kernel = self._architecture.conv_stride[0], self._first_kernel
-        windows = np.lib.stride_tricks.sliding_window_view(waveform, len(kernel))[::stride]
+        samples = torch.from_numpy(waveform.astype(np.float32, copy=False)).to(self._exact_device)
+        kernel = self._first_kernel
+        windows = samples.unfold(0, len(kernel), self._architecture.conv_stride[0])
         if self._architecture.feat_extract_norm == "layer":
-            return self._finish(_FIRST, self._tensor(windows) @ self._kernels[0][:, 0])
-        centred = windows.astype(np.float64)
-        mean = centred.mean(axis=0)
+            return self._finish(_FIRST, self._here(windows) @ self._kernels[0][:, 0])
+        centred = windows.double()
+        mean = centred.mean(dim=0)
         centred -= mean
         covariance = centred.T @ centred / len(centred)
-        gain = self._gain / np.sqrt(((covariance @ kernel) * kernel).sum(axis=0) + _EPSILON)
-        shift = self._tensor(self._bias - mean @ kernel * gain)
-        rows = torch.addmm(shift, self._tensor(windows), self._tensor(kernel * gain))
+        gain = self._gain / (((covariance @ kernel) * kernel).sum(dim=0) + _EPSILON).sqrt()
+        shift = self._here(self._bias - mean @ kernel * gain)
+        rows = torch.addmm(shift, self._here(windows), self._here(kernel * gain))
         return torch.ops.aten.gelu_(rows)
 
     def _finish(self, name: str, rows: Tensor) -> Tensor:
@@ -73,8 +72,11 @@ class FeatureExtractor:
             rows = self._layers.norm(f"{name}.layer_norm", rows, _EPSILON)
         return torch.ops.aten.gelu_(rows)
 
-    def _tensor(self, array: FloatArray | Float64Array) -> Tensor:
-        return torch.from_numpy(array.astype(np.float32)).to(self._layers.device)
+    def _exact(self, tensor: Tensor) -> Tensor:
+        return tensor.double().to(self._exact_device)
+
+    def _here(self, tensor: Tensor) -> Tensor:
+        return tensor.float().to(self._layers.device)
 
 
 def convolve(rows: Tensor, kernel: Tensor, stride: int) -> Tensor:
@@ -91,8 +93,3 @@ def convolve(rows: Tensor, kernel: Tensor, stride: int) -> Tensor:
         windows = rows.as_strided((count, len(columns)), (step, 1), offset)
         torch.addmm(convolved, windows, columns, beta=min(first, 1), out=convolved)
     return convolved
-
-
-def _float64(tensor: Tensor) -> Float64Array:
-    array: Float64Array = tensor.double().numpy()
-    return array

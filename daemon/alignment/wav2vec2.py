@@ -46,6 +46,8 @@ class Wav2Vec2:
 
             weights = {name: tensor.numpy() for name, tensor in self._host_weights.items()}
             return MlxWav2Vec2(self._architecture, weights, self)
+        if device == "cuda":  # ten bits of mantissa: the convolutions have no more by default
+            torch.set_float32_matmul_precision("high")
         return Wav2Vec2(self._architecture, self._host_weights, device)
 
     @property

@@ -142,7 +142,7 @@ def _align(
             # A segment in another language is not for this model.
             fresh = [one for one in arrived if one.id not in tried.begun and not one.language]
             suspects.extend(one for one in arrived if one.id in tried.suspects)
-            for batch in batches(fresh):
+            for batch in batches(fresh, aligner.batch_seconds):
                 work_on(batch)
         for suspect in suspects:
             work_on([suspect])

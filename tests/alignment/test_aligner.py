@@ -194,7 +194,7 @@ def test_japanese_gets_a_word_for_each_character() -> None:
 def test_batches_keep_the_order_and_their_limit() -> None:
     segments = [segment("a", start, start + 7) for start in range(0, 70, 7)]
     segments.insert(3, segment("long", 0, 50))
-    found = list(batches(segments))
+    found = list(batches(segments, BATCH_SECONDS))
     assert [one for batch in found for one in batch] == segments
     assert [len(batch) for batch in found] == [3, 1, 4, 3]
     assert all(sum(s.end - s.start for s in batch) <= BATCH_SECONDS for batch in found if batch[1:])
