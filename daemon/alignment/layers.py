@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -30,6 +31,21 @@ class Layers:
         weight = self.weights[f"{name}.weight"]
         bias = self.weights[f"{name}.bias"]
         return functional.layer_norm(rows, weight.shape, weight, bias, epsilon)
+
+
+def convolve_as_product(
+    rows: Tensor, weight: Tensor, bias: Tensor, padding: int, groups: int
+) -> Tensor:
+    """What `conv1d` does, with every window copied out: faster on a GPU where groups are narrow.
+
+    (1, in, length), (out, in / groups, taps) and (out,) -> (1, out, length + 2 padding - taps + 1).
+    """
+    taps = weight.shape[-1]
+    windows = functional.pad(rows[0], (padding, padding)).unfold(-1, taps, 1)  # in, length, taps
+    by_group = windows.unflatten(0, (groups, -1)).transpose(1, 2).flatten(2)
+    kernels = weight.flatten(1).unflatten(0, (groups, -1)).transpose(1, 2)
+    products = torch.bmm(by_group, kernels)  # groups, length, out / groups
+    return (products.transpose(1, 2).flatten(0, 1) + bias[:, None])[None]
 
 
 def bounds(lengths: Sequence[int]) -> list[tuple[int, int]]:

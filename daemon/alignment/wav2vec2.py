@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from daemon.alignment.architecture import Architecture
 from daemon.alignment.feature_extractor import FeatureExtractor
-from daemon.alignment.layers import Layers, bounds
+from daemon.alignment.layers import Layers, bounds, convolve_as_product
 from daemon.alignment.network import Network
 from daemon.audio import FloatArray
 
@@ -98,7 +98,8 @@ class Wav2Vec2:
         weight = self._layers.weights["encoder.pos_conv_embed.conv.weight"]
         bias = self._layers.weights["encoder.pos_conv_embed.conv.bias"]
         groups = self._architecture.num_conv_pos_embedding_groups
-        embedded = functional.conv1d(
+        convolve = convolve_as_product if hidden.is_cuda else functional.conv1d
+        embedded = convolve(
             hidden.T[None], weight, bias, padding=weight.shape[-1] // 2, groups=groups
         )
         return functional.gelu(embedded[0, :, : len(hidden)]).T

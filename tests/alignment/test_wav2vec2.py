@@ -11,10 +11,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional
 
 from daemon.alignment.architecture import Architecture, UnsupportedArchitectureError
 from daemon.alignment.checkpoint import normalise, read_folder
 from daemon.alignment.feature_extractor import convolve
+from daemon.alignment.layers import convolve_as_product
 from daemon.alignment.wav2vec2 import Wav2Vec2
 from daemon.audio import FloatArray
 from tests.kit.alignment_samples import DEMO
@@ -129,3 +131,12 @@ def test_frames_are_counted_as_the_network_makes_them() -> None:
 def test_other_networks_are_told_apart(config: dict[str, Any]) -> None:
     with pytest.raises(UnsupportedArchitectureError):
         Architecture.from_config(config)
+
+
+@pytest.mark.parametrize("length", [1, 7, 40])
+def test_a_convolution_as_a_product_is_torchs(length: int) -> None:
+    numbers = torch.Generator().manual_seed(length)
+    rows = torch.randn(1, 12, length, generator=numbers)
+    weight, bias = torch.randn(8, 3, 6, generator=numbers), torch.randn(8, generator=numbers)
+    expected = functional.conv1d(rows, weight, bias, padding=3, groups=4)
+    torch.testing.assert_close(convolve_as_product(rows, weight, bias, 3, 4), expected)
