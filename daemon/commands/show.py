@@ -48,10 +48,10 @@ def show(config_path: Path, which: str, as_json: bool) -> int:
         return OK
     for key, value in facts.items():
         if value not in (None, "", [], {}) and key != "stages":
-            first, *others = value if isinstance(value, list) else [value]
-            print(tables.row(key, printable(str(first)), 13))
+            first, *others = map(printable, map(str, value if isinstance(value, list) else [value]))
+            print(tables.row(key, first, 13) if key == "reason" else f"{key:<13}{first}")
             for other in others:
-                print(tables.row("", printable(str(other)), 13))
+                print(f"{'':<13}{other}")
     for stage, record in facts["stages"].items():
         times = "" if record["starts"] == 1 else f", started {record['starts']} times"
         told = f"{record['exit'] or 'not ended'}{times} {record['reason']}"

@@ -62,16 +62,16 @@ def summary(name: str, outbox: Path, stem: str, why: str = "") -> str:
         "alignment": f"{aligned}{alignment['status']}{reason}",
         "total": f"{work:.1f} s of work" + (f", {waited:.1f} s waited" if waited >= 0.1 else ""),
         "speed": f"{speed:.1f} × real time ({clock(document['duration'])} of audio){faster}",
-        "outputs": printable(f"{outbox / stem}  {' '.join(endings)}"),
     }
-    return "\n".join([name, *(row(f"  {key}", value, 17) for key, value in rows.items())])
+    told = [row(f"  {key}", value, 17) for key, value in rows.items()]
+    files = printable(f"{outbox / stem}  {' '.join(endings)}")  # whole, to be copied
+    return "\n".join([name, *told, f"{'  outputs':<17}{files}"])
 
 
 def row(key: str, value: str, column: int) -> str:
     """A value beside its key, from `column` on; too long for the terminal, it goes on below.
 
-    A word that is too long for a line, such as a path, stays whole, and so does everything in a
-    pipe.
+    In a pipe it stays whole.
     """
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
     wrapped = textwrap.wrap(
