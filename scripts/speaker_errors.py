@@ -26,7 +26,7 @@ import numpy as np
 
 from daemon.audio import SAMPLE_RATE, FloatArray, Recording, to_int16
 from daemon.diarization.clustering import Count
-from daemon.diarization.diarizer import diarize
+from daemon.diarization.diarizer import arrange, listen
 from daemon.diarization.networks import Networks
 from daemon.models import registry
 from tests.kit import speakers
@@ -75,9 +75,10 @@ def _table(system: str, answer: Answer) -> None:
 
 
 def _ours(networks: Networks, audio: FloatArray) -> list[Spoken]:
-    turns, _ = diarize(
+    heard = listen(
         lambda start, end: audio[start:end], len(audio), networks, Count(), lambda *_: None
     )
+    turns, _ = arrange(heard, Count())
     return [(turn.start, turn.end, str(turn.speaker)) for turn in turns]
 
 
@@ -108,7 +109,8 @@ def _long(networks: Networks, hours: float) -> None:
             peaks.setdefault(int(done // 600), _peak())
 
         begun = time.process_time()
-        _, voices = diarize(recording.read, len(recording), networks, Count(), progress)
+        heard = listen(recording.read, len(recording), networks, Count(), progress)
+        _, voices = arrange(heard, Count())
     cost = (time.process_time() - begun) / (len(recording) / SAMPLE_RATE) * 60
     shown = ", ".join(f"{10 * at} min {peak:.0f} MB" for at, peak in sorted(peaks.items())[::6])
     print(f"{hours:g} h: {len(voices)} voices, {cost:.2f} s of CPU a minute, peak memory: {shown},")

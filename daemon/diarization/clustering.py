@@ -21,7 +21,7 @@ from scipy.linalg import block_diag
 
 from daemon.audio import FloatArray
 
-_BLOCK = 1200  # pieces: fifteen minutes of speech, 6 MB of distances
+_BLOCK = 1200  # pieces: forty minutes of speech, 6 MB of distances
 _SPLIT = 4  # groups a speaker where more speakers are asked for than there seem to be
 _PASSES = 2  # times that pieces move to the nearest voice
 
@@ -43,7 +43,7 @@ class Tuning:
     """Chosen on one part of the evaluation's voices and reported on the other."""
 
     group: float = 0.45  # cosine distance within which pieces of a block are one voice
-    alike: float = 0.6  # corrected similarity from which two groups are one voice
+    alike: float = 0.55  # corrected similarity from which two groups are one voice
     heard: float = 0.1  # how much the segmentation network may add or take
     doubt: float = 4.0  # s²: evidence of that network that counts half
     within: float = 0.55  # similarity within a group that is too small to measure it,
@@ -56,8 +56,8 @@ class Tuning:
 class Pieces:
     """What is known of each piece.
 
-    `embeddings`: unit vectors, shape (pieces, 192); `seconds`: lengths; `heard`: shape (pieces, 2),
-    the local voice (3 × window + voice) that each of two overlapping windows heard, or -1.
+    `embeddings`: unit vectors, shape (pieces, 192); `seconds`: lengths; `heard`: the local voice
+    of each (3 × window + voice).
     """
 
     embeddings: FloatArray
@@ -157,13 +157,9 @@ def _evidence(pieces: Pieces, member: Matrix) -> tuple[Matrix, Matrix]:
 
     Both in s², shape (groups, groups): products of the seconds in a window, over all windows.
     """
-    known = pieces.heard[pieces.heard >= 0]
-    first = 3 * (int(known.min()) // 3) if len(known) else 0
-    width = int(pieces.heard.max()) // 3 * 3 + 3 - first if len(known) else 3
-    heard = np.zeros((len(pieces.seconds), width))
-    for column in pieces.heard.T:
-        rows = np.flatnonzero(column >= 0)
-        heard[rows, column[rows] - first] += pieces.seconds[rows]
+    first = 3 * (int(pieces.heard.min()) // 3)
+    heard = np.zeros((len(pieces.seconds), int(pieces.heard.max()) // 3 * 3 + 3 - first))
+    heard[np.arange(len(heard)), pieces.heard - first] = pieces.seconds
     by_voice = member @ heard
     by_window = by_voice.reshape(len(member), -1, 3).sum(axis=2)
     same = by_voice @ by_voice.T

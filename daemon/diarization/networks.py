@@ -1,8 +1,7 @@
 """The two networks, in ONNX: who is active in a window, and what a voice sounds like.
 
 pyannote segmentation-3.0 (MIT; Plaquet and Bredin, Interspeech 2023) and CAM++ (Apache-2.0; Wang
-et al., Interspeech 2023), converted by scripts/convert_speaker_models.py. CAM++ is cut before its
-pooling: its frames are computed once, and any stretch of them can be pooled into an embedding.
+et al., Interspeech 2023), converted by scripts/convert_speaker_models.py.
 """
 
 from __future__ import annotations
@@ -17,14 +16,13 @@ from daemon.diarization.features import log_mel
 
 SEGMENTATION = "segmentation.onnx"
 VOICE = "voice.onnx"
-POOLING = "pooling.npz"
 
 WINDOW = 10 * SAMPLE_RATE  # samples that the segmentation network looks at
 FRAMES = 589  # its answers a window
 FRAME_SECONDS = WINDOW / SAMPLE_RATE / FRAMES
 LOCAL = 3  # voices that it tells apart within a window
 SIZE = 192  # numbers that describe a voice
-VOICE_FRAMES_A_SECOND = 50
+LONGEST_VOICE = 2.0  # seconds that the voice network may hear at a time: CAM++'s context segment
 
 # The network answers with the set of active voices: nobody, a voice, or two voices.
 _SETS = np.array(
@@ -35,7 +33,7 @@ _SETS = np.array(
 class Networks:
     """Both networks, loaded once. `threads` is how many processor threads a call may use."""
 
-    FILES = (SEGMENTATION, VOICE, POOLING)
+    FILES = (SEGMENTATION, VOICE)
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
         options = onnxruntime.SessionOptions()
@@ -49,23 +47,18 @@ class Networks:
 
         self._segmentation = session(SEGMENTATION)
         self._voice = session(VOICE)
-        with np.load(folder / POOLING, allow_pickle=False) as pooling:
-            self._weight, self._bias = pooling["weight"], pooling["bias"]
 
-    def activities(self, window: FloatArray) -> FloatArray:
-        """The probability of each local voice, shape (589, 3), in a window of 160,000 samples."""
-        (logs,) = self._segmentation.run(None, {"audio": window[None, None]})
-        return np.asarray(np.exp(logs[0]) @ _SETS, np.float32)
+    def activities(self, windows: FloatArray) -> FloatArray:
+        """The probability of each local voice in windows of 160,000 samples.
 
-    def voice_frames(self, audio: FloatArray) -> FloatArray:
-        """What CAM++ hears in `audio` of at least 0.1 s, shape (frames, 512): 50 a second."""
+        Shapes (windows, 160000) and (windows, 589, 3).
+        """
+        (logs,) = self._segmentation.run(None, {"audio": windows[:, None]})
+        return np.asarray(np.exp(logs) @ _SETS, np.float32)
+
+    def voice(self, audio: FloatArray) -> FloatArray:
+        """The voice in 0.1 to 2 s of audio, as a unit vector of 192."""
         features = log_mel(audio)
         features -= features.mean(axis=0, keepdims=True)
-        (frames,) = self._voice.run(None, {"features": features[None]})
-        return np.asarray(frames[0], np.float32)
-
-    def embedding(self, frames: FloatArray) -> FloatArray:
-        """The voice in these frames (two at least), as a unit vector of 192."""
-        statistics = np.concatenate([frames.mean(axis=0), frames.std(axis=0, ddof=1)])
-        vector = self._weight @ statistics + self._bias
+        ((vector,),) = self._voice.run(None, {"features": features[None]})
         return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9), np.float32)

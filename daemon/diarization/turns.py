@@ -10,12 +10,10 @@ from daemon.audio import FloatArray
 from daemon.diarization.clustering import Labels, Pieces
 from daemon.diarization.networks import FRAME_SECONDS, FRAMES, LOCAL, SIZE
 from daemon.diarization.windows import (
-    HOP_SECONDS,
     BoolArray,
     Heard,
     Stretch,
     alone_in,
-    middle,
     runs,
 )
 from daemon.domain.speakers import Turn
@@ -23,25 +21,19 @@ from daemon.domain.speakers import Turn
 _GAP = 0.3  # seconds of silence within a turn
 _BLIP = 0.15  # seconds below which a turn is none
 _CHANGE = 0.1  # cosine that a change of speakers within a stretch must gain
-_MAJORITY = 0.6  # share of a sample in which a window must hear the same voice
+_NOWHERE = 10**9  # frames
 
 
 def pieces(heard: Heard) -> Pieces:
-    """The samples of all stretches, for clustering, with what the two windows there heard."""
-    stretches = heard.stretches
-    seconds = [
-        np.full(len(stretch.samples), (stretch.end - stretch.start) / len(stretch.samples))
-        for stretch in stretches
-    ]
-    voices = [
-        _voices(heard, stretch, sample) for stretch in stretches for sample in stretch.samples
-    ]
+    """The even samples of all stretches, for clustering."""
+    embeddings, seconds, voices = [np.zeros((0, SIZE), np.float32)], [], []
+    for stretch in heard.stretches:
+        found = stretch.embeddings[list(stretch.even)]
+        embeddings.append(found)
+        seconds += [(stretch.end - stretch.start) / len(found)] * len(found)
+        voices += [LOCAL * stretch.window + stretch.voice] * len(found)
     return Pieces(
-        np.concatenate(
-            [np.zeros((0, SIZE), np.float32), *(stretch.embeddings for stretch in stretches)]
-        ),
-        np.concatenate([np.zeros(0), *seconds]).astype(np.float32),
-        np.array(voices, np.int64).reshape(-1, 2),
+        np.concatenate(embeddings), np.array(seconds, np.float32), np.array(voices, np.int64)
     )
 
 
@@ -50,43 +42,23 @@ def turns(heard: Heard, centres: FloatArray, seconds: float) -> list[Turn]:
 
     `centres` are the speakers' unit vectors, shape (speakers, 192).
     """
-    speakers, total = len(centres), len(heard.active)
+    speakers = len(centres)
     known = _known(heard, centres)
     grid = np.zeros((len(known), speakers), np.bool_)
     for number, active in enumerate(heard.active):
-        start = _first_frame(number)
-        first, end = middle(number, total)
-        votes = _votes(active, known[start : start + FRAMES], speakers)
-        grid[start + first : start + end] |= _speaking(
-            active[first:end], known[start + first : start + end], votes
-        )
+        start = number * FRAMES
+        window = known[start : start + FRAMES]
+        votes = _votes(active, window, speakers)
+        around = _around(known, start, speakers)
+        grid[start : start + FRAMES] = _speaking(active, window, votes, around)
     grid = grid[: int(seconds / FRAME_SECONDS)]
     found = [turn for speaker in range(speakers) for turn in _of(grid[:, speaker], speaker)]
     return sorted(found, key=lambda turn: (turn.start, turn.end))
 
 
-def _first_frame(window: int) -> int:
-    """Windows begin 294.5 frames apart."""
-    return round(window * FRAMES / 2)
-
-
-def _voices(heard: Heard, stretch: Stretch, sample: tuple[float, float]) -> tuple[int, int]:
-    """The local voice of a sample in its own window and in the other that covers it, or -1."""
-    own = LOCAL * stretch.window + stretch.voice
-    centre = (sample[0] + sample[1]) / 2 - stretch.window * HOP_SECONDS
-    other = stretch.window + (-1 if centre < HOP_SECONDS else 1)
-    if not 0 <= other < len(heard.active):
-        return own, -1
-    first, end = (max(0, int((at - other * HOP_SECONDS) / FRAME_SECONDS)) for at in sample)
-    counted = alone_in(heard.active[other][first:end]).sum(axis=0)
-    if counted.max(initial=0) <= _MAJORITY * (end - first):
-        return own, -1
-    return own, LOCAL * other + int(counted.argmax())
-
-
 def _known(heard: Heard, centres: FloatArray) -> Labels:
     """The speaker of each frame that lies in a stretch, else -1."""
-    frames = np.full(_first_frame(len(heard.active)) + FRAMES, -1, np.int64)
+    frames = np.full(len(heard.active) * FRAMES, -1, np.int64)
     for stretch in heard.stretches:
         for start, end, speaker in _parted(stretch, centres):
             frames[round(start / FRAME_SECONDS) : round(end / FRAME_SECONDS)] = speaker
@@ -129,15 +101,44 @@ def _votes(active: BoolArray, known: Labels, speakers: int) -> Labels:
     )
 
 
-def _speaking(active: BoolArray, known: Labels, votes: Labels) -> BoolArray:
-    """Who speaks in each frame, shape (frames, speakers): stretches know; elsewhere votes do."""
+def _around(known: Labels, start: int, speakers: int) -> Labels:
+    """How many frames it is to where a speaker is known to speak, shape (589, speakers).
+
+    Looked for in a window that begins at frame `start` and as far before and after it.
+    """
+    first = max(0, start - FRAMES)
+    near = known[first : start + 2 * FRAMES]
+    frames = np.arange(start, start + FRAMES)
+    distance = np.full((FRAMES, speakers), _NOWHERE)
+    for speaker in np.unique(near[near >= 0]):
+        places = first + np.flatnonzero(near == speaker)
+        after = np.searchsorted(places, frames)
+        distance[:, speaker] = np.minimum(
+            np.abs(places[np.minimum(after, len(places) - 1)] - frames),
+            np.abs(places[np.maximum(after - 1, 0)] - frames),
+        )
+    return distance
+
+
+def _speaking(active: BoolArray, known: Labels, votes: Labels, around: Labels) -> BoolArray:
+    """Who speaks in each frame, shape (frames, speakers).
+
+    Where a stretch does not know it, the votes do. A voice without votes is never heard alone: it
+    is of another speaker than those beside it, the one who is nearest in time.
+    """
     speaking = np.zeros((len(active), votes.shape[1]), np.bool_)
     sure = (known >= 0) & (active.sum(axis=1) == 1)
     speaking[sure, known[sure]] = True
     for pattern in np.unique(active[~sure], axis=0):
         frames = ~sure & (active == pattern).all(axis=1)
-        for speaker in _chosen(np.flatnonzero(pattern).tolist(), votes):
-            speaking[frames, speaker] = True
+        chosen = list(_chosen(np.flatnonzero(pattern).tolist(), votes))
+        speaking[np.ix_(frames, chosen)] = True
+        if chosen and len(chosen) < pattern.sum():
+            for first, end in runs(frames):
+                distance = around[first:end].min(axis=0)
+                distance[chosen] = _NOWHERE
+                if distance.min() < _NOWHERE:
+                    speaking[first:end, int(distance.argmin())] = True
     return speaking
 
 

@@ -15,10 +15,9 @@ _BUNDLED = {
         "b4483661c6d6c65a3eab6691daa4967c8ac75ef6d74795100f088694d901b597"
     ),
     "speakers/segmentation.onnx": (
-        "53d3e0fc81542f023c5ea437d7fefbc868904b4e29cbf489a00191802f55fdde"
+        "38b78f4cf60edd08ffa094da127fa25836e1e14d6138bf04aef0f2c38b7986b4"
     ),
-    "speakers/voice.onnx": "4e4bf1179889ccc1c719a00cbbc9e645d209f84d74d4f9b9fc0dddbc4f3ea8ce",
-    "speakers/pooling.npz": "dba5b78795cf161df2e55195072914429d78f478fb3490adb1a5de69a53a77ce",
+    "speakers/voice.onnx": "2cc3afe9687abccaf3accab5fa8e9d73899f6dadae6649bc3dc75ee70a47f35c",
 }
 
 # torchaudio's alignment models, by the file's name: pickles, published without a digest. That of

@@ -32,8 +32,7 @@ def _handler() -> Handler:
     from daemon.audio import Recording  # noqa: PLC0415 - heavy; stdout must be guarded
     from daemon.diarization import heard_file  # noqa: PLC0415
     from daemon.diarization.clustering import Count  # noqa: PLC0415
-    from daemon.diarization.diarizer import arrange  # noqa: PLC0415
-    from daemon.diarization.windows import listen  # noqa: PLC0415
+    from daemon.diarization.diarizer import arrange, listen  # noqa: PLC0415
 
     os.nice(_NICE)
 
@@ -50,9 +49,10 @@ def _handler() -> Handler:
             found = Diarization(DiarizationStatus.FAILED, str(error))
         else:
             recording = Recording(folder / artefacts.AUDIO)
-            heard = listen(recording.read, len(recording), networks, channel.progress)
+            count = Count(job.min_speakers, job.max_speakers)
+            heard = listen(recording.read, len(recording), networks, count, channel.progress)
             heard_file.save(folder / artefacts.VOICES, heard)
-            turns, voices = arrange(heard, Count(job.min_speakers, job.max_speakers))
+            turns, voices = arrange(heard, count)
             found = Diarization(
                 DiarizationStatus.COMPLETE, voices=tuple(voices), turns=tuple(turns)
             )

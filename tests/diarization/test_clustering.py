@@ -22,7 +22,7 @@ def _voices(speakers: Labels, noise: float, seed: int = 3) -> FloatArray:
 
 
 def _pieces(speakers: Labels, noise: float = 0.6, heard: Labels | None = None) -> Pieces:
-    none = np.full((len(speakers), 2), -1)
+    none = 3 * np.arange(len(speakers))
     seconds = np.full(len(speakers), 1.5, np.float32)
     return Pieces(_voices(speakers, noise), seconds, none if heard is None else heard)
 
@@ -75,8 +75,8 @@ def test_what_the_network_heard_as_two_voices_is_not_merged() -> None:
     alike = _pieces(truth, noise=0.2)
     mixed = alike.embeddings + 2.0 * alike.embeddings[::-1]  # two voices that sound alike
     mixed /= np.linalg.norm(mixed, axis=1, keepdims=True)
-    unheard = np.full((20, 2), -1)
-    apart = np.stack([3 * (np.arange(20) // 4) + truth, np.full(20, -1)], axis=1)
+    unheard = 3 * np.arange(20)
+    apart = 3 * (np.arange(20) // 4) + truth
     similar = Pieces(mixed, alike.seconds, unheard)
     tuning = Tuning(alike=0.77, group=0.12)
     merged, _ = cluster(similar, Count(), tuning)
@@ -86,6 +86,6 @@ def test_what_the_network_heard_as_two_voices_is_not_merged() -> None:
 
 
 def test_no_pieces_are_no_speakers() -> None:
-    none = Pieces(np.zeros((0, SIZE), np.float32), np.zeros(0, np.float32), np.zeros((0, 2), int))
+    none = Pieces(np.zeros((0, SIZE), np.float32), np.zeros(0, np.float32), np.zeros(0, int))
     labels, centres = cluster(none, Count(), Tuning())
     assert len(labels) == len(centres) == 0

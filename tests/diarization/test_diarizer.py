@@ -9,7 +9,7 @@ import pytest
 
 from daemon.audio import SAMPLE_RATE, FloatArray
 from daemon.diarization.clustering import Count
-from daemon.diarization.diarizer import diarize
+from daemon.diarization.diarizer import arrange, listen
 from daemon.diarization.networks import Networks
 from daemon.domain.speakers import Turn
 from daemon.models.registry import BUNDLED
@@ -25,13 +25,15 @@ def _networks() -> Networks:
 
 def _diarized(audio: FloatArray, count: Count | None = None) -> tuple[list[Turn], int]:
     """The turns, and how many speakers there are."""
-    turns, voices = diarize(
+    count = count or Count()
+    heard = listen(
         lambda start, end: audio[start:end],
         len(audio),
         _networks(),
-        count or Count(),
+        count,
         lambda done, total: None,
     )
+    turns, voices = arrange(heard, count)
     return turns, len(voices)
 
 
