@@ -136,7 +136,8 @@ def _decided(probabilities: FloatArray) -> BoolArray:
 
 
 def count_windows(length: int) -> int:
-    return max(1, -(-length // WINDOW))
+    """What is left at the end of a recording and too short to tell a voice has no window."""
+    return max(1, -(-(length - int(_SHORTEST * SAMPLE_RATE)) // WINDOW))
 
 
 def runs(flags: BoolArray) -> Iterator[tuple[int, int]]:
