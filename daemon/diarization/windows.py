@@ -24,7 +24,8 @@ _SURE = 0.8  # if that of speech reaches this at some moment of it
 _SHORTEST = 0.5  # seconds below which a voice cannot be told
 _SAMPLE = 1.5  # seconds of a sample of a voice,
 _STEP = 2.5  # and from one to the next, about
-_CLOSE = 1.0  # seconds between samples below which a change is not looked for
+_LOOK = 1.0  # … of one that lies between two voices
+_CLOSE = 1.3  # seconds between samples below which a change is not looked for
 _LEAST_AUDIO = SAMPLE_RATE // 10
 
 BoolArray = NDArray[np.bool_]
@@ -100,12 +101,12 @@ def refine(
         samples, embeddings = list(stretch.samples), list(stretch.embeddings)
         even, at = list(stretch.even), 0
         while at < len(samples) - 1:
-            (start, end), following = samples[at], samples[at + 1][0]
-            if speakers[at] == speakers[at + 1] or following - start <= _CLOSE:
+            left, right = sum(samples[at]) / 2, sum(samples[at + 1]) / 2
+            if speakers[at] == speakers[at + 1] or right - left <= _CLOSE:
                 at += 1
                 continue
-            between = (start + following) / 2
-            sample = (between, between + end - start)
+            between = (left + right) / 2
+            sample = (between - _LOOK / 2, between + _LOOK / 2)
             voice = _voice(read, networks, sample)
             samples.insert(at + 1, sample)
             embeddings.insert(at + 1, voice)

@@ -72,7 +72,7 @@ def test_they_are_counted_anew(daemon: DaemonProcess) -> None:
     active = np.zeros((FRAMES, LOCAL), np.bool_)
     active[:200, 0] = True
     voice = np.full((1, SIZE), 1 / np.sqrt(SIZE), np.float32)
-    heard = Heard(64_000, [active], [Stretch(0, 0, 0.0, 3.4, ((0.0, 3.4),), voice)])
+    heard = Heard(64_000, [active], [Stretch(0, 0, 0.0, 3.4, ((0.0, 3.4),), voice, (True,))])
     folder = daemon.config.paths.state / "jobs" / "1"
     heard_file.save(folder / artefacts.VOICES, heard)
     counted = daemon.call("speakers", "1", "--count", "1", "--name", "1=Ada")
