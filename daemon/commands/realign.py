@@ -129,7 +129,7 @@ def _kept_of(folder: Path) -> tuple[str, str]:
     """The recording's SHA-256, and which of its tracks were transcribed."""
     try:
         return artefacts.read_prepared(folder).sha256, artefacts.JobRequest.read(folder).tracks
-    except (artefacts.InvalidArtefactError, OSError, ValueError, KeyError) as error:
+    except (artefacts.InvalidArtefactError, OSError, ValueError, KeyError, TypeError) as error:
         raise DropscribeError(_NO_LONGER_KEPT) from error
 
 

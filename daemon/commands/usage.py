@@ -47,8 +47,11 @@ def _what_is_wrong(error: click.UsageError) -> str:
         case click.BadOptionUsage() if error.message.endswith("requires an argument."):
             return f"{error.option_name} needs a value"
         case click.BadParameter() if error.param is not None:
-            wanted = _wanted(error.param.type) or error.message[:1].lower() + error.message[1:]
-            return f"{_name(error.param)}: {wanted}"
+            if wanted := _wanted(error.param.type):
+                return f"{_name(error.param)}: {wanted}"
+            said = error.message[:1].lower() + error.message[1:].rstrip(".")  # it names the file
+            is_option = isinstance(error.param, click.Option)
+            return f"{_name(error.param)}: {said}" if is_option else said
     return error.message
 
 
@@ -56,7 +59,7 @@ def _name(parameter: click.Parameter) -> str:
     """As it is written first in the help: -n, or what stands for an argument."""
     if isinstance(parameter, click.Option):
         return parameter.opts[0]
-    return parameter.human_readable_name.removesuffix("...")
+    return parameter.human_readable_name.removesuffix("...").strip("[]")
 
 
 def _wanted(kind: click.ParamType[Any]) -> str:

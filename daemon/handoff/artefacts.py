@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -98,24 +98,13 @@ class JobRequest:
 
     @classmethod
     def read(cls, folder: Path) -> JobRequest:
+        """One of an earlier version may lack what has a default."""
         data = json.loads((folder / REQUEST).read_bytes())
-        return cls(
-            source=Path(os.fsdecode(bytes.fromhex(data["source"]))),
-            identity=Identity(**data["identity"]),
-            language=data["language"],
-            languages=tuple(data["languages"]),
-            initial_prompt=data["initial_prompt"],
-            max_bytes=data["max_bytes"],
-            max_seconds=data["max_seconds"],
-            min_free_bytes=data["min_free_bytes"],
-            fallback=data["fallback"],
-            speakers=data["speakers"],
-            tracks=data["tracks"],
-            translate=data["translate"],
-            beam_size=data["beam_size"],
-            min_speakers=data["min_speakers"],
-            max_speakers=data["max_speakers"],
-        )
+        given = {field.name: data[field.name] for field in fields(cls) if field.name in data}
+        given["source"] = Path(os.fsdecode(bytes.fromhex(data["source"])))
+        given["identity"] = Identity(**data["identity"])
+        given["languages"] = tuple(data["languages"])
+        return cls(**given)
 
     def options(self) -> Json:
         """What provenance says of the wishes; the prompt itself may be private."""

@@ -25,6 +25,15 @@ def test_a_request_survives_any_file_name(tmp_path: Path) -> None:
     assert JobRequest.read(tmp_path) == request
 
 
+def test_a_request_of_an_earlier_version_is_read_with_the_defaults(tmp_path: Path) -> None:
+    request = JobRequest(Path("/in/a.wav"), Identity(1, 2, 3, 4), "de", ("de",), None, 10, 20.0)
+    request.write(tmp_path)
+    path = tmp_path / artefacts.REQUEST
+    data = json.loads(path.read_bytes())
+    path.write_text(json.dumps({key: data[key] for key in data if key != "beam_size"}))
+    assert JobRequest.read(tmp_path) == request
+
+
 def test_an_artefact_counts_only_for_its_own_attempt(tmp_path: Path) -> None:
     artefacts.write_artefact(tmp_path / artefacts.PREPARED, "abc", PREPARED)
     assert artefacts.read_prepared(tmp_path, "abc") == PREPARED
