@@ -23,6 +23,7 @@ SILENT = 0.6  # probability of the no-speech token
 SPARSE = 4.0  # letters a second of speech; slow readers say 8, most people 12 to 16
 UNFINISHED = 8.0  # letters a second of a last utterance to whose end no timestamp was written
 IMPOSSIBLE = 45.0  # letters a second; nobody says more than 30
+LEISURELY, BRISK = 9.0, 17.0  # letters a second; most people are between them
 HASTY = 25.0  # letters a second; few people say as many for long
 ENOUGH = 3.0  # seconds of speech from which a rate can be told
 FRAGMENT = 2.5  # seconds of speech; a fragment is shorter

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
 
 from daemon.asr.chunks import Chunk
 from daemon.asr.quality import (
+    BRISK,
     ENOUGH,
     FRAGMENT,
     HASTY,
     IMPOSSIBLE,
+    LEISURELY,
     SPARSE,
     UNFINISHED,
     Decoded,
@@ -31,6 +33,8 @@ from daemon.domain.transcript import Doubt, Segment
 _WORTH_LISTENING = 0.5  # seconds of speech left over in a chunk that are decoded again
 _LEAST_STEP = 1.0  # seconds that a chunk must have advanced before its rest is decoded
 _SHORTEST = 0.02  # seconds; a segment is never empty
+_STOP = 0.8  # seconds; in a longer pause Whisper may stop listening
+_LEFT = 1.2  # seconds of speech after such a pause that must have words
 _IMPRECISE = 0.35  # seconds by which Whisper's timestamps miss a pause
 _CONTEXT = 100  # tokens of what was said before that a rest is given
 
@@ -75,6 +79,7 @@ class Timeline:
         self._waiting = sorted(chunks, key=_start)
         self._finished: dict[Chunk, list[_Said]] = {}
         self._replaced: dict[Chunk, _Said] = {}  # what a chunk says if decoding it again is in vain
+        self._before_pause: dict[Chunk, str] = {}  # what was said before a chunk that was left
         self._tokens = tokens
         self._on_segment = on_segment
         self._foreign = foreign
@@ -119,16 +124,19 @@ class Timeline:
 
     def _read(self, chunk: Chunk, decoded: Decoded) -> tuple[list[_Said], Chunk | None]:
         """What was said in `chunk`, and the part of it that is to be decoded again."""
-        before = self._replaced.pop(chunk, None)
+        before, paused = self._replaced.pop(chunk, None), self._before_pause.pop(chunk, "")
         reading = read_utterances(
             decoded.tokens, self._tokens.timestamp_begin, chunk.end - chunk.start
         )
         utterances = [] if decoded.silent else list(reading.utterances)
-        rest, kept = None, len(utterances)
+        rest, kept, left_behind = None, len(utterances), self._left_behind(chunk, utterances)
         if utterances:
-            start, kept = self._resume(chunk, utterances, reading)
+            start, kept = left_behind or self._resume(chunk, utterances, reading)
             context = [token for utterance in utterances[:kept] for token in utterance.tokens]
             rest = chunk.rest(start, (*chunk.context, *context)[-_CONTEXT:])
+            if rest is not None and left_behind is not None:
+                self._before_pause[rest] = self._text(utterances[kept - 1])
+                utterances[kept - 1 :] = [replace(utterances[kept - 1], end=start - chunk.start)]
         language = self._foreign(chunk)
         said = [
             _said(chunk, utterance, self._text(utterance), decoded, language)
@@ -139,6 +147,8 @@ class Timeline:
         # Dots and notes are what Whisper writes where it hears no words.
         said = [] if decoded.empty else said[:kept]
         said = [one for one in said if letters(one.text) and not self._again(chunk, one)]
+        if said and _ends(paused, said[0].text):
+            said = said[1:]
         return said or ([before] if before and rest is None else []), rest
 
     def _resume(
@@ -162,6 +172,26 @@ class Timeline:
         if separate and not _at_pause(chunk, heard):
             return start, len(utterances) - 1
         return heard, len(utterances)
+
+    def _left_behind(
+        self, chunk: Chunk, utterances: Sequence[Utterance]
+    ) -> tuple[float, int] | None:
+        """As `_resume`, for an utterance whose words were all said before a pause in it.
+
+        Whisper now and then stops listening in a pause, and gives the last words the time of what
+        follows.
+        """
+        for number, utterance in enumerate(utterances, start=1):
+            start, end = chunk.start + utterance.start, chunk.start + utterance.end
+            length = letters(self._text(utterance))
+            for (_, pause), (again, _) in pairwise(chunk.speech):
+                if again - pause < _STOP or not start < pause < again < end:
+                    continue
+                before = chunk.speech_until(pause) - chunk.speech_until(start)
+                after = chunk.speech_until(end) - chunk.speech_until(again)
+                if after > _LEFT and LEISURELY * before <= length <= BRISK * before:
+                    return pause, number
+        return None
 
     def _broken_off(self, chunk: Chunk, reading: Reading) -> bool:
         """Whether the last utterance has no end, and its words are too few for the speech left."""
@@ -245,6 +275,12 @@ def _pauses(chunk: Chunk, end: float, start: float) -> bool:
         before < start + _IMPRECISE and after > end - _IMPRECISE
         for (_, before), (after, _) in pairwise(chunk.speech)
     )
+
+
+def _ends(text: str, end: str) -> bool:
+    """Whether `text` is more than `end`, and ends with it: that was not said twice."""
+    whole, part = _words(text), _words(end)
+    return whole != part and whole.endswith(part)
 
 
 def _words(text: str) -> str:

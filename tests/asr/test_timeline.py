@@ -68,6 +68,9 @@ def test_tokens_are_cut_where_two_timestamps_meet(tokens: list[int], reading: Re
     assert read_utterances(tokens, T0, 9.0) == reading
 
 
+_SENTENCE = "It was my reports from the north which chiefly induced people to buy."
+
+
 def _text(first: str, seconds: float) -> list[int]:
     """As many words as fit into that time, all different; the first letter tells texts apart."""
     words = (f"{first}{number * number}b" for number in range(round(seconds * 2)))
@@ -139,6 +142,30 @@ def test_where_decoding_again_is_in_vain_the_first_reading_counts() -> None:
     assert listening.report == [("A", 0, 6), ("B", 6, 18)]
 
 
+def test_speech_after_a_pause_in_which_whisper_stopped_listening_is_decoded_again() -> None:
+    chunk = Chunk(0, 12, ((0, 4.2), (5.4, 9.6)))
+    listening = Listening(chunk)
+    (rest,) = listening.add(chunk, _ts(0), *map(ord, _SENTENCE), _ts(10))
+    assert (rest.end, rest.speech) == (12, ((5.4, 9.6),))
+    assert not listening.add(rest, _ts(0), *map(ord, _SENTENCE), _ts(5))
+    assert listening.report == [("I", 0, 4.2), ("I", 5.4, 9.6)]
+
+
+def test_what_a_slow_speaker_said_after_a_pause_is_not_written_twice() -> None:
+    chunk = Chunk(0, 12, ((0, 4.2), (5.4, 8)))
+    listening = Listening(chunk)
+    (rest,) = listening.add(chunk, _ts(0), *map(ord, _SENTENCE), _ts(10))
+    assert not listening.add(rest, _ts(0), *map(ord, "people to buy"), _ts(3))
+    assert listening.report == [("I", 0, 4.2)]
+
+
+def test_a_sentence_that_needs_the_time_after_its_pause_is_left_alone() -> None:
+    chunk = Chunk(0, 12, ((0, 2), (3.2, 5.6)))
+    listening = Listening(chunk)
+    assert not listening.add(chunk, _ts(0), *map(ord, _SENTENCE), _ts(6))
+    assert listening.report == [("I", 0, 5.6)]
+
+
 def test_a_last_utterance_without_an_end_lasts_until_the_end_of_the_chunk() -> None:
     chunk = Chunk(0, 20, ((0, 20),))
     listening = Listening(chunk)
@@ -192,7 +219,6 @@ def test_a_chunk_that_came_out_badly_is_decoded_in_halves_cut_in_a_pause(text: s
     assert listening.report == [("B", 0, 9), ("C", 10.6, 19.8)]
 
 
-_SENTENCE = "It was my reports from the north which chiefly induced people to buy."
 _SIX = tuple((5.0 * number, 5.0 * number + 4.2) for number in range(6))
 
 
