@@ -68,6 +68,13 @@ from daemon.supervisor.application import Application, stage_commands
     type=click.Choice(["transcribe", "translate"]),
     help="translate: into English, without word times.",
 )
+@click.option(
+    "--beam-size",
+    "--beam_size",
+    type=click.IntRange(1, 10),
+    metavar="N",
+    help="Follow N ways to hear the speech at once: slower.",
+)
 @click.option("--diarize", is_flag=True, help="Who speaks: labels on segments and words.")
 @click.option(
     "--min-speakers",

@@ -15,7 +15,7 @@ from daemon.domain.transcript import Json
 from daemon.errors import UsageError
 
 # Of openai-whisper, mlx_whisper, whisperX and their kin: taken, and without a meaning here.
-_LEFT_OUT = """device compute_type fp16 threads batch_size beam_size best_of patience temperature
+_LEFT_OUT = """device compute_type fp16 threads batch_size best_of patience temperature
 verbose model_dir condition_on_previous_text no_speech_threshold logprob_threshold vad_method
 compression_ratio_threshold print_progress interpolate_method length_penalty suppress_tokens
 temperature_increment_on_fallback carry_initial_prompt prepend_punctuations append_punctuations
@@ -29,6 +29,7 @@ _SETTINGS = {
     "language": ("transcribe", "language"),
     "task": ("transcribe", "task"),
     "initial_prompt": ("transcribe", "initial_prompt"),
+    "beam_size": ("transcribe", "beam_size"),
     "align_model": ("align", "model"),
     "speakers": ("speakers", "mode"),
     "speaker_count": ("speakers", "count"),

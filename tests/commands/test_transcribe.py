@@ -145,7 +145,7 @@ def test_a_wish_that_cannot_be_met_ends_at_once_and_for_good(
 NOTHING: Mapping[str, object] = dict.fromkeys(
     ("model", "backend", "language", "initial_prompt", "hotwords", "align_model", "no_align",
      "word_timestamps", "formats", "task", "diarize", "min_speakers", "max_speakers",
-     "speakers", "speaker_count", "max_line_width", "max_line_count")
+     "speakers", "speaker_count", "max_line_width", "max_line_count", "beam_size")
 )  # fmt: skip
 
 
@@ -164,6 +164,7 @@ NOTHING: Mapping[str, object] = dict.fromkeys(
         ({"max_line_width": 30}, "subtitles", "line_characters", 30),
         ({"speaker_count": 2}, "speakers", "mode", "voices"),
         ({"task": "translate"}, "transcribe", "task", "translate"),
+        ({"beam_size": 5}, "transcribe", "beam_size", 5),
     ],
 )  # fmt: skip
 def test_options_of_other_programs_become_settings(

@@ -31,11 +31,16 @@ def test_the_default_folders_lie_apart_in_the_home_folder(home: Path) -> None:
 def test_every_problem_is_named_at_once_with_its_key() -> None:
     said = _problems(
         watch={"settle_seconds": -1},
-        transcribe={"backend": "cuda"},
+        transcribe={"backend": "cuda", "beam_size": 11},
         limits={"max_attempts": "many"},
     )
-    assert "3 problems" in said
-    for key in ("watch.settle_seconds", "transcribe.backend", "limits.max_attempts"):
+    assert "4 problems" in said
+    for key in (
+        "watch.settle_seconds",
+        "transcribe.backend",
+        "transcribe.beam_size",
+        "limits.max_attempts",
+    ):
         assert key in said
     assert "'cuda'" in said
 
