@@ -79,7 +79,7 @@ class Timeline:
         self._waiting = sorted(chunks, key=_start)
         self._finished: dict[Chunk, list[_Said]] = {}
         self._replaced: dict[Chunk, _Said] = {}  # what a chunk says if decoding it again is in vain
-        self._before_pause: dict[Chunk, str] = {}  # what was said before a chunk that was left
+        self._before_pause: dict[Chunk, _Said] = {}  # what was said before a chunk that was left
         self._tokens = tokens
         self._on_segment = on_segment
         self._foreign = foreign
@@ -124,7 +124,7 @@ class Timeline:
 
     def _read(self, chunk: Chunk, decoded: Decoded) -> tuple[list[_Said], Chunk | None]:
         """What was said in `chunk`, and the part of it that is to be decoded again."""
-        before, paused = self._replaced.pop(chunk, None), self._before_pause.pop(chunk, "")
+        before, paused = self._replaced.pop(chunk, None), self._before_pause.pop(chunk, None)
         reading = read_utterances(
             decoded.tokens, self._tokens.timestamp_begin, chunk.end - chunk.start
         )
@@ -135,8 +135,9 @@ class Timeline:
             context = [token for utterance in utterances[:kept] for token in utterance.tokens]
             rest = chunk.rest(start, (*chunk.context, *context)[-_CONTEXT:])
             if rest is not None and left_behind is not None:
-                self._before_pause[rest] = self._text(utterances[kept - 1])
-                utterances[kept - 1 :] = [replace(utterances[kept - 1], end=start - chunk.start)]
+                cut = replace(utterances[kept - 1], end=start - chunk.start)
+                self._before_pause[rest] = _said(chunk, cut, self._text(cut), decoded, None)
+                utterances[kept - 1 :] = [cut]
         language = self._foreign(chunk)
         said = [
             _said(chunk, utterance, self._text(utterance), decoded, language)
@@ -147,7 +148,7 @@ class Timeline:
         # Dots and notes are what Whisper writes where it hears no words.
         said = [] if decoded.empty else said[:kept]
         said = [one for one in said if letters(one.text) and not self._again(chunk, one)]
-        if said and _ends(paused, said[0].text):
+        if said and paused and _said_after_all(paused, said[0].text):
             said = said[1:]
         return said or ([before] if before and rest is None else []), rest
 
@@ -277,10 +278,14 @@ def _pauses(chunk: Chunk, end: float, start: float) -> bool:
     )
 
 
-def _ends(text: str, end: str) -> bool:
-    """Whether `text` is more than `end`, and ends with it: that was not said twice."""
-    whole, part = _words(text), _words(end)
-    return whole != part and whole.endswith(part)
+def _said_after_all(before: _Said, text: str) -> bool:
+    """Whether `text`, heard after a pause, was written before it already.
+
+    What is left without it is enough for the time before the pause: it was not said twice.
+    """
+    whole, end = _words(before.text), _words(text)
+    left = letters(whole) - letters(end)
+    return whole.endswith(end) and left >= LEISURELY * (before.end - before.start)
 
 
 def _words(text: str) -> str:

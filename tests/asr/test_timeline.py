@@ -159,6 +159,14 @@ def test_what_a_slow_speaker_said_after_a_pause_is_not_written_twice() -> None:
     assert listening.report == [("I", 0, 4.2)]
 
 
+def test_what_was_said_three_times_is_written_three_times() -> None:
+    chunk = Chunk(0, 16, ((0, 8), (9.2, 13.2)))
+    listening = Listening(chunk)
+    (rest,) = listening.add(chunk, _ts(0), *map(ord, f"{_SENTENCE} {_SENTENCE}"), _ts(14))
+    assert not listening.add(rest, _ts(0), *map(ord, _SENTENCE), _ts(4.2))
+    assert listening.report == [("I", 0, 8), ("I", 9.2, 13.1)]
+
+
 def test_a_sentence_that_needs_the_time_after_its_pause_is_left_alone() -> None:
     chunk = Chunk(0, 12, ((0, 2), (3.2, 5.6)))
     listening = Listening(chunk)
