@@ -134,16 +134,14 @@ class Timeline:
             start, kept = left_behind or self._resume(chunk, utterances, reading)
             context = [token for utterance in utterances[:kept] for token in utterance.tokens]
             rest = chunk.rest(start, (*chunk.context, *context)[-_CONTEXT:])
-            if rest is not None and left_behind is not None:
-                cut = replace(utterances[kept - 1], end=start - chunk.start)
-                self._before_pause[rest] = _said(chunk, cut, self._text(cut), decoded, None)
-                utterances[kept - 1 :] = [cut]
         language = self._foreign(chunk)
         said = [
             _said(chunk, utterance, self._text(utterance), decoded, language)
             for utterance in utterances
         ]
-        if rest is not None and kept < len(said):
+        if rest is not None and left_behind is not None:
+            self._before_pause[rest] = said[-1]
+        elif rest is not None and kept < len(said):
             self._replaced[rest] = said[kept]
         # Dots and notes are what Whisper writes where it hears no words.
         said = [] if decoded.empty else said[:kept]
@@ -174,10 +172,8 @@ class Timeline:
             return start, len(utterances) - 1
         return heard, len(utterances)
 
-    def _left_behind(
-        self, chunk: Chunk, utterances: Sequence[Utterance]
-    ) -> tuple[float, int] | None:
-        """As `_resume`, for an utterance whose words were all said before a pause in it.
+    def _left_behind(self, chunk: Chunk, utterances: list[Utterance]) -> tuple[float, int] | None:
+        """As `_resume`, where an utterance's words were all said before a pause: it ends there.
 
         Whisper now and then stops listening in a pause, and gives the last words the time of what
         follows.
@@ -191,6 +187,7 @@ class Timeline:
                 before = chunk.speech_until(pause) - chunk.speech_until(start)
                 after = chunk.speech_until(end) - chunk.speech_until(again)
                 if after > _LEFT and LEISURELY * before <= length <= BRISK * before:
+                    utterances[number - 1 :] = [replace(utterance, end=pause - chunk.start)]
                     return pause, number
         return None
 
