@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from environment import enter
@@ -30,12 +31,12 @@ sys.path.insert(0, str(_ROOT))
 
 from daemon.commands import run  # noqa: E402 - found through the line above
 from daemon.config import file as config_file  # noqa: E402
-from daemon.domain.job import Stage  # noqa: E402
-from daemon.processes.pool import Command  # noqa: E402
+from daemon.config.settings import Config  # noqa: E402
+from daemon.models.hardware import Backend  # noqa: E402
+from daemon.supervisor.application import Commands, stage_commands  # noqa: E402
 from tests.kit import command_line  # noqa: E402
 from tests.kit.daemon_process import configured  # noqa: E402
 
-_STAGES = (Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN, Stage.DIARIZE, Stage.PUBLISH)
 _TABLES = {
     "watch": {"settle_seconds": 0.0, "rescan_seconds": 60.0},
     "transcribe": {"model": "base", "backend": "ctranslate2"},
@@ -73,8 +74,12 @@ def _measure(root: Path, files: int, is_profiled: bool) -> int:
     for number in range(files):
         (config.paths.inbox / f"recording {number}.wav").write_bytes(b"%d" % number)
     program = str(_compiled(root))
-    commands = {stage: Command([program, stage], {}) for stage in _STAGES}
-    run.stage_commands = lambda config, backend: commands  # type: ignore[assignment]
+
+    def commands(config: Config, backend: Backend) -> Commands:
+        real = stage_commands(config, backend)
+        return {stage: replace(real[stage], arguments=[program, stage]) for stage in real}
+
+    run.stage_commands = commands
     profile = cProfile.Profile(time.thread_time)
     before, begun = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
     if is_profiled:
@@ -84,7 +89,7 @@ def _measure(root: Path, files: int, is_profiled: bool) -> int:
     after, seconds = resource.getrusage(resource.RUSAGE_SELF), time.monotonic() - begun
     delivered = len(list(config.paths.outbox.glob("*.timing.json")))
     if finished.returncode or delivered != files:
-        print(f"{delivered} of {files} delivered\n{finished.stderr}")
+        print(f"{delivered} of {files} delivered\n{finished.stderr[-2000:]}")
         return 1
     user, system = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
     each = 1000 / files
@@ -94,6 +99,9 @@ def _measure(root: Path, files: int, is_profiled: bool) -> int:
         stats = pstats.Stats(profile)
         stats.strip_dirs().sort_stats("tottime").print_stats(45)
         stats.sort_stats("cumulative").print_stats(70)
+        stats.print_callers(
+            "_make_child|printable|lstat|method .execute|_parse_args|stat}|_places_of"
+        )
     return 0
 
 

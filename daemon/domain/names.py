@@ -6,6 +6,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 _MAX_NAME_BYTES = 255  # of common file systems
@@ -18,6 +19,7 @@ _NOT_PLAIN = re.compile(r"[^A-Za-z0-9 ._()-]+")
 _JOINERS = "\u200c\u200d"  # invisible, but they make emoji and Indic or Persian words what they are
 
 
+@lru_cache(maxsize=1_024)
 def printable(text: str) -> str:
     """`text` for a log or a terminal: control characters, bidi overrides and surrogates escaped."""
     return "".join(

@@ -91,16 +91,22 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, data: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
-    """Replace `path` atomically by `data` as JSON; NaN and infinity are refused (ValueError)."""
-    write_atomically(path, json_bytes(data))
+    """Replace `path` atomically by `data` as JSON in one line, for programs.
+
+    Indented JSON takes the encoder that is written in Python, ten times as long. NaN and infinity
+    are refused (ValueError).
+    """
+    write_atomically(path, json_bytes(data, indent=None))
 
 
-def json_bytes(data: Any) -> bytes:  # noqa: ANN401 - whatever JSON can hold
-    """UTF-8 JSON, indented, without NaN. Surrogates (undecodable names) stay escaped."""
+def json_bytes(data: Any, indent: int | None = 1) -> bytes:  # noqa: ANN401 - whatever JSON can hold
+    """UTF-8 JSON, indented for people, without NaN. Surrogates (undecodable names) stay escaped."""
     try:
-        return (json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode()
+        return (
+            json.dumps(data, ensure_ascii=False, indent=indent, allow_nan=False) + "\n"
+        ).encode()
     except UnicodeEncodeError:
-        return (json.dumps(data, indent=1, allow_nan=False) + "\n").encode()
+        return (json.dumps(data, indent=indent, allow_nan=False) + "\n").encode()
 
 
 def sweep_temporaries(folder: Path) -> int:

@@ -11,9 +11,7 @@ import errno
 import json
 import os
 import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -63,7 +61,7 @@ class Mounts:
         self._path = state / VOLUMES
         self._learning = threading.Lock()  # the inbox is looked at in a thread of its own
         self._known: dict[str, str] = {}
-        self._asked: dict[Path, Future[None]] = {}
+        self._asked: dict[tuple[Path, ...], _Question] = {}
         with contextlib.suppress(OSError, ValueError):
             found = json.loads(self._path.read_bytes())
             self._known = {str(key): str(value) for key, value in found.items()}
@@ -83,22 +81,32 @@ class Mounts:
     def check_answering(self, folders: Iterable[Path]) -> None:
         """As `check`, and raises OSError (ETIMEDOUT) for a folder whose server does not answer.
 
-        It waits for a folder once: while that question is open, it raises at once.
+        It waits once: while that question is open, it raises at once.
         """
 
-        def ask(folder: Path) -> None:
-            self.check([folder])
-            os.path.exists(folder)  # noqa: PTH110 - only whether there is an answer
+        asked = tuple(folders)
+        seconds, question = 0.0, self._asked.get(asked)
+        if question is None or question.answer.done():
+            seconds, question = _SECONDS, _Question(self.check, asked)
+            self._asked[asked] = question
+        try:
+            question.answer.result(seconds)
+        except TimeoutError:
+            raise OSError(errno.ETIMEDOUT, why_blocked(question.at)) from None
 
-        for folder in folders:
-            seconds, answer = 0.0, self._asked.get(folder)
-            if answer is None or answer.done():
-                seconds, answer = _SECONDS, asked_in_thread(partial(ask, folder))
-                self._asked[folder] = answer
-            try:
-                answer.result(seconds)
-            except TimeoutError:
-                raise OSError(errno.ETIMEDOUT, why_blocked(folder)) from None
+
+class _Question:
+    """Whether folders answer, asked in a thread, one after the other; `at` is where it is."""
+
+    def __init__(self, check: Callable[[Iterable[Path]], None], folders: Sequence[Path]) -> None:
+        self.at = folders[0]
+
+        def ask() -> None:
+            for self.at in folders:
+                check([self.at])
+                os.path.exists(self.at)  # noqa: PTH110 - only whether there is an answer
+
+        self.answer = asked_in_thread(ask)
 
 
 def _mount_point(folder: Path) -> Path:

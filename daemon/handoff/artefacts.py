@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -30,6 +30,7 @@ from daemon.domain.speakers import Diarization
 from daemon.domain.transcript import Alignment, Json, Recognition
 from daemon.domain.validation import Count, Line, Seconds, Time, from_json, to_json
 from daemon.files.atomic import sweep_temporaries, write_json
+from daemon.files.state_folder import TEMP_PREFIX
 
 REQUEST = "request.json"
 OPTIONS = "options.json"
@@ -93,7 +94,8 @@ class JobRequest:
     max_speakers: int = 20
 
     def write(self, folder: Path) -> None:
-        data = asdict(self) | {"source": os.fsencode(self.source).hex()}
+        data = {field.name: getattr(self, field.name) for field in fields(self)}
+        data |= {"source": os.fsencode(self.source).hex(), "identity": to_json(self.identity)}
         write_json(folder / REQUEST, data)
 
     @classmethod
@@ -207,8 +209,13 @@ def read_diarization(folder: Path, nonce: str | None = None) -> Diarization:
 
 def drop_large(folder: Path) -> None:
     """Remove the large artefacts of a job that is at its end. Raises OSError."""
-    sweep_temporaries(folder)
+    with os.scandir(folder) as entries:  # one look: most of them are not there
+        names = {entry.name for entry in entries}
+    if any(name.startswith(TEMP_PREFIX) for name in names):
+        sweep_temporaries(folder)
     for name in LARGE:
+        if name not in names:
+            continue
         path = folder / name
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

@@ -18,7 +18,9 @@ from daemon.ledger.schema import (
     record_of,
 )
 
-_PAGE = 500  # rows read at a time, so that the queue may change while it is walked through
+# Rows read at a time, so that the queue may change while it is walked through.
+_PAGE = 500
+_FIRST_PAGE = 20  # often, the first few are all that is asked for
 
 
 class LedgerQueries:
@@ -54,17 +56,17 @@ class LedgerQueries:
         ).fetchone()
         return job_of(row) if row else None
 
-    def waiting(
-        self, stage: Stage, order: Callable[[Job], float] = lambda job: job.id
-    ) -> Iterator[Job]:
+    def waiting(self, stage: Stage, order: Callable[[Job], float] | None = None) -> Iterator[Job]:
         """Jobs for which `stage` is next: those never begun first, so none delays another.
 
-        Among those `order` decides, within some hundreds of the oldest at a time.
+        Among those `order` decides, within some hundreds of the oldest at a time; without it, they
+        come as they were admitted.
         """
-        last = 0
-        while rows := self._unbegun(stage, last):
-            yield from sorted(map(job_of, rows), key=order)
-            last = int(rows[-1][0])
+        last, page = 0, _FIRST_PAGE if order is None else _PAGE
+        while rows := self._unbegun(stage, last, page):
+            jobs = map(job_of, rows)
+            yield from jobs if order is None else sorted(jobs, key=order)
+            last, page = int(rows[-1][0]), _PAGE
         begun = self._db.execute(
             f"SELECT {JOB_COLUMNS} FROM jobs JOIN stages ON job = id AND stage = next"
             " WHERE next = ? AND starts > 0 ORDER BY starts, id",
@@ -72,12 +74,12 @@ class LedgerQueries:
         )
         yield from map(job_of, begun.fetchall())
 
-    def _unbegun(self, stage: Stage, after: int) -> list[tuple[int, ...]]:
+    def _unbegun(self, stage: Stage, after: int, page: int) -> list[tuple[int, ...]]:
         return self._db.execute(
             f"SELECT {JOB_COLUMNS} FROM jobs WHERE next = ? AND id > ? AND NOT EXISTS"
             " (SELECT 1 FROM stages WHERE job = id AND stage = next AND starts > 0)"
-            f" ORDER BY id LIMIT {_PAGE}",
-            (stage, after),
+            " ORDER BY id LIMIT ?",
+            (stage, after, page),
         ).fetchall()
 
     def recent(self, limit: int) -> list[Job]:

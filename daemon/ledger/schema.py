@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,9 @@ def job_of(row: tuple[object, ...]) -> Job:
         raise DamagedRowError(f"a row of the ledger is damaged: {error}") from error
 
 
+@lru_cache(maxsize=4_096)
 def _job_of(row: tuple[object, ...]) -> Job:
+    """The loop reads the rows that wait in each turn; most are as they were in the last."""
     (number, source, size, mtime, ctime, inode, following, admitted, finished, stem, *failed) = row
     stage, kind, message = failed
     failure = Failure(Stage(str(stage)), FailureKind(str(kind)), str(message)) if kind else None

@@ -13,7 +13,7 @@ from daemon.config.settings import Config
 from daemon.domain.job import Job
 from daemon.domain.names import inside_inbox, plain, plain_name, stem_of
 from daemon.domain.transcript import Json
-from daemon.files.atomic import BreakOff, write_json
+from daemon.files.atomic import BreakOff, json_bytes, write_atomically
 from daemon.files.permissions import share
 from daemon.files.real_path import real_path
 from daemon.files.recording import still_holds
@@ -183,12 +183,12 @@ class Publisher:
         """Beside `file`; under a plain name where the volume cannot hold that one."""
         report = report_of(file)
         try:
-            write_json(report, content)
+            write_atomically(report, json_bytes(content))
         except OSError as error:
             if error.errno not in UNSPEAKABLE:
                 raise
             report = report_of(file.with_name(plain_name(file.name)))
-            write_json(report, content)
+            write_atomically(report, json_bytes(content))
         return report
 
     def clear(self, job: Job) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import cache
 
 import psutil
 
@@ -58,8 +59,13 @@ class AttemptLimits:
         return cls(
             stall_seconds=stall_seconds,
             total_seconds=_BASE_SECONDS[stage] + _AUDIO_FACTOR[stage] * audio_seconds,
-            memory_bytes=memory * _MB or psutil.virtual_memory().total * 3 // 4,
+            memory_bytes=memory * _MB or _machine_memory() * 3 // 4,
         )
+
+
+@cache
+def _machine_memory() -> int:
+    return int(psutil.virtual_memory().total)
 
 
 class AttemptState(Enum):

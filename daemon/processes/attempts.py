@@ -109,9 +109,9 @@ class Attempts:
         """Begin an attempt. Raises OSError if no process can be started."""
         folder = self._folder / str(job.id)
         worker = self._workers.take(stage, folder / artefacts.LOG, now)
-        vitals = worker.vitals()
         attempt = Attempt(job, stage, secrets.token_hex(8), worker, limits, begun=now, heard=now)
-        attempt.cpu_before = vitals.cpu_seconds if vitals else 0.0
+        if worker.has_worked and (vitals := worker.vitals()) is not None:
+            attempt.cpu_before = vitals.cpu_seconds
         with contextlib.suppress(OSError):  # not there yet
             attempt.log_from = (folder / artefacts.LOG).stat().st_size
         self._running[attempt.nonce] = attempt

@@ -112,6 +112,11 @@ class Worker:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def has_worked(self) -> bool:
+        """Whether it was asked for something before: not all that it costs is the next file's."""
+        return self._asked > 0
+
     def ask(self, request: AnyRequest) -> None:
         """Send one line, without ever waiting for the child to read it.
 

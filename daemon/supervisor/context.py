@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -39,11 +40,14 @@ class Context:
     unix_time: Callable[[], float] = time.time
     commands: Callable[[Config], Mapping[Stage, Command]] | None = None  # by the settings
     _profiles: Profiles = field(init=False)
+    _lately: dict[Path, Config] = field(init=False, default_factory=dict)
+    _lately_until: float = field(init=False, default=-math.inf)
 
     def use(self, config: Config, commands: Mapping[Stage, Command]) -> None:
         """From now on, these settings hold."""
         self.config = config
         self._profiles = Profiles(config)
+        self._lately.clear()
         self.publisher.use(config)
         self.attempts.use(commands)
         self.attempts.remote.use(config, self.clock())
@@ -60,6 +64,18 @@ class Context:
         with contextlib.suppress(ProfileError):
             return self.config_for(job)
         return self.config
+
+    def config_lately(self, job: Job) -> Config:
+        """As `config_where_good`, as it was within the last second: to order many files by it.
+
+        To look for the profiles of all that wait, in each turn of the loop, is dear.
+        """
+        if (now := self.clock()) >= self._lately_until:
+            self._lately.clear()
+            self._lately_until = now + 1.0
+        if job.source not in self._lately:
+            self._lately[job.source] = self.config_where_good(job)
+        return self._lately[job.source]
 
     def folder(self, job: int) -> Path:
         return self.jobs / str(job)

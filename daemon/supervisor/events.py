@@ -56,6 +56,13 @@ class EventQueue:
         event = self._queue.get(timeout=timeout)
         return self._stop or event
 
+    def get_now(self) -> Event | None:
+        """The next event, if there is one already."""
+        try:
+            return self._stop or self._queue.get_nowait()
+        except queue.Empty:
+            return None
+
     @contextmanager
     def may_break_off(self) -> Iterator[None]:
         """Around what takes long, touches no ledger, and leaves nothing that its repetition minds.

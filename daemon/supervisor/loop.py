@@ -39,6 +39,7 @@ from daemon.supervisor.transitions import Transitions
 
 _TICK = 0.5  # seconds between looks at the processes while any is at work
 _LATE = 1.0  # seconds by which a look may be late before we hold the delay against ourselves
+_EVENTS_A_TURN = 50  # at most; then what has become due has its turn
 _WAKE_DRIFT = 5.0  # seconds by which the wall clock outruns the monotonic one when the Mac slept
 
 
@@ -83,8 +84,7 @@ class Supervisor:
                 self._turn()
                 if self._drain and self._is_drained():
                     return True
-                if (event := self._next_event()) is not None:
-                    self._react(event)
+                self._react_to_all(self._next_event())
         except StopNow:
             pass
         finally:
@@ -127,6 +127,14 @@ class Supervisor:
             yield
         except (OSError, sqlite3.OperationalError) as error:
             self._context.pause.begin("work", explain(error), now)
+
+    def _react_to_all(self, event: Event | None) -> None:
+        """To this event and those behind it: where many come, a turn for each is too dear."""
+        for _ in range(_EVENTS_A_TURN):
+            if event is None or self._stopping:
+                return
+            self._react(event)
+            event = self._events.get_now()
 
     def _react(self, event: Event) -> None:
         match event:

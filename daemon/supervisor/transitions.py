@@ -106,7 +106,7 @@ class Transitions:
 
     def wants_speakers(self, job: Job) -> bool:
         """Whether it is still open who speaks in this file."""
-        wanted = self._context.config_where_good(job).speakers.mode != "off"
+        wanted = self._context.config_lately(job).speakers.mode != "off"
         return wanted and not (self._context.folder(job.id) / artefacts.SPEAKERS).exists()
 
     def _after_words(self, job: Job) -> Stage:

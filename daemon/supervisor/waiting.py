@@ -1,0 +1,54 @@
+"""Which jobs wait for a stage, and in which order their turns come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from daemon.domain.job import TERMINAL, Job, Stage
+from daemon.supervisor.context import Context
+from daemon.supervisor.transitions import Transitions
+
+SORTED = 100  # waiting files that are put in order; a longer queue follows as it came
+
+
+class WaitingJobs:
+    """With `only`, there is no job but that one."""
+
+    def __init__(self, context: Context, transitions: Transitions, only: int | None) -> None:
+        self._context = context
+        self._transitions = transitions
+        self._only = only
+
+    def at(
+        self, stage: Stage, now: float, order: Callable[[Job], float] | None = None
+    ) -> Iterator[Job]:
+        """Those for which `stage` is next and may begin; by priority, then by `order`."""
+        attempts = self._context.attempts
+        for job in self._by_priority(self._context.ledger.waiting(stage, order)):
+            busy = {attempt.job.id for attempt in attempts.running if attempt.stage is stage}
+            if job.id not in busy and self.may_start(job, now):
+                yield job
+
+    def may_start(self, job: Job, now: float) -> bool:
+        """Whether nothing holds this job back, and we work on it."""
+        return self.is_ours(job) and self._transitions.may_start(job, now)
+
+    def is_ours(self, job: Job) -> bool:
+        return self._only is None or job.id == self._only
+
+    def anything_left(self) -> bool:
+        """Whether any job of ours is not at its end."""
+        ledger = self._context.ledger
+        if self._only is None:
+            return ledger.anything_active()
+        job = ledger.job(self._only)
+        return job is not None and job.next not in TERMINAL
+
+    def _by_priority(self, jobs: Iterator[Job]) -> Iterator[Job]:
+        """The next ones by the priority that their profiles give them; the rest as they came."""
+        yield from sorted(islice(jobs, SORTED), key=self._priority, reverse=True)
+        yield from jobs
+
+    def _priority(self, job: Job) -> int:
+        return self._context.config_lately(job).queue.priority
