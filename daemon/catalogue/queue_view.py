@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from daemon.domain.job import Job, Stage
+from daemon.files import lock
 from daemon.files.state_folder import LEDGER, STATUS
 from daemon.ledger.ledger import Ledger
 
@@ -89,11 +88,13 @@ def is_busy(view: QueueView | None) -> bool:
 
 def _status(state: Path) -> Mapping[str, Any]:
     """What the daemon says of itself; {} if none runs."""
+    if not lock.is_held(state):
+        return {}
     try:
         found = json.loads((state / STATUS).read_bytes())
-        return found if psutil.pid_exists(int(found["pid"])) else {}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError):
         return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _running(ledger: Ledger, work: Mapping[str, Any], now: float) -> Running:

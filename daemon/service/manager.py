@@ -10,8 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-import psutil
-
 from daemon.config.settings import Config
 from daemon.errors import TemporaryError, UsageError
 from daemon.files import lock
@@ -117,7 +115,7 @@ def current_life(state: Path) -> DaemonRun | None:
         life = DaemonRun(int(status["pid"]), str(status["started"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return life if psutil.pid_exists(life.pid) else None
+    return life if lock.is_held(state) else None  # a pid may be another process's by now
 
 
 def new_life(state: Path) -> Alive:

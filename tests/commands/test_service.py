@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,24 +148,27 @@ def test_a_daemon_of_the_service_may_be_restarted(now: Setting) -> None:
     assert asked(now) == ["start True", "restart False"]
 
 
-def test_only_a_process_that_lives_counts_as_life(tmp_path: Path) -> None:
-    assert current_life(tmp_path) is None
-    (tmp_path / "status.json").write_text("{")
-    assert current_life(tmp_path) is None
-    with subprocess.Popen(["true"]) as ended:
-        pass
-    live(tmp_path, ended.pid)
-    assert current_life(tmp_path) is None
+def test_only_a_daemon_that_runs_counts_as_life(tmp_path: Path) -> None:
+    with Lock(tmp_path):
+        assert current_life(tmp_path) is None
+        (tmp_path / "status.json").write_text("{")
+        assert current_life(tmp_path) is None
+        live(tmp_path, os.getpid())
+        assert current_life(tmp_path) is not None
+
+
+def test_another_process_with_a_killed_daemons_number_is_no_daemon_f70(tmp_path: Path) -> None:
     live(tmp_path, os.getpid())
-    assert current_life(tmp_path) is not None
+    assert current_life(tmp_path) is None
 
 
 def test_a_new_life_is_another_run_than_the_one_before(tmp_path: Path) -> None:
-    live(tmp_path, os.getpid(), "2026-05-04T10:00:00Z")
-    alive = new_life(tmp_path)
-    assert not alive()
-    live(tmp_path, os.getpid(), "2026-05-04T10:00:01Z")
-    assert alive()
+    with Lock(tmp_path):
+        live(tmp_path, os.getpid(), "2026-05-04T10:00:00Z")
+        alive = new_life(tmp_path)
+        assert not alive()
+        live(tmp_path, os.getpid(), "2026-05-04T10:00:01Z")
+        assert alive()
 
 
 def test_stop_stops(now: Setting, capsys: pytest.CaptureFixture[str]) -> None:

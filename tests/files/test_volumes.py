@@ -83,6 +83,7 @@ def test_a_server_that_is_away_is_waited_for_once_and_is_back_when_it_answers(
     assert asked == [tmp_path]
     os.close(os.open(tmp_path / "fifo", os.O_WRONLY))
     monkeypatch.undo()
-    while not known._asked[tmp_path].done():
+    (question,) = known._asked.values()
+    while not question.answer.done():
         pass
     known.check_answering([tmp_path])
