@@ -214,7 +214,7 @@ def line(fields: Mapping[str, object]) -> str:
     told = (printable(str(fields[key])) for key in ("outputs", "reason") if fields[key])
     ended = "  ".join(told)
     name = titled(str(fields["folder"]), str(fields["name"]))
-    return f"#{fields['job']} {name}: {fields['next']}  {ended}".rstrip()
+    return printable(f"#{fields['job']} {name}: {fields['next']}  {ended}".rstrip())
 
 
 def _print(data: Json) -> None:

@@ -75,7 +75,7 @@ def row(key: str, value: str, column: int) -> str:
     """
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
     wrapped = textwrap.wrap(
-        value, max(width - column, 20), break_long_words=False, break_on_hyphens=False
+        printable(value), max(width - column, 20), break_long_words=False, break_on_hyphens=False
     )
     return key.ljust(column) + ("\n" + " " * column).join(wrapped or [""])
 

@@ -21,6 +21,7 @@ Seconds = Annotated[float, Meta(ge=0, le=1e7)]  # 1e7 s are 115 days
 Time = Annotated[float, Meta(ge=-1e7, le=1e7)]  # a model's
 Count = Annotated[int, Meta(ge=0, le=2**62)]
 Line = Annotated[str, Meta(max_length=4_000)]  # a name, a sentence for a person
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Text = Annotated[str, Meta(max_length=1_000_000)]
 
 

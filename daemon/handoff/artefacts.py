@@ -28,7 +28,7 @@ from typing import Literal, TypeVar
 from daemon.domain.job import Identity, Stage
 from daemon.domain.speakers import Diarization
 from daemon.domain.transcript import Alignment, Json, Recognition
-from daemon.domain.validation import Count, Line, Seconds, Time, from_json, to_json
+from daemon.domain.validation import Count, Line, Seconds, Sha256, Time, from_json, to_json
 from daemon.files.atomic import sweep_temporaries, write_json
 from daemon.files.state_folder import TEMP_PREFIX
 
@@ -153,7 +153,7 @@ class Prepared:
     its `tracks`, a transcript each, or `channels` with a speaker each, who share a transcript.
     """
 
-    sha256: Line
+    sha256: Sha256
     bytes: Count
     duration: Seconds
     container: Line

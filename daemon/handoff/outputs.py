@@ -92,7 +92,7 @@ class OutputSet:
     `missing` says which of the wanted formats could not be rendered, and why.
     """
 
-    name: Line
+    name: Annotated[str, Meta(max_length=4_000, pattern=r"^(?!\.{1,2}$)[^/\0]+$")]
     sizes: Mapping[Annotated[str, Meta(pattern=r"^[a-z0-9]+(\.[a-z0-9]+)*$")], Count]
     facts: Facts
     missing: tuple[Line, ...] = ()

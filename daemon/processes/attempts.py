@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from daemon.domain.job import FailureKind, Job, Stage
+from daemon.domain.names import printable
 from daemon.files.faults import explain
 from daemon.handoff import artefacts, outputs
 from daemon.handoff.protocol import Lend, MoreInput, Progress, Receipt, Request
@@ -226,7 +227,7 @@ class Attempts:
         if attempt.host:
             return lent_outcome(attempt, receipt, self._folder / str(attempt.job.id))
         if receipt.kind is not None:
-            return outcome.failed(receipt.kind, receipt.message)
+            return outcome.failed(receipt.kind, printable(receipt.message))
         if attempt.stage is Stage.ALIGN and attempt.state is AttemptState.WAITING:
             return outcome.invalid(attempt.stage, "its input was not complete")
         try:

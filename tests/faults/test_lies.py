@@ -33,6 +33,19 @@ def test_a_stage_that_lies_costs_its_file_only_l1_l2(daemon: FaultDaemon, lie: s
     assert not any("unexpected" in line for line in daemon.log().splitlines())
 
 
+def test_what_a_stage_says_forges_no_line_no_digest_and_no_path_l1(daemon: FaultDaemon) -> None:
+    for stage, lie in (("prepare", "forge"), ("prepare", "other_digest"), ("publish", "escape")):
+        daemon.give(f"{lie}.wav", lie, f"{stage} {lie}")
+    daemon.drained()
+    assert daemon.failed_names() == ["escape.wav", "forge.wav", "other_digest.wav"]
+    for command in (("jobs",), ("status",), ("show", "forge.wav"), ("logs", "forge.wav")):
+        shown = daemon.call(*command).stdout
+        assert "no audio" in shown
+        assert "\x1b" not in shown
+        assert "\n#1 forged.wav: done" not in shown
+    assert daemon.violations() == []
+
+
 def test_a_stop_overtakes_a_flood_of_well_formed_lines_l2(make: MakeDaemon) -> None:
     daemon = make(_PATIENT)
     daemon.give("a-liar.wav", "a liar", "prepare flood_well_formed")

@@ -184,6 +184,11 @@ def bad_input(_: Start) -> None:
     raise StageError(FailureKind.BAD_INPUT, "this is not a recording")
 
 
+def forge(_: Start) -> None:
+    """A decoder that was taken over: its sentence clears the terminal and adds a line."""
+    raise StageError(FailureKind.BAD_INPUT, "no audio\x1b[2J\n#1 forged.wav: done")
+
+
 def no_room(_: Start) -> None:
     raise StageError(FailureKind.NO_ROOM, "decoded, it needs more disk space than is free")
 
@@ -217,6 +222,15 @@ def _replaced(start: Start, old: bytes, new: bytes) -> None:
 
 def other_attempt(start: Start) -> None:
     _replaced(start, rb'"nonce": *"', b'"nonce": "0')
+
+
+def other_digest(start: Start) -> None:
+    _replaced(start, rb'"sha256": *"', b'"sha256": "../')
+
+
+def escape(start: Start) -> None:
+    """A name that leads out of the outbox."""
+    _replaced(start, rb'"name": *"', b'"name": "../')
 
 
 def not_finite(start: Start) -> None:
@@ -316,8 +330,8 @@ _BEHAVIOURS: dict[str, Behaviour] = {
         segv, abort, gpu_gives_up, gpu_gives_up_under_much,
         kill, leave, fail, grandchild, unseen_grandchild, kill_daemon, abort_at_exit,
         hang, deaf, stop, spin, swell, flood_output, flood_line, flood_well_formed, flood_log,
-        disk_full, no_room, no_model, bad_input, defect,
-        no_result, broken_result, truncated_result, other_attempt, not_finite,
+        disk_full, forge, no_room, no_model, bad_input, defect,
+        no_result, broken_result, truncated_result, other_attempt, other_digest, escape, not_finite,
         without_aligner,
         grow, rewrite, hide, vanish, rename, rename_and_touch, move_and_touch, slow, environment,
     )
