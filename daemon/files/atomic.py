@@ -16,7 +16,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from daemon.files.renaming import UNSUPPORTED
+from daemon.files.renaming import UNSUPPORTED, not_found
 from daemon.files.state_folder import TEMP_PREFIX
 
 CHUNK = 1 << 20  # bytes copied at a time
@@ -84,6 +84,10 @@ def write_atomically(path: Path, data: bytes) -> None:
     temporary = write_temporary(path.parent, data)
     try:
         temporary.replace(path)
+    except FileNotFoundError as error:
+        meaning = not_found(error, temporary, path)
+        temporary.unlink(missing_ok=True)
+        raise meaning from None
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

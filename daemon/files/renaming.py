@@ -32,8 +32,23 @@ _NO_LINKS = UNSUPPORTED | {errno.EPERM, errno.EMLINK}
 def rename_without_clobbering(source: Path, target: Path) -> None:
     """Give `source`, a file, folder or link, the name `target` on the same volume.
 
-    Raises FileExistsError where `target` exists, and OSError (EXDEV) across volumes.
+    Raises FileExistsError where `target` exists, and OSError (EXDEV) across volumes, and with an
+    errno in UNSPEAKABLE where the volume cannot hold that name.
     """
+    try:
+        _rename_without_clobbering(source, target)
+    except FileNotFoundError as error:
+        raise not_found(error, source, target) from None
+
+
+def not_found(error: FileNotFoundError, source: Path, target: Path) -> OSError:
+    """What that error of a rename means: some drivers (exfat-fuse) say so of a name, too."""
+    if os.path.lexists(source) and target.parent.is_dir():
+        return OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(source), None, str(target))
+    return error
+
+
+def _rename_without_clobbering(source: Path, target: Path) -> None:
     try:
         exclusive_rename(source, target)
     except OSError as error:

@@ -45,7 +45,8 @@ class Publishing:
         self._take_last_steps(now)
         if self._places.has_publisher(now):
             coming = self._waiting.at(Stage.PUBLISH, now)
-            placed = takewhile(lambda _: self._places.has_publisher(now), coming)
+            unrendered = (job for job in coming if job.id not in self._undelivered)
+            placed = takewhile(lambda _: self._places.has_publisher(now), unrendered)
             self._turns.take(placed, Stage.PUBLISH, lambda job: self._render(job, now), now)
 
     def _take_last_steps(self, now: float) -> None:
@@ -77,9 +78,8 @@ class Publishing:
         self._last_steps.deliver(job, outputs, is_counted)
 
     def _render(self, job: Job, now: float) -> None:
-        if job.id in self._undelivered or not self._may_be_published(job, job.id in self._counted):
-            return
-        if self._starts.begin(job, Stage.PUBLISH, now):
+        may_begin = self._may_be_published(job, job.id in self._counted)
+        if may_begin and self._starts.begin(job, Stage.PUBLISH, now):
             self._counted.add(job.id)
             self._undelivered.add(job.id)
 

@@ -63,8 +63,9 @@ def test_a_reader_meets_no_empty_json_on_a_volume_without_hard_links_v1(
     [
         ("outbox", "no-colon,no-links", "call 10:30.wav"),
         ("outbox", "max-name=143", "n" * 150 + ".wav"),
+        ("outbox", "no-colon=ENOENT", "call 10:30.wav"),
         ("done", "no-colon,no-links", "call 10:30.wav"),
-        ("failed", "no-colon,no-links", "call 10:30.wav"),
+        ("failed", "no-colon=ENOENT,no-links", "call 10:30.wav"),
     ],
 )
 def test_a_name_that_a_volume_cannot_hold_becomes_a_plain_one_v2(

@@ -2,7 +2,7 @@
 
 A specification is `FOLDER:TRAIT[,TRAIT…]`:
     no-links        neither hard links nor renames that refuse to replace (exFAT, network drives)
-    no-colon        names with one of : * ? " < > | are refused with EINVAL (exFAT, SMB)
+    no-colon[=E]    names with one of : * ? " < > | are refused with EINVAL (exFAT, SMB) or with E
     max-name=N      names of more than N bytes are refused with ENAMETOOLONG (eCryptfs: 143)
     other-volume    a rename from outside, or to outside, fails with EXDEV
     slow-copy=S     each megabyte that is copied takes S seconds
@@ -41,7 +41,8 @@ class _Volume:
             return
         name = Path(os.fspath(path)).name  # type: ignore[call-overload]
         if "no-colon" in self.traits and _SPECIAL & set(name):
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(path))
+            number = getattr(errno, self.traits["no-colon"] or "EINVAL")
+            raise OSError(number, os.strerror(number), str(path))
         if len(os.fsencode(name)) > int(self.traits.get("max-name", 255)):
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), str(path))
 
