@@ -163,19 +163,19 @@ class LedgerQueries:
         ).fetchone()
         return job_of(row) if row else None
 
-    def unfinished_reading(self, inode: int, sha256: str, besides: int) -> list[Job]:
-        """Jobs that read these very bytes from that inode, and are not delivered or given up."""
+    def unfinished_reading(self, sha256: str, besides: int) -> list[Job]:
+        """Jobs that read these very bytes, and are not delivered or given up."""
         rows = self._db.execute(
-            f"SELECT {JOB_COLUMNS} FROM jobs WHERE sha256 = ? AND inode = ? AND id != ?"
+            f"SELECT {JOB_COLUMNS} FROM jobs WHERE sha256 = ? AND id != ?"
             f" AND +next IN ({ACTIVE_SQL}) AND +next != ? ORDER BY id",
-            (sha256, inode, besides, Stage.QUARANTINE),
+            (sha256, besides, Stage.QUARANTINE),
         )
         return [job_of(row) for row in rows]
 
-    def unread_inodes(self) -> set[int]:
-        """Those of the files that are to be read next."""
-        rows = self._db.execute("SELECT inode FROM jobs WHERE next = ?", (Stage.PREPARE,))
-        return {inode for (inode,) in rows}
+    def unread_sizes(self) -> set[int]:
+        """Those of the files that are to be read next, in bytes."""
+        rows = self._db.execute("SELECT size FROM jobs WHERE next = ?", (Stage.PREPARE,))
+        return {size for (size,) in rows}
 
     def recovered(self, source: Path, sha256: str) -> str | None:
         """The stem under which an earlier ledger's delivery of these bytes lies in the outbox."""

@@ -155,24 +155,24 @@ class Admission:
             if (job.next is Stage.PREPARE or job.id in self._held)
             and _kept(job.identity) not in settling
         ]
-        unread = self._unread_inodes(missing, fresh)
+        unread = self._unread_sizes(missing, fresh)
         for job in missing:
             if job.id in self._missing and not self._may_be_elsewhere(job, unread):
                 self._give_up(job, unix_time)
         self._missing = {job.id for job in missing}
 
-    def _unread_inodes(self, missing: Iterable[Job], fresh: Iterable[Candidate]) -> set[int]:
+    def _unread_sizes(self, missing: Iterable[Job], fresh: Iterable[Candidate]) -> set[int]:
         """Those of files that are not read yet, if that matters to a job whose file is missing."""
         if all(job.next is Stage.PREPARE for job in missing):
             return set()
-        return self._ledger.unread_inodes() | {candidate.identity.inode for candidate in fresh}
+        return self._ledger.unread_sizes() | {candidate.identity.size for candidate in fresh}
 
     def _may_be_elsewhere(self, job: Job, unread: set[int]) -> bool:
         """Whether a file that is not read yet may be this job's, renamed and touched.
 
-        Another file may have been given the number of one that was deleted: its bytes will tell.
+        Its bytes will tell. Its inode would not: some volumes change it, others use it again.
         """
-        return job.next is not Stage.PREPARE and job.identity.inode in unread
+        return job.next is not Stage.PREPARE and job.identity.size in unread
 
     def _give_up(self, job: Job, unix_time: float) -> None:
         self._held.release(job.id)

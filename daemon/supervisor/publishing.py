@@ -46,8 +46,9 @@ class Publishing:
         if self._places.has_publisher(now):
             coming = self._waiting.at(Stage.PUBLISH, now)
             unrendered = (job for job in coming if job.id not in self._undelivered)
-            placed = takewhile(lambda _: self._places.has_publisher(now), unrendered)
-            self._turns.take(placed, Stage.PUBLISH, lambda job: self._render(job, now), now)
+            for job in takewhile(lambda _: self._places.has_publisher(now), unrendered):
+                # That it can be rendered does not end a pause: whether it arrives is the question.
+                self._turns.guard(job, Stage.PUBLISH, lambda job: self._render(job, now))
 
     def _take_last_steps(self, now: float) -> None:
         failed = list(islice(self._waiting.at(Stage.QUARANTINE, now), SORTED))

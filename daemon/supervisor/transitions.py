@@ -199,12 +199,17 @@ class Transitions:
             self.follow(earlier, Candidate(job.source, job.identity))
 
     def _left_behind_by(self, job: Job) -> Job | None:
-        """The earlier job of the recording that `job` has read, if the file has left its place."""
-        ledger = self._context.ledger
-        folder = self._context.folder(job.id)
-        digest = artefacts.read_prepared(folder).sha256
-        found = ledger.unfinished_reading(job.identity.inode, digest, besides=job.id)
-        return next((one for one in found if not os.path.lexists(one.source)), None)
+        """The earlier job of the recording that `job` has read, if the file has left its place.
+
+        By its bytes: volumes exist that give a renamed file another inode. Where the delivery has
+        begun, the inode counts as well: the file may lie in done/, and this be another like it.
+        """
+        digest = artefacts.read_prepared(self._context.folder(job.id)).sha256
+        for found in self._context.ledger.unfinished_reading(digest, besides=job.id):
+            is_same = found.identity.inode == job.identity.inode or not found.has_begun_delivery
+            if is_same and not os.path.lexists(found.source):
+                return found
+        return None
 
     def follow(self, job: Job, candidate: Candidate) -> None:
         """The job's file lies elsewhere now, or was touched: it is read again.

@@ -134,11 +134,13 @@ def test_a_file_that_is_renamed_and_then_touched_is_delivered_once_f06(make: Mak
     daemon = make()
     for stage in _AFTER_READING:
         daemon.give(f"{stage}.wav", f"renamed amid {stage}", f"{stage} rename_and_touch 1")
+        daemon.give(f"{stage}2.wav", f"copied amid {stage}", f"{stage} copy_and_delete 1")
     often = [f"{stage} rename_and_touch 1" for stage in _AFTER_READING]
     daemon.give("often.wav", "renamed again and again", *often)
     daemon.drained()
     delivered = daemon.delivered()
-    assert {f"renamed-{stage}" for stage in _AFTER_READING} < set(delivered)
+    for stage in _AFTER_READING:
+        assert {f"renamed-{stage}", f"renamed-{stage}2"} < set(delivered)
     assert delivered == sorted(path.stem for path in daemon.config.paths.done.iterdir())
     assert daemon.violations() == []
 

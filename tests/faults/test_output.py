@@ -186,12 +186,16 @@ def test_a_full_outbox_pauses_and_goes_on_when_there_is_room_f98_f37(
     daemon = _on_its_own_volume(make, "outbox", volume)
     filler = volume / "filler"
     filler.write_bytes(bytes(196 * 1024 - 4096 * 4))
-    daemon.give("one.wav", "one")
+    names = ("one", "two", "three")
+    for name in names:
+        daemon.give(f"{name}.wav", name)
     daemon.start()
+    jobs = daemon.config.paths.state / "jobs"
+    daemon.wait_until(lambda: len(list(jobs.glob("*/outputs.json"))) == 3, "all were rendered")
     (paused,) = daemon.wait_for("paused")
     assert "the disk is full" in paused["reason"]
     filler.unlink()
-    daemon.wait_for("done")
+    daemon.wait_for("done", 3)
     daemon.end()
     assert daemon.timing("one")["stages"]["transcribe"]["attempts"] == 1
     assert daemon.violations() == []

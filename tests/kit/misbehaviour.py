@@ -277,6 +277,15 @@ def rename_and_touch(start: Start) -> None:
     start.ok()
 
 
+def copy_and_delete(start: Start) -> None:
+    """A rename on a volume that gives the file another inode then (exFAT in user space)."""
+    target = start.source.with_name(f"renamed-{start.source.name}")
+    target.with_suffix(".part").write_bytes(start.source.read_bytes())
+    start.source.unlink()
+    target.with_suffix(".part").rename(target)
+    start.ok()
+
+
 def move_and_touch(start: Start) -> None:
     """Into a folder of the inbox."""
     folder = start.source.parent / "folder"
@@ -333,7 +342,8 @@ _BEHAVIOURS: dict[str, Behaviour] = {
         disk_full, forge, no_room, no_model, bad_input, defect,
         no_result, broken_result, truncated_result, other_attempt, other_digest, escape, not_finite,
         without_aligner,
-        grow, rewrite, hide, vanish, rename, rename_and_touch, move_and_touch, slow, environment,
+        grow, rewrite, hide, vanish, rename, rename_and_touch, copy_and_delete,
+        move_and_touch, slow, environment,
     )
 }  # fmt: skip
 

@@ -33,6 +33,7 @@ class Threads:
 
 class FragileAligner:
     model = "fragile"
+    batch_seconds = 30.0
 
     @classmethod
     def load(cls, *_: object) -> FragileAligner:
