@@ -93,7 +93,7 @@ def status(config_path: Path, as_json: bool) -> int:
     if as_json:
         print_object({"running": running, "hosts": hosts})
         return OK
-    if not config.cluster.hosts:
+    if not (config.cluster.hosts or config.cluster.scheduler):
         print("There are no other machines: dropscribe cluster add HOST")
         return OK
     if not running:
@@ -101,6 +101,8 @@ def status(config_path: Path, as_json: bool) -> int:
         return FAILED
     for host in hosts:
         print(f"{host['name']}: {describe(host)}")
+        for worker in host["workers"]:
+            print(f"  {worker}")
     return OK
 
 
