@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 PRELOAD = str(Path(__file__).with_name("dask_preload.py"))
 _SBATCH = """#!/bin/sh
 for script; do :; done
-setsid sh "$script" >"{folder}/slurm-$$.out" 2>&1 </dev/null &
+cp "$script" "{folder}/job-$$.sh"
+setsid sh "{folder}/job-$$.sh" >"{folder}/slurm-$$.out" 2>&1 </dev/null &
 echo "Submitted batch job $!"
 """
 _SCANCEL = "#!/bin/sh\nkill -- -$1\n"
