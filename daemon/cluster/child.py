@@ -34,6 +34,8 @@ from daemon.handoff.protocol import (
     parse_lend,
 )
 
+_A_MESSAGE = 20  # machines that a message tells of: it is a line, and not an endless one
+
 
 class Lending(Protocol):
     """Where recordings are lent to: a machine, or a cluster. See `Host`."""
@@ -115,11 +117,17 @@ class Child:
 
     def _report(self) -> None:
         """How the machines are, when that changes; and as a sign of life while they have jobs."""
+        told: dict[str, HostState] = {}
         while True:
-            rung = self._rung.wait(BEAT_SECONDS)
+            self._rung.wait(BEAT_SECONDS)
             self._rung.clear()
-            if rung or any(host.has_jobs() for host in self._hosts.values()):
-                self.tell(Hosts(tuple(host.state for host in self._hosts.values())))
+            states = {name: host.state for name, host in self._hosts.items()}
+            changed = [state for name, state in states.items() if told.get(name) is not state]
+            told = states
+            if not changed and any(host.has_jobs() for host in self._hosts.values()):
+                self.tell(Hosts(()))
+            for at in range(0, len(changed), _A_MESSAGE):
+                self.tell(Hosts(tuple(changed[at : at + _A_MESSAGE])))
 
 
 def main() -> None:

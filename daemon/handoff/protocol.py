@@ -13,7 +13,7 @@ The cluster child takes jobs to other machines, several at a time. It speaks the
 
 To it:                  {"job": FOLDER, "nonce": N, "host": H}   have this job done there
                         {"recall": N}                 it is not wanted any more
-From it:                {"type": "hosts", "hosts": […]}          how each host is
+From it:                {"type": "hosts", "hosts": […]}          how those hosts are that changed
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class HostState:
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """All of them, whenever one has changed."""
+    """Those that have changed; none, as a sign of life."""
 
     hosts: tuple[HostState, ...]
     type: Literal["hosts"] = "hosts"

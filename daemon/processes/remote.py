@@ -204,7 +204,9 @@ class RemoteHosts:
                 self._give_back(child)
                 self._post(event)
             case WorkerMessage(child, Hosts(states)):
-                self._states = states if child is self._child else ()
+                if child is self._child:
+                    known = {state.name: state for state in (*self._states, *states)}
+                    self._states = tuple(known.values())
                 self._post(event)  # there may be a place for a job
             case WorkerMessage(_, Progress(nonce) as message):
                 if place := self._places.get(nonce):
