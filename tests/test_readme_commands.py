@@ -64,6 +64,8 @@ _NOT_RUN = {
     "mkdir -p ~/.local/bin && ln -s ~/.dropscribe/bin/dropscribe ~/.local/bin/": _INSTALLED,
     "pip install uv": _INSTALLED,
     "pip install 'dropscribe[cluster]'": _INSTALLED,
+    "python -m daemon.bench.cluster_scaling --workers 1 16 --seconds 60 --files 3": _MEASURED,
+    "python -m pytest -m slow -s tests/cluster": "minutes, and some of it as root",
     "pip install whispermlx openai-whisper": _INSTALLED,
     "dropscribe models fetch": "needs the network: gigabytes",
     "dropscribe models fetch --backend ctranslate2": "needs the network: gigabytes",

@@ -37,6 +37,7 @@ class DaskWorkers:
         self._reasons: dict[str, str] = {}
         self._described: dict[str, float] = {}
         self._heard: dict[str, float] = {}
+        self._describing: set[asyncio.Future[None]] = set()
         self._asking = asyncio.Semaphore(_AT_ONCE)
 
     @property
@@ -101,7 +102,12 @@ class DaskWorkers:
             self._names[address] = str(worker["name"])[:60]
             self._heard.setdefault(address, now)
         due = [a for a in workers if now - self._described.get(a, 0.0) > _DESCRIBED_SECONDS]
-        await asyncio.gather(*(self._describe(address) for address in due))
+        tasks = {asyncio.ensure_future(self._describe(address)) for address in due}
+        self._describing |= tasks
+        for task in tasks:
+            task.add_done_callback(self._describing.discard)
+        if tasks:  # a frozen one must not hold up the rest
+            await asyncio.wait(tasks, timeout=1)
 
     def forget(self, address: str) -> None:
         for known in (
