@@ -3,6 +3,7 @@
 
     scripts/soak.py --files 2000 --kills 500 --seed 1      fake fast stages
     scripts/soak.py --files 40 --kills 40 --seed 1 --real  the demo models
+    scripts/soak.py --files 10000 --kills 2000 --minutes 5 --seed 1  as much of it as fits
 
 Files arrive slowly or at once, are renamed, overwritten and deleted; the daemon and its stages are
 killed and stopped at random moments. At the end an undisturbed daemon drains the queue, and a
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import os
 import random
 import shutil
@@ -181,12 +183,17 @@ class Soak:
         )
 
 
-def torment(soak: Soak, files: int, kills: int) -> None:
-    """Spread the disturbances over the work: none may hit an idle daemon only."""
+def torment(soak: Soak, files: int, kills: int, until: float) -> None:
+    """Spread the disturbances over the work: none may hit an idle daemon only.
+
+    Nothing new is begun after `until` (monotonic seconds).
+    """
     inbox = soak.daemon.config.paths.inbox
     soak.daemon.start()
     dropped = 0
     while dropped < files or soak.kills < kills or soak.slow:
+        if time.monotonic() > until:
+            files, kills = dropped, 0
         waiting = sum(1 for _ in inbox.iterdir())
         if dropped < files and waiting < _BACKLOG:
             for _ in range(min(soak.rng.randrange(1, 8), files - dropped)):
@@ -195,7 +202,7 @@ def torment(soak: Soak, files: int, kills: int) -> None:
         soak.feed()
         if soak.rng.random() < 0.3:
             soak.disturb_a_file()
-        if soak.kills < min(kills, kills * dropped / files):
+        if soak.kills < min(kills, kills * dropped / max(files, 1)):
             soak.disturb_a_process()
         time.sleep(soak.rng.uniform(0, 2.0 if soak.real else 0.1))
     soak.daemon.kill()
@@ -257,6 +264,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--real", action="store_true", help="the demo models, not fake stages")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin nothing new then")
     parser.add_argument("--keep", action="store_true", help="leave the folders behind")
     return parser.parse_args()
 
@@ -276,7 +284,7 @@ def main() -> int:
     soak = Soak(daemon, random.Random(arguments.seed), arguments.real)
     begun = time.monotonic()
     try:
-        torment(soak, arguments.files, arguments.kills)
+        torment(soak, arguments.files, arguments.kills, begun + arguments.minutes * 60)
         drain(daemon, arguments.real)
         rows, good = count(soak)
     finally:

@@ -6,11 +6,12 @@ import contextlib
 import errno
 import os
 import stat
+from contextlib import nullcontext
 from io import BufferedReader
 from pathlib import Path
 
 from daemon.domain.job import Identity
-from daemon.files.atomic import sha256_of_open
+from daemon.files.atomic import BreakOff, sha256_of_open
 
 
 def open_recording(path: Path) -> BufferedReader:
@@ -44,10 +45,13 @@ def is_unchanged(path: Path, identity: Identity) -> bool:
     return False
 
 
-def still_holds(path: Path, identity: Identity, sha256: str | None) -> Identity | None:
+def still_holds(
+    path: Path, identity: Identity, sha256: str | None, may_break_off: BreakOff = nullcontext
+) -> Identity | None:
     """The identity, as it is now, of the file that was read; None if its bytes may be others.
 
-    A file whose times were touched is read again. Raises OSError.
+    A file whose times were touched is read again, which takes a minute where it is large: within
+    `may_break_off`. Raises OSError.
     """
     try:
         now = Identity.of(os.lstat(path))
@@ -55,7 +59,7 @@ def still_holds(path: Path, identity: Identity, sha256: str | None) -> Identity 
             return now
         if (now.inode, now.size) != (identity.inode, identity.size) or sha256 is None:
             return None
-        with open_recording(path) as file:
+        with open_recording(path) as file, may_break_off():
             is_same = Identity.of(os.fstat(file.fileno())) == now and sha256_of_open(file) == sha256
     except (FileNotFoundError, PermissionError):
         return None

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 
 from daemon.config.settings import Config
-from daemon.domain.job import Job
+from daemon.domain.job import Identity, Job
 from daemon.domain.names import inside_inbox, plain, plain_name, stem_of
 from daemon.domain.transcript import Json
 from daemon.files.atomic import BreakOff, json_bytes, write_atomically
@@ -130,7 +130,7 @@ class Publisher:
         policy = self._config.output.source
         if policy == "keep":
             return job.source
-        now = still_holds(job.source, job.identity, self._ledger.digest(job.id))
+        now = self._still_there(job)
         if now is None:  # gone, or another recording by now
             return None
         filed = None
@@ -154,7 +154,7 @@ class Publisher:
         target, stays = failed / job.source.name, ""
         recording: Path | None = job.source
         if self._config.output.source != "keep":
-            now = still_holds(job.source, job.identity, self._ledger.digest(job.id))
+            now = self._still_there(job)
             try:
                 recording = None
                 if now is not None:
@@ -166,6 +166,11 @@ class Publisher:
             self.emptied.note(job.source.parent)
         report = self._write_report(target, documents.error(job, records, target.name))
         return report, recording, stays
+
+    def _still_there(self, job: Job) -> Identity | None:
+        """Of the file that was read, if it is there. Raises OSError."""
+        digest = self._ledger.digest(job.id)
+        return still_holds(job.source, job.identity, digest, self._may_break_off)
 
     def _tag(self, filed: Path | None, tag: str) -> None:
         """Not in the inbox: there, a changed attribute would make it another recording."""
