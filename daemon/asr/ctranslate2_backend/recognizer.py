@@ -96,11 +96,16 @@ class CTranslate2Recognizer:
         tokens = Tokenizer(
             self._whisper.hf_tokenizer, self._whisper.model.is_multilingual, "transcribe", ENGLISH
         )
-        known = self._whisper.supported_languages
-        languages = FileLanguages(request.options, known, request.on_language)
+        languages = FileLanguages(request.options, self._languages(), request.on_language)
         timeline = Timeline(request.audio, chunks, tokens, request.on_segment, languages.foreign)
         decoder = FileDecoder(self._whisper, tokens, request.options, languages, timeline)
         return _OpenFile(request, languages, timeline, decoder)
+
+    def _languages(self) -> list[str]:
+        """Those that the model has a token for: faster-whisper lists all that any Whisper knows."""
+        number_of = self._whisper.hf_tokenizer.token_to_id
+        listed = self._whisper.supported_languages
+        return [code for code in listed if number_of(f"<|{code}|>") is not None]
 
     def _close_if_complete(
         self, turns: FairTurns[_OpenFile, Chunk], turn: Turn[_OpenFile, Chunk]

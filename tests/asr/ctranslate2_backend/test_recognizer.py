@@ -72,9 +72,10 @@ def test_the_words_are_right_with_beams_as_well(recognizer: CTranslate2Recognize
     assert word_errors(said.segments, "memo-10s") == 0
 
 
-def test_an_unknown_language_is_refused(recognizer: CTranslate2Recognizer) -> None:
-    with pytest.raises(UsageError, match="'tlh'"):
-        transcribe(recognizer, "memo-10s", RecognitionOptions(language="tlh"))
+@pytest.mark.parametrize("language", ["tlh", "yue"])  # nobody's, and one of larger models
+def test_an_unknown_language_is_refused(recognizer: CTranslate2Recognizer, language: str) -> None:
+    with pytest.raises(UsageError, match=f"'{language}'"):
+        transcribe(recognizer, "memo-10s", RecognitionOptions(language=language))
 
 
 def test_a_recording_without_speech_has_no_segments(recognizer: CTranslate2Recognizer) -> None:
