@@ -138,7 +138,9 @@ class DaskHosts:
     def _beat(self, workers: DaskWorkers) -> None:
         busy: dict[str, list[str]] = {}
         for nonce, dask_job in self._jobs.items():
-            if dask_job.worker:
+            if dask_job.waits_too_long():  # its worker is frozen, or others keep it busy
+                dask_job.give_up(FailureKind.NOT_BEGUN, "no worker has begun it")
+            elif dask_job.worker:
                 busy.setdefault(dask_job.worker, []).append(nonce)
         for worker, nonces in busy.items():
             if workers.is_silent(worker):
@@ -192,6 +194,7 @@ class DaskHosts:
             allow_other_workers=False,
             priority=job.request.identity.size // 1_000_000,  # the longest first
         )
+        dask_job.submitted = time.monotonic()
         try:
             await self._finish(dask_job, future)
         except LostError as error:

@@ -12,6 +12,8 @@ from daemon.cluster.outgoing import LentJob, UnsentError
 from daemon.domain.job import FailureKind
 from daemon.domain.transcript import Json
 
+_BEGIN_SECONDS = 60.0
+
 
 class LostError(Exception):
     """A job cannot be had any more; the text says why."""
@@ -28,7 +30,14 @@ class DaskJob:
         self.job = job
         self.worker = ""
         self.name = ""
+        self.submitted: float | None = None  # monotonic
         self.over: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+
+    def waits_too_long(self) -> bool:
+        """Whether Dask has had it for a while and no worker has begun."""
+        if self.worker or self.submitted is None:
+            return False
+        return time.monotonic() - self.submitted > _BEGIN_SECONDS
 
     def lose(self, reason: str) -> None:
         kind = FailureKind.LOST if self.job.at_work is not None else FailureKind.NOT_BEGUN

@@ -36,6 +36,11 @@ def drop_numbered(daemon: DaemonProcess, count: int) -> None:
         daemon.drop(recording(f"this is number {number}"), f"{number}.wav")
 
 
+def lent(daemon: DaemonProcess) -> int:
+    status = json.loads((daemon.config.paths.state / "status.json").read_bytes())
+    return sum(len(host["jobs"]) for host in status["hosts"])
+
+
 def places(daemon: DaemonProcess) -> int:
     path = daemon.config.paths.state / "status.json"
     hosts = json.loads(path.read_bytes()).get("hosts", []) if path.exists() else []
@@ -106,6 +111,27 @@ def test_a_fault_in_the_cluster_loses_and_doubles_nothing(cluster: DaskCluster, 
             daemon.wait_until(lambda: places(daemon) == 2, "it was used again")
             print(f"{fault}: used again {time.monotonic() - began - 60:.1f} s after it woke")
     assert_each_came_out_once(daemon, 4)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_what_dask_gives_to_a_worker_that_is_frozen_already_comes_back(
+    cluster: DaskCluster,
+) -> None:
+    gate = cluster.root / "gate"
+    cluster.add("frozen", {"lend": {"files": 2}})
+    daemon = owner(cluster, transcribe=f"gate:{gate}")
+    with running(daemon):
+        daemon.wait_until(lambda: places(daemon) == 2, "the worker was there")
+        cluster.signal("frozen", signal.SIGSTOP)
+        drop_numbered(daemon, 5)
+        daemon.wait_until(lambda: lent(daemon) > 0, "Dask had some")
+        began = time.monotonic()
+        gate.touch()
+        daemon.wait_for_ends(5, 200)
+        print(f"all done {time.monotonic() - began:.1f} s after they were given to it")
+    assert_each_came_out_once(daemon, 5)
+    assert not daemon.events("lost")
 
 
 @pytest.mark.slow
