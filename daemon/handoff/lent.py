@@ -21,7 +21,6 @@ from daemon.domain.transcript import (
     AlignmentStatus,
     Json,
     Recognition,
-    WordSource,
 )
 from daemon.domain.validation import Count, Line, Seconds, to_json
 from daemon.files.atomic import sync_folder, write_json
@@ -74,9 +73,9 @@ class LentResults:
     @property
     def lacked_aligner(self) -> bool:
         """Whether its words have Whisper's own times only, for want of an aligner."""
-        words = () if self.alignment is None else self.alignment.words.values()
-        sources = {word.source for segment in words for word in segment}
-        return bool(sources) and WordSource.ALIGNED not in sources
+        if self.alignment is None or not self.alignment.words:
+            return False
+        return self.alignment.status is AlignmentStatus.PARTIAL and not self.alignment.model
 
 
 def write_order(folder: Path, profile: Json, is_aligned: bool, speakers: str) -> None:
