@@ -137,7 +137,8 @@ class Admission:
             self._held.release(job.id)
             failure = Failure(Stage.PREPARE, FailureKind.BAD_INPUT, candidate.refusal)
             self._ledger.mark_failed(job.id, failure)
-        elif candidate.identity != job.identity:
+        elif (candidate.path, candidate.identity) != (job.source, job.identity):
+            # Where a volume keeps no change times, a rename leaves the identity as it was.
             self._unfinished.note_growth(candidate.path)
             self._transitions.follow(job, candidate)
         else:

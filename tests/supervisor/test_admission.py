@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-from tests.kit.daemon_process import DaemonProcess, running
+from daemon.domain.job import Candidate, Identity
+from daemon.ledger.ledger import Ledger
+from daemon.reporting.event_log import EventLog
+from daemon.supervisor.admission import Admission
+from daemon.supervisor.held_jobs import HeldJobs
+from tests.kit.daemon_process import DaemonProcess, configured, running
 
 
 def _at_the_gate(daemon: DaemonProcess) -> None:
@@ -90,3 +98,18 @@ def test_an_inbox_that_cannot_be_listed_pauses_until_it_can(tmp_path: Path) -> N
         daemon.drop(b"a recording", "a.wav")
         daemon.wait_for("done")
         assert len(daemon.events("resumed")) == 1
+
+
+def test_a_rename_is_followed_where_a_volume_keeps_no_change_times(tmp_path: Path) -> None:
+    """The file has the identity that it had, under another name."""
+    inbox, identity = tmp_path / "inbox", Identity(size=9, mtime_ns=1, ctime_ns=1, inode=7)
+    followed: list[Path] = []
+    transitions: Any = SimpleNamespace(follow=lambda job, found: followed.append(found.path))
+    with closing(Ledger(tmp_path / "ledger.db")) as ledger:
+        config = configured(tmp_path, {})
+        context: Any = SimpleNamespace(config=config, ledger=ledger, event_log=EventLog())
+        files: Any = SimpleNamespace(note_growth=lambda _: None, is_finished=lambda _: True)
+        admission = Admission(inbox, context, transitions, HeldJobs(True), files, files)
+        (job,) = ledger.admit([Candidate(inbox / "a.wav", identity)], 0.0)
+        admission._admit([Candidate(inbox / "b.wav", identity)], {(7, 9, 1): job}, 0.0)
+    assert followed == [inbox / "b.wav"]
