@@ -278,11 +278,12 @@ def _pauses(chunk: Chunk, end: float, start: float) -> bool:
 def _said_after_all(before: _Said, text: str) -> bool:
     """Whether `text`, heard after a pause, was written before it already.
 
-    What is left without it is enough for the time before the pause: it was not said twice.
+    Not where it was written twice there, nor where hardly anything else was: it was said again.
     """
     whole, end = _words(before.text), _words(text)
     left = letters(whole) - letters(end)
-    return whole.endswith(end) and left >= LEISURELY * (before.end - before.start)
+    once = whole.endswith(end) and not whole.endswith(end * 2)
+    return once and left >= SPARSE * (before.end - before.start)
 
 
 def _words(text: str) -> str:

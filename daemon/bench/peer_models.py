@@ -81,8 +81,9 @@ def openai_transcribe(folder: Path) -> Transcribe:
     checkpoint = read_checkpoint(folder)
     model = whisper.Whisper(whisper.ModelDimensions(**asdict(checkpoint.dimensions)))
     weights = dict(_openai(name, array) for name, array in read_weights(checkpoint).items())
-    tensors = {name: torch.tensor(array) for name, array in weights.items()}
-    model.load_state_dict(model.state_dict() | tensors)  # its position buffer is not in ours
+    known = model.state_dict()  # its position buffer is not in ours, our alignment heads not there
+    tensors = {name: torch.tensor(array) for name, array in weights.items() if name in known}
+    model.load_state_dict(known | tensors)
     return partial(model.transcribe, fp16=False)
 
 
