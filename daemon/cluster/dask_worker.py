@@ -21,6 +21,7 @@ from distributed import Worker
 from daemon.cluster.dask_connection import DaskAddress
 from daemon.cluster.dask_lender import RESOURCE
 from daemon.files.atomic import write_json
+from daemon.files.lock import Lock
 from daemon.files.state_folder import STATUS
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 15.0  # seconds before the next try to join
@@ -29,13 +30,16 @@ _LOG = logging.getLogger("dropscribe.lend")
 
 
 def serve(address: DaskAddress, folder: Path, files: int) -> None:
-    """Work for whoever has that scheduler's certificates, until SIGTERM or SIGINT."""
+    """Work for whoever has that scheduler's certificates, until SIGTERM or SIGINT.
+
+    Raises TemporaryError if another such worker has `folder`.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("distributed").setLevel(logging.WARNING)  # it tells of each piece
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     now = datetime.datetime.now(datetime.UTC).isoformat()
-    write_json(folder / STATUS, {"pid": os.getpid(), "started": now})  # for `lend --install`
-    with dask.config.set({"distributed.worker.daemon": False}):
+    with Lock(folder), dask.config.set({"distributed.worker.daemon": False}):
+        write_json(folder / STATUS, {"pid": os.getpid(), "started": now})  # for `lend --install`
         asyncio.run(_until_stopped(address, folder, files))
 
 

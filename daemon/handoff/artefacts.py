@@ -209,8 +209,11 @@ def read_diarization(folder: Path, nonce: str | None = None) -> Diarization:
 
 def drop_large(folder: Path) -> None:
     """Remove the large artefacts of a job that is at its end. Raises OSError."""
-    with os.scandir(folder) as entries:  # one look: most of them are not there
-        names = {entry.name for entry in entries}
+    try:
+        with os.scandir(folder) as entries:  # one look: most of them are not there
+            names = {entry.name for entry in entries}
+    except FileNotFoundError:  # a file that was refused unread has no folder
+        return
     if any(name.startswith(TEMP_PREFIX) for name in names):
         sweep_temporaries(folder)
     for name in LARGE:

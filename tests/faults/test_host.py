@@ -211,7 +211,7 @@ def test_a_logged_out_user_finds_the_queue_again_f114_f117(daemon: FaultDaemon) 
     """SIGHUP at the end of a session is a polite stop."""
     daemon.give("one.wav", "one", "transcribe hang 1")
     process = daemon.start()
-    daemon.wait_for("prepared")
+    daemon.wait_for_start("transcribe")
     process.send_signal(signal.SIGHUP)
     assert process.wait(30) == 0
     assert daemon.drained().violations() == []

@@ -75,3 +75,7 @@ def test_a_whole_artefact_is_whole(tmp_path: Path) -> None:
     artefacts.write_artefact(tmp_path / artefacts.TRANSCRIPT, "abc", RECOGNITION)
     assert artefacts.is_whole(tmp_path, Stage.TRANSCRIBE)
     assert artefacts.read_recognition(tmp_path, "abc") == RECOGNITION
+
+
+def test_a_recording_that_was_refused_unread_has_nothing_to_drop(tmp_path: Path) -> None:
+    artefacts.drop_large(tmp_path / "7")
