@@ -1,7 +1,7 @@
 """What the networks hear in a recording: who speaks alone where, and how that voice sounds.
 
 The segmentation network looks at windows of 10 s, one after another. Where it hears somebody alone,
-the voice network hears samples of at most 1.3 s, about 2.3 s apart. Between two samples that turn
+the voice network hears samples of at most 1.3 s, about 2.2 s apart. Between two samples that turn
 out to be of one speaker, the segmentation network is trusted; elsewhere `refine` looks for the
 change between them. On meetings, windows that overlap gained nothing and cost a third more.
 """
@@ -23,7 +23,7 @@ _ACTIVE = 0.5  # probability from which a voice counts as heard,
 _SURE = 0.8  # if that of speech reaches this at some moment of it
 _SHORTEST = 0.5  # seconds below which a voice cannot be told
 _SAMPLE = 1.295  # seconds of a sample of a voice: 128 frames, a round number for the network,
-_STEP = 2.3  # and from one to the next, about
+_STEP = 2.2  # and from one to the next, about
 _LOOK = 0.815  # … of one that lies between two voices: 80 frames
 _CLOSE = 1.3  # seconds between samples below which a change is not looked for
 _LEAST_AUDIO = SAMPLE_RATE // 10
