@@ -55,7 +55,7 @@ def test_a_change_within_a_stretch_is_found_by_bisection(change: float) -> None:
     networks = Networks()
     audio, heard = _listened([(1, change), (-1, 20.0 - change)], networks)
     first = networks.heard
-    assert first < 0.6 * 20
+    assert first < 0.7 * 20
     refine(
         lambda start, end: audio[start:end],
         heard,
@@ -73,7 +73,7 @@ def test_a_change_within_a_stretch_is_found_by_bisection(change: float) -> None:
 def test_samples_cover_what_is_long_and_hear_no_more_than_they_need() -> None:
     networks = Networks()
     _, heard = _listened([(1, 60.0)], networks)
-    assert 0.4 < networks.heard / 60 < 0.6
+    assert 0.4 < networks.heard / 60 < 0.7
     assert [stretch.window for stretch in heard.stretches] == list(range(6))
 
 
