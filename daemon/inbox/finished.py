@@ -60,6 +60,6 @@ class FinishedFiles:
         found = candidate.identity
         if not self._is_asked or candidate.refusal is not None or found.size == 0:
             return False
-        has_sign = found.ctime_ns - found.mtime_ns >= self._settle_ns
-        has_sign = has_sign or self._is_done.get(str(candidate.path), False)
+        has_dates = found.ctime_ns - found.mtime_ns >= self._settle_ns
+        has_sign = has_dates or self._is_done.get(str(candidate.path), False)
         return has_sign and self._is_closed(candidate.path, now)

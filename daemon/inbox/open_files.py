@@ -45,6 +45,7 @@ class OpenFiles:
         is_remote: Callable[[Path], bool] = needs_polling,
     ) -> None:
         self._folder = folder
+        self._root = ""  # the folder as the system names it, where a link leads to it
         self._clock = clock
         self._look = look or (_look_in_libproc if sys.platform == "darwin" else _look_in_proc)
         self._is_remote = is_remote
@@ -74,15 +75,16 @@ class OpenFiles:
         return self._saw_all and self._real(path) not in self._writers
 
     def _real(self, path: Path) -> str:
-        """As the system names it, where a link leads to the folder. No link inside is followed."""
-        return str(Path(os.path.realpath(self._folder), path.relative_to(self._folder)))
+        """As the last look named it; no link inside the folder is followed."""
+        return f"{self._root}{path.relative_to(self._folder)}"
 
     def _look_anew(self, now: float) -> None:
         self._looked_at = now
         self._writers, self._saw_all = {}, False
         if self._is_remote(self._folder):
             return
-        for pid, path in self._look(self._real(self._folder) + os.sep):
+        self._root = f"{os.path.realpath(self._folder)}{os.sep}"
+        for pid, path in self._look(self._root):
             self._writers[path] = pid
             if self._clock() - now > _LONGEST_LOOK:
                 return
