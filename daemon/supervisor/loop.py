@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import queue
 import sqlite3
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -72,7 +71,8 @@ class Supervisor:
         self._check_at = self._turned = context.clock()
         self._drift = context.unix_time() - self._turned
         self._stopping = False
-        self._unstored: deque[Ended] = deque()  # ends that the ledger could not take yet
+        self._unstored: list[Ended] = []  # ends that the ledger could not take yet
+        self._calm_until = 0.0  # what a fault left undone is due, but would meet it again at once
 
     def run(self) -> bool:
         """The loop. Returns whether all was done; False: it was told to stop.
@@ -88,7 +88,8 @@ class Supervisor:
         except StopNow:
             pass
         finally:
-            for attempt in self._context.attempts.stop_all():
+            unstored = [attempt for attempt, _ in self._unstored]
+            for attempt in (*self._context.attempts.stop_all(), *unstored):
                 with contextlib.suppress(sqlite3.OperationalError):
                     self._transitions.uncount_start(attempt)
             self._inbox.stop()
@@ -105,6 +106,7 @@ class Supervisor:
                     context.attempts.reset_stall_clocks(now)
                 self._check_at = now + _TICK
                 self._apply_outcomes(context.attempts.check(now), now)
+        with self._pausing(now):  # an end that cannot be stored does not keep us from the inbox
             self._notice_sleep(now)
             self._settings.take_up(now)
             if now >= self._inbox.due():
@@ -126,7 +128,9 @@ class Supervisor:
         try:
             yield
         except (OSError, sqlite3.OperationalError) as error:
-            self._context.pause.begin("work", explain(error), now)
+            pause = self._context.pause
+            pause.begin("work", explain(error), now)
+            self._calm_until = now + min(_TICK, pause.retry_seconds)
 
     def _react_to_all(self, event: Event | None) -> None:
         """To this event and those behind it: where many come, a turn for each is too dear."""
@@ -155,14 +159,22 @@ class Supervisor:
     def _apply_outcomes(self, ended: Iterable[Ended], now: float) -> None:
         """Decide what follows from these ends, and from those that could not be stored before."""
         self._unstored.extend(ended)
-        while self._unstored:
-            attempt, outcome = self._unstored[0]
-            self._scheduler.turns.guard(
-                attempt.job,
-                attempt.stage,
-                lambda _: self._transitions.apply_outcome(attempt, outcome, now),  # noqa: B023
-            )
-            self._unstored.popleft()
+        faults: dict[int, OSError | sqlite3.OperationalError] = {}  # by job: its later ends wait
+        for attempt, outcome in list(self._unstored):
+            if attempt.job.id in faults:
+                continue
+            try:
+                self._scheduler.turns.guard(
+                    attempt.job,
+                    attempt.stage,
+                    lambda _: self._transitions.apply_outcome(attempt, outcome, now),  # noqa: B023
+                )
+            except (OSError, sqlite3.OperationalError) as error:
+                faults[attempt.job.id] = error
+            else:
+                self._unstored.remove((attempt, outcome))
+        if faults:
+            raise next(iter(faults.values()))
 
     def _notice_sleep(self, now: float) -> None:
         """Sleep stops the monotonic clock, not the wall clock."""
@@ -174,7 +186,7 @@ class Supervisor:
 
     def _next_event(self) -> Event | None:
         """The next event, or None when something is due before one comes."""
-        wait = max(0.0, self._next_due() - self._context.clock())
+        wait = max(0.0, max(self._next_due(), self._calm_until) - self._context.clock())
         try:
             return self._events.get(timeout=wait)
         except queue.Empty:
@@ -200,8 +212,8 @@ class Supervisor:
 
     def _is_drained(self) -> bool:
         context = self._context
-        if context.attempts.running:
-            return False
+        if not all(attempt.is_waiting and self._unstored for attempt in context.attempts.running):
+            return False  # an aligner may wait for the transcription whose end cannot be stored
         if context.pause.reason:
             raise TemporaryError(f"not finished: {context.pause.reason}")
         if hindrance := self._scheduler.turns.hindrance():

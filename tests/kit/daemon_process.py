@@ -143,6 +143,15 @@ class DaemonProcess:
         """The living processes that work in our state folder."""
         return [process for process in psutil.process_iter() if self._is_stage(process)]
 
+    def cpu_share(self, seconds: float = 1.5) -> float:
+        """The share of a CPU that the daemon itself takes now, watched for some seconds."""
+        itself = psutil.Process(self.processes[-1].pid)
+        begun, before = time.monotonic(), itself.cpu_times()
+        wait_until(lambda: time.monotonic() - begun > seconds, "some time had passed")
+        after = itself.cpu_times()
+        used = after.user + after.system - before.user - before.system
+        return used / (time.monotonic() - begun)
+
     def _is_stage(self, process: psutil.Process) -> bool:
         with contextlib.suppress(psutil.Error):
             inside = Path(process.cwd()).is_relative_to(self.config.paths.state)

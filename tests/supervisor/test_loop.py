@@ -10,20 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.kit.daemon_process import DaemonProcess, Tables, running, wait_until
+from tests.kit.daemon_process import DaemonProcess, Tables, running
 from tests.kit.fake_commands import fake_commands
 from tests.kit.pipeline import run_one
-
-SECONDS = 1.5  # of watching; a loop that spins takes all of them
-
-
-def _cpu_share(daemon: DaemonProcess) -> float:
-    """The share of a CPU that the daemon itself takes now."""
-    itself = psutil.Process(daemon.processes[-1].pid)
-    begun, before = time.monotonic(), itself.cpu_times()
-    wait_until(lambda: time.monotonic() - begun > SECONDS, "some time had passed")
-    after = itself.cpu_times()
-    return (after.user + after.system - before.user - before.system) / (time.monotonic() - begun)
 
 
 def _is_done(daemon: DaemonProcess) -> None:
@@ -59,14 +48,14 @@ def test_the_loop_sleeps_when_there_is_nothing_to_do(
     with running(DaemonProcess.faked(tmp_path / "d", tables, transcribe=way)) as daemon:
         daemon.drop(b"a recording", "a.wav")
         state(daemon)
-        assert _cpu_share(daemon) < 0.3
+        assert daemon.cpu_share() < 0.3
 
 
 def test_idle_the_daemon_takes_next_to_nothing(tmp_path: Path) -> None:
     with running(DaemonProcess.faked(tmp_path / "d")) as daemon:
         daemon.drop(b"a recording", "a.wav")
         _is_done(daemon)
-        assert _cpu_share(daemon) < 0.02
+        assert daemon.cpu_share() < 0.02
         assert psutil.Process(daemon.processes[-1].pid).memory_info().rss < 60_000_000
 
 
