@@ -48,6 +48,7 @@ class Tuning:
     doubt: float = 4.0  # s²: evidence of that network that counts half
     within: float = 0.55  # similarity within a group that is too small to measure it,
     weight: float = 3.0  # as much as that of so many pairs
+    most_within: float = 0.7  # more than a voice has in free speech: a jingle, the same words again
     share: float = 0.02  # a speaker says at least this share of what is said,
     seconds: float = 2.0  # and for at least so long
 
@@ -94,7 +95,8 @@ class _Groups:
         dots = self.sums @ self.sums.T
         pairs = self.counts * (self.counts - 1) / 2
         within = (np.diag(dots) - self.counts) / 2 + tuning.weight * tuning.within
-        scale = self.counts * np.sqrt(np.maximum(within / (pairs + tuning.weight), 0.2))
+        mean = np.clip(within / (pairs + tuning.weight), 0.2, tuning.most_within)
+        scale = self.counts * np.sqrt(mean)
         alike = dots / np.outer(scale, scale)
         evidence = self.same + self.different + tuning.doubt
         alike += tuning.heard * (self.same - self.different) / evidence

@@ -78,7 +78,7 @@ def test_what_the_network_heard_as_two_voices_is_not_merged() -> None:
     unheard = 3 * np.arange(20)
     apart = 3 * (np.arange(20) // 4) + truth
     similar = Pieces(mixed, alike.seconds, unheard)
-    tuning = Tuning(alike=0.77, group=0.12)
+    tuning = Tuning(alike=0.77, group=0.12, most_within=1.0)
     merged, _ = cluster(similar, Count(), tuning)
     kept, _ = cluster(Pieces(mixed, alike.seconds, apart), Count(), tuning)
     assert merged.max() == 0
@@ -89,3 +89,15 @@ def test_no_pieces_are_no_speakers() -> None:
     none = Pieces(np.zeros((0, SIZE), np.float32), np.zeros(0, np.float32), np.zeros(0, int))
     labels, centres = cluster(none, Count(), Tuning())
     assert len(labels) == len(centres) == 0
+
+
+def test_the_same_words_again_and_again_are_the_same_voice_as_before() -> None:
+    """A repetition is more alike within itself than a voice ever is to what else it says."""
+    said, repeated = 12, 12
+    own = np.eye(SIZE)[2 : 2 + said]
+    free = 0.4 * np.eye(SIZE)[0] + 0.66 * np.eye(SIZE)[1] + np.sqrt(1 - 0.4**2 - 0.66**2) * own
+    vectors = np.concatenate([free, np.tile(np.eye(SIZE)[0], (repeated, 1))]).astype(np.float32)
+    seconds = np.full(said + repeated, 1.5, np.float32)
+    pieces = Pieces(vectors, seconds, 3 * np.arange(said + repeated))
+    _, centres = cluster(pieces, Count(), Tuning())
+    assert len(centres) == 1
