@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from daemon.domain.job import Candidate, Failure, FailureKind, Identity, Job, Stage
+from daemon.domain.job import TERMINAL, Candidate, Failure, FailureKind, Identity, Job, Stage
 from daemon.domain.names import printable
 from daemon.inbox.completeness import CompletenessCheck
 from daemon.inbox.scan import Look, Settling, look_into
@@ -20,6 +20,7 @@ from daemon.supervisor.transitions import Transitions
 
 _MENTIONED = 20  # names a scan
 _AT_ONCE = 20_000  # files a scan: more than that wait for the next one, so that memory is bounded
+_A_TURN = 200  # files that become jobs in a turn of the loop: other work goes on in between
 
 _CANCELLABLE = {Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN, Stage.PUBLISH}
 
@@ -61,11 +62,18 @@ class Admission:
         self._sought: frozenset[int] = frozenset()  # held jobs, when the last look began
         self._looked_for: frozenset[int] = frozenset()  # and the last that was taken in
         self._missing: set[int] = set()  # jobs whose file the last scan did not find
+        self._settled: list[Candidate] = []  # of the last look, still to be decided about
+        self._absent: Mapping[_Kept, int] = {}  # jobs whose file that look did not find
 
     @property
     def settling(self) -> int:
         """How many files have not been still for long enough."""
         return len(self._settling)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether files that the last look found are still to be decided about."""
+        return bool(self._settled)
 
     @property
     def waiting(self) -> Mapping[Path, str]:
@@ -89,7 +97,10 @@ class Admission:
         return look_into(self._inbox, self._extensions, self._recursive)
 
     def take_in(self, look: Look, now: float, unix_time: float) -> bool:
-        """Decide about what a look that began at `now` found; True if something new settles."""
+        """Decide about what a look that began at `now` found; True if something new settles.
+
+        Of many settled files, only so many at once: call `admit_more` while there are more.
+        """
         self._looked_for = self._sought
         seen = self._ledger.compare(look.candidates)
         before = self.settling
@@ -97,8 +108,9 @@ class Admission:
         absent = seen.absent(self._inbox, _AT_ONCE)
         looked_at = [*fresh, *self._unread(seen, fresh)]
         self._completeness.keep_only([candidate.path for candidate in looked_at])
-        settled = self._settling.look(looked_at, now)
-        self._admit(settled, {_kept(job.identity): job for job in absent}, unix_time)
+        self._settled = self._settling.look(looked_at, now)
+        self._absent = {_kept(job.identity): job.id for job in absent}
+        self.admit_more(unix_time)
         self._drop_the_gone(absent, fresh, unix_time)
         self._mention(look.reasons)
         self._context.publisher.emptied.remove()
@@ -111,12 +123,11 @@ class Admission:
         changed = {candidate.path for candidate in fresh}
         return [candidate for candidate in found if candidate.path not in changed]
 
-    def _admit(
-        self, settled: Iterable[Candidate], absent: Mapping[_Kept, Job], unix_time: float
-    ) -> None:
+    def admit_more(self, unix_time: float) -> None:
+        """Decide about the next of the settled files. Raises OSError: call it again, or `drop`."""
         fresh: list[Candidate] = []
-        for candidate in settled:
-            job = self._ledger.active_at(candidate.path) or absent.get(_kept(candidate.identity))
+        for candidate in self._settled[:_A_TURN]:
+            job = self._ledger.active_at(candidate.path) or self._moved(candidate)
             if job is None:
                 # The look may be older than the move that filed this recording away.
                 if candidate_at(candidate.path) == candidate:
@@ -130,6 +141,17 @@ class Admission:
             self._event_log.info(
                 "queued", f"queued ({_size(job.identity)})", job, bytes=job.identity.size
             )
+        del self._settled[:_A_TURN]
+
+    def drop(self) -> None:
+        """Leave the settled files to the next look."""
+        self._settled = []
+
+    def _moved(self, candidate: Candidate) -> Job | None:
+        """The job whose file was not found where it was, and may be this one, as it is now."""
+        number = self._absent.get(_kept(candidate.identity))
+        job = self._ledger.job(number) if number is not None else None
+        return job if job is not None and job.next not in TERMINAL else None
 
     def _renew(self, job: Job, candidate: Candidate) -> None:
         if candidate.refusal is not None:

@@ -52,6 +52,8 @@ class InboxWatch:
 
     def due(self) -> float:
         """When the next scan is due, or the one that began is overdue (monotonic)."""
+        if self._admission.has_more:
+            return -math.inf
         if self._reader.is_busy:
             again = self._told_at + max(self._context.pause.retry_seconds, _SOONEST)
             return max(self._reader.overdue_at(), again)
@@ -62,7 +64,13 @@ class InboxWatch:
         self._schedule.request(self._context.clock())
 
     def scan(self, now: float) -> None:
-        """Begin to look; where the folder does not answer, the queue pauses until it does."""
+        """Begin to look; where the folder does not answer, the queue pauses until it does.
+
+        While a look that ended found more than was decided about, decide about some of that.
+        """
+        if self._admission.has_more:
+            self._admit_more()
+            return
         if self._reader.is_overdue(now):
             self._told_at = now
             self._context.pause.begin("inbox", why_blocked(self._context.config.paths.inbox), now)
@@ -77,6 +85,13 @@ class InboxWatch:
         self._admission.before_look()
         has_slept, self._has_slept = self._has_slept, False
         self._reader.begin(partial(self._look, has_slept))
+
+    def _admit_more(self) -> None:
+        try:
+            self._admission.admit_more(self._context.unix_time())
+        except OSError as error:
+            self._admission.drop()
+            self._fail(error)
 
     def _look(self, has_slept: bool) -> Look:
         """In the reader's thread, which alone tends the watcher."""
@@ -98,6 +113,7 @@ class InboxWatch:
         try:
             is_settling = self._admission.take_in(self._reader.take(), begun, context.unix_time())
         except OSError as error:
+            self._admission.drop()
             self._fail(error)
             return False
         self._schedule.scanned(begun, context.clock(), self._admission.anything_missing)
@@ -121,7 +137,7 @@ class InboxWatch:
 
     def is_at_rest(self) -> bool:
         """Whether every file in the inbox is a job by now, or no recording."""
-        if self._reader.is_busy:
+        if self._reader.is_busy or self._admission.has_more:
             return False
         return not self._admission.settling and not self._admission.anything_missing
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import math
+import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from daemon.domain.job import Candidate, Identity
+import pytest
+
+from daemon.config.settings import Config
+from daemon.domain.job import Candidate, Identity, Stage
+from daemon.inbox.reader import Reader
 from daemon.ledger.ledger import Ledger
 from daemon.reporting.event_log import EventLog
+from daemon.supervisor import admission
 from daemon.supervisor.admission import Admission
 from daemon.supervisor.held_jobs import HeldJobs
-from tests.kit.daemon_process import DaemonProcess, configured, running
+from daemon.supervisor.inbox_watch import InboxWatch
+from tests.kit.daemon_process import DaemonProcess, configured, running, wait_until
 
 
 def _at_the_gate(daemon: DaemonProcess) -> None:
@@ -109,7 +118,92 @@ def test_a_rename_is_followed_where_a_volume_keeps_no_change_times(tmp_path: Pat
         config = configured(tmp_path, {})
         context: Any = SimpleNamespace(config=config, ledger=ledger, event_log=EventLog())
         files: Any = SimpleNamespace(note_growth=lambda _: None, is_finished=lambda _: True)
-        admission = Admission(inbox, context, transitions, HeldJobs(True), files, files)
+        watched = Admission(inbox, context, transitions, HeldJobs(True), files, files)
         (job,) = ledger.admit([Candidate(inbox / "a.wav", identity)], 0.0)
-        admission._admit([Candidate(inbox / "b.wav", identity)], {(7, 9, 1): job}, 0.0)
+        watched._settled = [Candidate(inbox / "b.wav", identity)]
+        watched._absent = {(7, 9, 1): job.id}
+        watched.admit_more(0.0)
     assert followed == [inbox / "b.wav"]
+
+
+def test_of_many_files_only_so_many_become_jobs_in_a_turn(tmp_path: Path) -> None:
+    """Whatever else is due comes in between; a file that left meanwhile becomes no job."""
+    config = configured(tmp_path, {"watch": {"settle_seconds": 0.0}})
+    inbox, turn = config.paths.inbox, admission._A_TURN
+    inbox.mkdir()
+    for number in range(2 * turn + 3):
+        (inbox / f"{number:05}.wav").write_bytes(b"%d" % number)
+    with closing(Ledger(tmp_path / "ledger.db")) as ledger:
+        watch = _watch(inbox, config, ledger)
+        watch.scan(0.0)
+        _wait_for_the_look(watch)
+        watch.take_in()
+        counts = [len(list(ledger.waiting(Stage.PREPARE)))]
+        assert watch.due() == -math.inf
+        assert not watch.is_at_rest()
+        (inbox / f"{turn:05}.wav").unlink()
+        while watch.due() == -math.inf:
+            watch.scan(0.0)
+            counts.append(len(list(ledger.waiting(Stage.PREPARE))))
+        assert watch.is_at_rest()
+    assert counts == [turn, 2 * turn - 1, 2 * turn + 2]
+
+
+def test_what_cannot_be_stored_becomes_a_job_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configured(tmp_path, {"watch": {"settle_seconds": 0.0}})
+    inbox = config.paths.inbox
+    inbox.mkdir()
+    (inbox / "a.wav").write_bytes(b"a recording")
+    with closing(Ledger(tmp_path / "ledger.db")) as ledger:
+        watch = _watch(inbox, config, ledger)
+        with monkeypatch.context() as patched:
+            patched.setattr(ledger, "admit", _is_locked)
+            watch.scan(0.0)
+            _wait_for_the_look(watch)
+            with pytest.raises(sqlite3.OperationalError):
+                watch.take_in()
+        assert watch.due() == -math.inf
+        watch.scan(0.0)
+        (job,) = ledger.waiting(Stage.PREPARE)
+    assert job.name == "a.wav"
+
+
+def _wait_for_the_look(watch: InboxWatch) -> None:
+    wait_until(lambda: watch._reader.has_ended, "the inbox was read")
+
+
+def _is_locked(*_: object) -> None:
+    raise sqlite3.OperationalError("database is locked")
+
+
+def _watch(inbox: Path, config: Config, ledger: Ledger) -> InboxWatch:
+    """Of a folder whose files are whole as soon as they are seen."""
+    context: Any = SimpleNamespace(
+        config=config,
+        ledger=ledger,
+        event_log=EventLog(),
+        clock=time.monotonic,
+        unix_time=time.time,
+        pause=SimpleNamespace(end=lambda _: None, retry_seconds=1.0),
+        publisher=SimpleNamespace(emptied=SimpleNamespace(remove=lambda: None)),
+    )
+    files: Any = _Whole()
+    nothing: Any = SimpleNamespace()
+    admitted = Admission(inbox, context, nothing, HeldJobs(True), files, files)
+    return InboxWatch(context, admitted, None, Reader(lambda: None), lambda: None, lambda: None)
+
+
+class _Whole:
+    """Says that no file is still written."""
+
+    def __call__(self, *_: object) -> float:
+        return 0.0
+
+    def keep_only(self, _: object) -> None: ...
+
+    def note_growth(self, _: object) -> None: ...
+
+    def is_finished(self, *_: object) -> bool:
+        return True
