@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import shlex
-import time
 from pathlib import Path
 
 import psutil
@@ -31,37 +31,46 @@ def drop_numbered(daemon: DaemonProcess, count: int) -> None:
         daemon.drop(recording(f"this is number {number}"), f"{number}.wav")
 
 
-def lent_to(daemon: DaemonProcess) -> list[str]:
-    return [event["host"] for event in daemon.events("lent")]
+def lent(daemon: DaemonProcess) -> dict[str, str]:
+    """What was said last of a file that came back, by machine."""
+    return {event["host"]: event["message"] for event in daemon.events("lent")}
 
 
 def test_files_are_worked_on_by_several_machines_and_come_out_here(
     tmp_path: Path, lenders: Lenders
 ) -> None:
-    for name in ("mac2", "mac3"):
-        lenders.add(name, {"lend": {"files": 1}})
+    """One of them has no aligner for the language: that file is aligned here."""
+    lenders.add("mac2", {"lend": {"files": 1}})
+    lenders.add("mac3", {"lend": {"files": 1}}, align="without_aligner")
     gate = tmp_path / "gate"
     daemon = owner(tmp_path, "mac2", "mac3", transcribe=f"gate:{gate}")
     with running(daemon):
         wait_for_hosts(daemon, 2)
         drop_numbered(daemon, 5)
-        daemon.wait_until(lambda: len(daemon.events("lent")) >= 2, "others had done some")
+        daemon.wait_until(lambda: set(lent(daemon)) == {"mac2", "mac3"}, "both had done some")
         gate.touch()
         daemon.wait_for_ends(5)
-    assert set(lent_to(daemon)) == {"mac2", "mac3"}
+    assert "aligned here" not in lent(daemon)["mac2"]
+    assert "it had no aligner for it: aligned here" in lent(daemon)["mac3"]
     assert len(daemon.events("done")) == 5
     for number in range(5):
-        text = (daemon.config.paths.outbox / f"{number}.txt").read_text()
-        assert text.strip() == f"this is number {number}"
+        segments = daemon.document(str(number))["segments"]
+        assert " ".join(s["text"].strip() for s in segments) == f"this is number {number}"
+        assert {w["source"] for s in segments for w in s["words"]} == {"aligned"}
+    kept = sorted(daemon.config.paths.state.glob("jobs/*/segments.jsonl"))
+    assert len(kept) == 5  # a file that was lent can be aligned anew like any other
 
 
-def test_a_machine_that_dies_over_a_file_or_cannot_do_it_costs_the_file_nothing(
+def test_a_machine_that_dies_over_a_file_cannot_do_it_or_is_none_of_ours_costs_the_file_nothing(
     tmp_path: Path, lenders: Lenders
 ) -> None:
     lenders.add("mac2", {"lend": {"files": 1}}, transcribe=f"gate:{tmp_path / 'never'}")
     lenders.add("mac3", {"lend": {"files": 1}, "limits": {"max_attempts": 1}}, transcribe="segv")
+    answer = json.dumps({"refused": "it has dropscribe 9, and the owner has 0.1.0"})
+    lenders.starts_with("mac4", ["sh", "-c", f"read hello; echo {shlex.quote(answer)}"])
+    lenders.starts_with("mac5", ["echo", "Welcome to mac5!"])
     gate = tmp_path / "gate"
-    daemon = owner(tmp_path, "mac2", "mac3", transcribe=f"gate:{gate}")
+    daemon = owner(tmp_path, "mac2", "mac3", "mac4", "mac5", transcribe=f"gate:{gate}")
     with running(daemon):
         wait_for_hosts(daemon, 2)
         drop_numbered(daemon, 4)
@@ -70,68 +79,56 @@ def test_a_machine_that_dies_over_a_file_or_cannot_do_it_costs_the_file_nothing(
         lost = {event["host"]: event["message"] for event in daemon.wait_for("lost", 2)}
         gate.touch()
         daemon.wait_for_ends(4)
+        daemon.wait_until(lambda: {"mac4", "mac5"} <= set(reasons(daemon)), "both had answered")
     assert len(daemon.events("done")) == 4
     assert "the connection ended" in lost["mac2"]
     assert "SIGSEGV" in lost["mac3"]
-    assert not lent_to(daemon)  # and neither was tried elsewhere again
+    assert not lent(daemon)  # and neither was tried elsewhere again
     assert not list(daemon.config.paths.state.glob("jobs/*/lent-*"))
+    assert "it has dropscribe 9" in reasons(daemon)["mac4"]
+    assert "which is not dropscribe's" in reasons(daemon)["mac5"]
 
 
-def test_a_machine_with_another_version_is_told_apart_and_left_alone(
+def test_who_wants_a_machine_back_has_it_and_its_file_is_done_elsewhere(
     tmp_path: Path, lenders: Lenders
 ) -> None:
-    answer = json.dumps({"refused": "it has dropscribe 9, and the owner has 0.1.0"})
-    lenders.starts_with("mac2", ["sh", "-c", f"read hello; echo {shlex.quote(answer)}"])
-    lenders.starts_with("mac3", ["echo", "Welcome to mac3!"])
-    daemon = owner(tmp_path, "mac2", "mac3")
-    with running(daemon):
-        daemon.drop(recording("here"), "here.wav")
-        daemon.wait_for_ends(1)
-        daemon.wait_until(lambda: len(reasons(daemon)) >= 2, "both had answered")
-    assert "it has dropscribe 9" in reasons(daemon)["mac2"]
-    assert "which is not dropscribe's" in reasons(daemon)["mac3"]
-    assert len(daemon.events("done")) == 1
-
-
-def test_who_comes_back_to_the_machine_has_it_and_the_file_is_done_elsewhere(
-    tmp_path: Path, lenders: Lenders
-) -> None:
-    idle, gate = tmp_path / "idle", tmp_path / "gate"
+    """Somebody comes back to it; it is unplugged; its hours are over."""
+    idle, battery, offset = (tmp_path / name for name in ("idle", "battery", "offset"))
     idle.write_text("600")
-    fair = {"lend": {"files": 1, "idle_minutes": 5.0}}
-    lenders.add("mac2", fair, idle=idle, transcribe=f"gate:{tmp_path / 'never'}")
-    daemon = owner(tmp_path, "mac2", transcribe=f"gate:{gate}")
+    now = datetime.datetime.now().astimezone()
+    hours = "-".join(f"{now + datetime.timedelta(hours=h):%H:%M}" for h in (-6, 6))
+    never = f"gate:{tmp_path / 'never'}"
+    for name, wishes, option in (
+        ("mac2", {"idle_minutes": 5.0}, ("--idle", idle)),
+        ("mac3", {"on_battery": False}, ("--battery", battery)),
+        ("mac4", {"hours": hours}, ("--wall-offset", offset)),
+    ):
+        lenders.add(name, {"lend": {"files": 1, **wishes}}, option, transcribe=never)
+    names, gate = ("mac2", "mac3", "mac4"), tmp_path / "gate"
+    daemon = owner(tmp_path, *names, transcribe=f"gate:{gate}")
     with running(daemon):
-        wait_for_hosts(daemon, 1)
-        drop_numbered(daemon, 3)
-        daemon.wait_until(lambda: is_at_work(lenders, "mac2"), "it was at work")
-        there, began = lenders.processes("mac2"), time.monotonic()
+        wait_for_hosts(daemon, 3)
+        drop_numbered(daemon, 5)
+        daemon.wait_until(lambda: all(is_at_work(lenders, n) for n in names), "all were at work")
+        there = [process for name in names for process in lenders.processes(name)]
         idle.write_text("0")
-        daemon.wait_until(lambda: "somebody works at it" in reasons(daemon).values(), "it left")
-        daemon.wait_until(lambda: not any(alive(p) for p in there if p.pid), "its stages ended")
-        print(f"gone {time.monotonic() - began:.1f} s after somebody came")
-        assert "mac2: somebody works at it" in daemon.call("cluster", "status").stdout
+        battery.touch()
+        offset.write_text("43200")
+        daemon.wait_until(lambda: set(names) <= set(reasons(daemon)), "they left")
+        daemon.wait_until(lambda: not any(map(alive, there)), "their stages ended")
+        shown = daemon.call("cluster", "status").stdout
+        idle.write_text("600")
+        wait_for_hosts(daemon, 4)
         gate.touch()
-        daemon.wait_for_ends(3)
-    assert len(daemon.events("done")) == 3
+        daemon.wait_for_ends(5)
+    assert reasons(daemon) == {
+        "mac2": "somebody works at it",
+        "mac3": "it runs on battery",
+        "mac4": f"it is lent at {hours} only",
+    }
+    assert "mac2: somebody works at it" in shown
+    assert len(daemon.events("done")) == 5
     assert not daemon.events("lost")  # it is no interruption
-
-
-def test_what_a_machine_could_not_align_is_aligned_here(tmp_path: Path, lenders: Lenders) -> None:
-    lenders.add("mac2", {"lend": {"files": 1}}, align="without_aligner")
-    gate = tmp_path / "gate"
-    daemon = owner(tmp_path, "mac2", transcribe=f"gate:{gate}")
-    with running(daemon):
-        wait_for_hosts(daemon, 1)
-        drop_numbered(daemon, 3)
-        [lent] = daemon.wait_for("lent")
-        gate.touch()
-        daemon.wait_for_ends(3)
-    assert "it had no aligner for it: aligned here" in lent["message"]
-    words = [w for n in range(3) for s in daemon.document(str(n))["segments"] for w in s["words"]]
-    assert {word["source"] for word in words} == {"aligned"}
-    kept = sorted(daemon.config.paths.state.glob("jobs/*/segments.jsonl"))
-    assert len(kept) == 3  # a file that was lent can be aligned anew like any other
 
 
 def alive(process: psutil.Process) -> bool:

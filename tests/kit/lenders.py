@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from daemon.config import file as config_file
-from tests.kit.daemon_process import DEMO, PROGRAM, RUNNER, Tables, configured
+from tests.kit.daemon_process import DEMO, RUNNER, Tables, configured
 
 
 class Lenders:
@@ -35,22 +35,20 @@ class Lenders:
         self,
         name: str,
         tables: Tables | None = None,
-        real: bool = False,
-        idle: Path | None = None,
+        options: Sequence[str | Path] = (),
         **fake: str,
     ) -> None:
-        """A machine of that name; its stages are fake ones that behave so, unless they are real.
+        """A machine of that name; its stages are fake ones that behave so.
 
-        `idle` stands for what macOS says of keyboard and mouse (runner.py).
+        `options` of the runner stand for what macOS says of its owner (runner.py).
         """
         folder = self.root / name
         folder.mkdir()
         config = configured(folder, {**DEMO, **(tables or {})})
         config_file.save(config, folder / "config.toml")
-        options = ("--behaviour", json.dumps(fake), *(("--idle", str(idle)) if idle else ()))
-        runner = (sys.executable, "-s", str(RUNNER), *options, "--")
-        program = PROGRAM if real else runner
-        self.starts_with(name, [*program, "--config", str(folder / "config.toml"), "lend"])
+        behaviour = ("--behaviour", json.dumps(fake), *map(str, options))
+        runner = (sys.executable, "-s", str(RUNNER), *behaviour, "--")
+        self.starts_with(name, [*runner, "--config", str(folder / "config.toml"), "lend"])
 
     def starts_with(self, name: str, command: Sequence[str]) -> None:
         """What connecting to it starts."""

@@ -32,6 +32,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--inbox-seconds", type=float, help="after which a look is overdue")
     parser.add_argument("--wall-offset", type=Path, help="a file with seconds to add to the clock")
     parser.add_argument("--idle", type=Path, help="a file: for how many seconds nobody is there")
+    parser.add_argument(
+        "--battery", type=Path, help="a file: while it is there, a battery feeds us"
+    )
     parser.add_argument("--real", action="append", default=[], metavar="STAGE")
     parser.add_argument("--all-real", action="store_true")
     parser.add_argument("rest", nargs="+")
@@ -64,6 +67,8 @@ def _main() -> int:
 
     if arguments.idle:
         fairness.idle_seconds = lambda: float(arguments.idle.read_text())
+    if arguments.battery:
+        fairness.on_battery = arguments.battery.exists
     if arguments.inbox_seconds is not None:
         reader.LIMIT_SECONDS = arguments.inbox_seconds
     with contextlib.ExitStack() as changed:
