@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 
-from daemon.audio import SAMPLE_RATE, FloatArray, Recording, to_int16
+from daemon.audio import SAMPLE_RATE, FloatArray, Int16Array, Recording, to_int16
 from daemon.diarization.clustering import Count
 from daemon.diarization.diarizer import arrange, listen
 from daemon.diarization.networks import Networks
@@ -126,7 +126,7 @@ def _long(networks: Networks, hours: float) -> None:
     block = to_int16(np.concatenate(parts))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "audio.npy"
-        np.save(path, np.tile(block, max(1, round(hours * 3600 * SAMPLE_RATE / len(block)))))
+        _save_repeated(path, block, max(1, round(hours * 3600 * SAMPLE_RATE / len(block))))
         recording = Recording(path)
         peaks: dict[int, float] = {}
 
@@ -140,6 +140,15 @@ def _long(networks: Networks, hours: float) -> None:
     shown = ", ".join(f"{10 * at} min {peak:.0f} MB" for at, peak in sorted(peaks.items())[::6])
     print(f"{hours:g} h: {len(voices)} voices, {cost:.2f} s of CPU a minute, peak memory: {shown},")
     print(f"at the end {_peak():.0f} MB")
+
+
+def _save_repeated(path: Path, block: Int16Array, times: int) -> None:
+    """As an .npy, written piece by piece: this is not to count as the memory of the stage."""
+    header = {"descr": "<i2", "fortran_order": False, "shape": (times * len(block),)}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for _ in range(times):
+            file.write(block.tobytes())
 
 
 def _peak() -> float:
