@@ -1,11 +1,11 @@
 """How well a cluster scales: a real owner, and lenders that sleep instead of transcribing.
 
     python -m daemon.bench.cluster_scaling --workers 1 16 --seconds 5 --files 12
-    python -m daemon.bench.cluster_scaling --workers 32 --seconds 600 --queued 10000
+    python -m daemon.bench.cluster_scaling --workers 4 --seconds 5 --queued 10000 --dask
 
 The owner is the real daemon: inbox, ledger, placement, transfer, validation, rendering, delivery.
-It works on no recording itself. `ssh` is a program that starts a sleeping_lender.py here, so this
-runs on Linux (on macOS, Apple's own ssh is called by its path). A line of JSON for each run.
+It works on no recording itself. With --dask, a real Dask scheduler places the recordings among
+workers that share a process. A line of JSON for each run.
 
 efficiency    what the recordings take, over what the workers had time for from the first offer on
 overhead      seconds a recording and a worker beyond the recording's own
@@ -15,26 +15,19 @@ placed        seconds from a free place to the next offer, median and 95th perce
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import os
 import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 
+from daemon.bench.cluster_run import Run
 from daemon.config import file as config_file
-from daemon.config.settings import Config
 from daemon.domain.transcript import Json
-
-_BYTES_A_SECOND = 16_000
-_PATIENCE = 900.0  # seconds
 
 
 def serve(config_path: Path) -> None:
@@ -56,93 +49,20 @@ def serve(config_path: Path) -> None:
         application.watch(drain=False)
 
 
-class _Run:
-    """One owner and its lenders, in a folder of their own."""
-
-    def __init__(self, folder: Path, workers: int) -> None:
-        self.folder = folder
-        self.hosts = [f"worker{number}" for number in range(workers)]
-        names = ("inbox", "outbox", "done", "failed", "state", "logs")
-        self.config: Config = config_file.validated(
-            {
-                "paths": {name: str(folder / name) for name in names},
-                "cluster": {"hosts": self.hosts},
-                "transcribe": {"model": "base", "backend": "ctranslate2"},
-                "output": {"formats": ["txt"], "index": False},
-                "watch": {"settle_seconds": 0.2},
-                "limits": {"min_free_mb": 1},
-            }
-        )
-        self.config.paths.inbox.mkdir()
-        config_file.save(self.config, folder / "config.toml")
-
-    @contextlib.contextmanager
-    def started(self) -> Iterator[psutil.Process]:
-        program = self.folder / "ssh"
-        lender = f"{sys.executable} -m daemon.bench.sleeping_lender {_BYTES_A_SECOND}"
-        program.write_text(f"#!/bin/sh\nexec {lender} {self.folder / 'gaps'}\n")
-        program.chmod(0o755)
-        environment = os.environ | {"PATH": f"{self.folder}:{os.environ['PATH']}"}
-        command = [sys.executable, "-m", __spec__.name, "--owner", str(self.folder / "config.toml")]
-        process = subprocess.Popen(command, env=environment)
-        try:
-            self.wait(lambda: self._ready() == len(self.hosts))
-            yield psutil.Process(process.pid)
-        finally:
-            process.terminate()
-            process.wait()
-
-    def drop(self, count: int, seconds: float) -> None:
-        size = int(seconds * _BYTES_A_SECOND)
-        for number in range(count):
-            hidden = self.folder / "dropping"
-            hidden.write_bytes(number.to_bytes(8, "big").ljust(size, b"\0"))
-            hidden.rename(self.config.paths.inbox / f"{number}.wav")
-
-    def wait_for_ends(self, count: int) -> list[Json]:
-        self.wait(lambda: len(self.events("done")) >= count)
-        return self.events("done")
-
-    def wait_for_lent(self, count: int) -> None:
-        def lent() -> int:
-            status = json.loads((self.config.paths.state / "status.json").read_bytes())
-            return sum(len(host["jobs"]) for host in status["hosts"])
-
-        self.wait(lambda: lent() >= count)
-
-    def events(self, kind: str) -> list[Json]:
-        path = self.config.paths.logs / "events.jsonl"
-        lines = path.read_bytes().splitlines() if path.exists() else []
-        return [event for line in lines if (event := json.loads(line))["event"] == kind]
-
-    def gaps(self) -> list[float]:
-        path = self.folder / "gaps"
-        return sorted(map(float, path.read_text().split())) if path.exists() else []
-
-    def _ready(self) -> int:
-        return len({e["host"] for e in self.events("host") if e["state"] == "ready"})
-
-    @staticmethod
-    def wait(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + _PATIENCE
-        while not condition():
-            if time.monotonic() > deadline:
-                raise TimeoutError("it takes too long")
-            time.sleep(0.25)
-
-
-def measure(workers: int, seconds: float, files: int) -> Json:
+def measure(workers: int, seconds: float, files: int, dask: bool) -> Json:
     """`files` recordings a worker, all there from the beginning."""
     with tempfile.TemporaryDirectory() as name:
-        run = _Run(Path(name), workers)
+        run = Run(Path(name), workers, dask)
         with run.started() as owner:
+            before = _cpu(owner)
             run.drop(workers * files, seconds)
             began = time.monotonic()
             run.wait_for_ends(workers * files)
             took = time.monotonic() - began
-            cpu = _cpu(owner)
+            cpu = _cpu(owner) - before
         gaps = run.gaps()
     return {
+        "through": "dask" if dask else "ssh",
         "workers": workers,
         "seconds": seconds,
         "files": workers * files,
@@ -154,26 +74,26 @@ def measure(workers: int, seconds: float, files: int) -> Json:
     }
 
 
-def measure_queue(workers: int, seconds: float, queued: int) -> Json:
+def measure_queue(workers: int, seconds: float, queued: int, dask: bool) -> Json:
     """Memory with that many recordings waiting, while the workers have all that they take."""
     with tempfile.TemporaryDirectory() as name:
-        run = _Run(Path(name), workers)
+        run = Run(Path(name), workers, dask)
         with run.started() as owner:
-            before = _memory(owner)
+            before = _memory(owner, run)
             began = time.monotonic()
             run.drop(queued, seconds)
             run.wait(lambda: len(run.events("queued")) >= queued)
             admitted = time.monotonic() - began
             run.wait_for_lent(2 * workers)
-            after = _memory(owner)
+            after = _memory(owner, run)
             run.wait_for_ends(2 * workers)
         gaps = run.gaps()
     return {
+        "through": "dask" if dask else "ssh",
         "workers": workers,
         "queued": queued,
         "admitted": round(admitted, 1),
-        "owner_mb": [before[0], after[0]],
-        "cluster_child_mb": [before[1], after[1]],
+        **{f"{name}_mb": [before[name], after[name]] for name in before},
         **_placed(gaps),
     }
 
@@ -198,10 +118,11 @@ def _cpu(owner: psutil.Process) -> float:
     return sum(t.user + t.system + t.children_user + t.children_system for t in times)
 
 
-def _memory(owner: psutil.Process) -> tuple[int, int]:
-    """Megabytes of the owner, and of its cluster child."""
+def _memory(owner: psutil.Process, run: Run) -> dict[str, int]:
+    """Megabytes of the owner, of its cluster child, and of Dask's scheduler."""
     [child] = [p for p in _children(owner) if "daemon.cluster.child" in p.cmdline()]
-    return owner.memory_info().rss // 1_000_000, child.memory_info().rss // 1_000_000
+    processes = {"owner": owner, "cluster_child": child, "scheduler": run.scheduler}
+    return {name: p.memory_info().rss // 1_000_000 for name, p in processes.items() if p}
 
 
 def main() -> None:
@@ -211,15 +132,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="of each recording")
     parser.add_argument("--files", type=int, default=12, help="a worker")
     parser.add_argument("--queued", type=int, help="recordings; measure memory instead")
+    parser.add_argument("--dask", action="store_true", help="through a Dask cluster, not over ssh")
     given = parser.parse_args()
     if given.owner:
         serve(given.owner)
         return
     for workers in given.workers:
         if given.queued:
-            found = measure_queue(workers, given.seconds, given.queued)
+            found = measure_queue(workers, given.seconds, given.queued, given.dask)
         else:
-            found = measure(workers, given.seconds, given.files)
+            found = measure(workers, given.seconds, given.files, given.dask)
         sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from daemon import __version__
 from daemon.cluster import wire
 
-_PLACES = 2
+PLACES = 2  # recordings that a worker takes at a time
 _ROOMY = 1 << 40  # bytes of memory: enough for any model
 
 
@@ -40,7 +40,7 @@ class SleepingLender:
     def serve(self) -> None:
         frames = wire.frames(sys.stdin.buffer)
         settings = next(frames)[0]["settings"]
-        about = {"version": __version__, "places": _PLACES, "free_bytes": _ROOMY}
+        about = {"version": __version__, "places": PLACES, "free_bytes": _ROOMY}
         stock = {"models": [settings["transcribe"]["model"]], "aligners": []}
         self._send({"hello": wire.PROTOCOL} | about | stock)
         for work in (self._beat, self._work):
