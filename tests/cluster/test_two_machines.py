@@ -16,6 +16,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import av
+import numpy as np
 import psutil
 import pytest
 
@@ -127,6 +129,15 @@ class Machines:
 
     def link(self, number: int, state: str) -> None:
         call("ip", "link", "set", f"dsv{number}", state)
+
+    def throttle(self, number: int, rate: str) -> None:
+        """No more goes there a second."""
+        limit = ("rate", rate, "burst", "64kb", "latency", "400ms")
+        call("tc", "qdisc", "replace", "dev", f"dsv{number}", "root", "tbf", *limit)
+
+    def sent(self, number: int) -> int:
+        """Bytes that have gone there."""
+        return int(Path(f"/sys/class/net/dsv{number}/statistics/tx_bytes").read_text())
 
     def lenders(self, number: int) -> list[psutil.Process]:
         """`dropscribe lend` there, and its stages."""
@@ -310,6 +321,77 @@ def test_a_disk_that_fills_up_there_gives_the_files_back(machines: Machines) -> 
         print(f"full: {why}; all done {time.monotonic() - began:.1f} s later")
         print([(e["event"], e.get("reason")) for e in daemon.events() if e["event"] == "host"])
     assert len(daemon.events("done")) == 5
+
+
+def test_fifty_megabytes_that_are_cut_off_on_their_way_are_sent_on_from_there(
+    machines: Machines,
+) -> None:
+    """A real FLAC at 40 Mbit/s; the link is cut for good measure until both sides know."""
+    host = machines.add(2, {**REAL, "lend": {"files": 1}}, real=True)
+    gate = f"gate:{machines.root / 'gate'}"
+    daemon = owner_of(machines, REAL, {2: host}, prepare=gate)
+    flac = machines.root / "long.flac"
+    write_flac(flac)
+    size = flac.stat().st_size
+    machines.throttle(2, "40mbit")
+    with running(daemon):
+        wait_ready(daemon, host)
+        for number in range(2):
+            daemon.drop(recording(f"this is number {number}"), f"{number}.wav")
+        daemon.wait_until(lambda: kept_here(daemon) == 2, "two were kept here")
+        daemon.drop(flac)
+        partial = machines.root / "mac2" / "state" / "lent" / "partial"
+        wait_until(lambda: arrived(partial) > size // 3, "a third was there")
+        machines.link(2, "down")
+        cut = time.monotonic()
+        wait_until(lambda: states(daemon, host)[-1:] == ["connecting"], "it was known")
+        wait_until(lambda: not machines.lenders(2), "the lender had ended")
+        print(f"known on both sides {time.monotonic() - cut:.1f} s after the cut")
+        there, sent, up = arrived(partial), machines.sent(2), time.monotonic()
+        machines.link(2, "up")
+        machines.throttle(2, "40mbit")
+        daemon.wait_for("lent")
+        print(
+            f"{size / 1e6:.1f} MB, {there / 1e6:.1f} MB there when it was cut;"
+            f" {(machines.sent(2) - sent) / 1e6:.1f} MB more were sent;"
+            f" back {time.monotonic() - up:.1f} s after the link"
+        )
+        rest = machines.sent(2) - sent
+        (machines.root / "gate").touch()
+        daemon.wait_for_ends(3)
+    assert size > 50_000_000
+    assert size // 3 < there < size
+    assert rest < size - there + size // 10  # what frames and acknowledgements add
+    assert len(daemon.events("done")) == 3
+    assert not daemon.events("lost")
+    assert "ask not what your country" in daemon.document("long")["segments"][0]["text"].lower()
+
+
+def kept_here(daemon: DaemonProcess) -> int:
+    status = json.loads((daemon.config.paths.state / "status.json").read_bytes())
+    return sum(not run["host"] for run in status["working_on"])
+
+
+def arrived(partial: Path) -> int:
+    return sum(path.stat().st_size for path in partial.glob("*"))
+
+
+def write_flac(target: Path) -> None:
+    """Eleven seconds of speech, and five minutes of noise that no encoder makes smaller."""
+    with av.open(str(BUNDLED / "audio" / "jfk.flac")) as source:
+        resampler = av.AudioResampler("s16", "stereo", 44_100)
+        frames = [f for frame in source.decode(audio=0) for f in resampler.resample(frame)]
+    speech = np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames])
+    noise = np.random.default_rng(0).integers(-3_000, 3_000, 2 * 360 * 44_100, dtype=np.int16)
+    sound = np.concatenate([speech, noise])
+    with av.open(str(target), "w") as container:
+        stream = container.add_stream("flac", rate=44_100, layout="stereo")
+        for at in range(0, len(sound), 88_200):
+            block = np.ascontiguousarray(sound[None, at : at + 88_200])
+            frame = av.AudioFrame.from_ndarray(block, format="s16", layout="stereo")
+            frame.sample_rate, frame.pts = 44_100, at // 2
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
 
 
 @pytest.mark.parametrize("days", [3, -3])
