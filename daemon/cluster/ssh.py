@@ -24,12 +24,16 @@ _OPTIONS = (
     *("ForwardAgent=no", "ForwardX11=no", "ClearAllForwardings=yes", "ControlMaster=no"),
     *("ControlPath=none", "PermitLocalCommand=no", "RequestTTY=no", "LogLevel=ERROR"),
 )
+NO_KEY = "it does not let our key in"
+NO_PROGRAM = "dropscribe is not where its line in ~/.ssh/authorized_keys says"
 _HELP = {  # the first that is found counts
     "identification has changed": "its host key is another one than the one that was pinned: if it"
     " was set up anew, run `dropscribe cluster remove {0}`, then `dropscribe cluster add {0}`",
     "host key verification failed": "its host key is not pinned: run `dropscribe cluster add {}`",
-    "permission denied": "it does not let our key in: run `dropscribe cluster add {}`",
-    "command not found": "dropscribe is not where its authorized_keys says",
+    "permission denied": NO_KEY + ": run `dropscribe cluster add {}`",
+    "command not found": NO_PROGRAM,
+    "no such file or directory": NO_PROGRAM,
+    ": not found": NO_PROGRAM,
 }
 
 

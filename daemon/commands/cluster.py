@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from daemon.cluster import trial, trust
+from daemon.cluster import ssh, trial, trust
 from daemon.commands.command_line import Group
 from daemon.commands.hosts_view import describe
 from daemon.commands.json_output import print_object
@@ -55,12 +55,10 @@ def add(config_path: Path, host: str, program: str | None) -> int:
     try:
         _try_out(config, host)
     except DropscribeError as error:
-        line = trust.authorized_line(public, program or _own_program())
-        print(f"On {host}: install the same version of dropscribe, allow remote login")
-        print("(System Settings, General, Sharing), and add this line to ~/.ssh/authorized_keys:")
-        print(f"\n{line}\n")
-        print(f"Then again, here: dropscribe cluster add {host}")
-        raise DropscribeError(f"it is not used yet: {error}") from error
+        missing = next((why for why in (ssh.NO_KEY, ssh.NO_PROGRAM) if why in str(error)), "")
+        if missing:
+            _say_what_it_needs(host, trust.authorized_line(public, program or _own_program()))
+        raise DropscribeError(f"it is not used yet: {missing or error}") from error
     if host not in hosts:
         edit.change(config_path, "cluster.hosts", json.dumps([*hosts, host]))
     print(f"{host} is used from now on.")
@@ -133,8 +131,17 @@ def _try_out(config: Config, host: str) -> None:
         went = trial.try_out(config, host, recording, folder)
     print(
         f"{host}: connected in {went.connected:.1f} s; {went.audio:.0f} s of audio went there and"
-        f" came back as {went.segments} segments in {went.worked:.1f} s"
+        f" came back as {went.segments} segment{'s' * (went.segments != 1)}"
+        f" in {went.worked:.1f} s"
     )
+
+
+def _say_what_it_needs(host: str, line: str) -> None:
+    print(f"On {host}: install the same version of dropscribe, allow remote login")
+    print("(System Settings, General, Sharing), and have this line in ~/.ssh/authorized_keys:")
+    print(f"\n{line}\n")
+    print("If dropscribe lies elsewhere there (`command -v dropscribe` tells), say --program PATH.")
+    print(f"Then again, here: dropscribe cluster add {host}")
 
 
 def _own_program() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -45,13 +46,44 @@ def test_a_machine_that_does_not_let_us_in_is_not_added_and_the_line_for_it_is_s
     owner = DaemonProcess.on(tmp_path / "owner", DEMO)
     refused = owner.call("cluster", "add", "mac2")
     assert refused.returncode == 1
-    assert "it does not let our key in" in refused.stderr
+    assert refused.stderr.endswith("it is not used yet: it does not let our key in\n")
     public = trust.public_key(owner.config.paths.state)
     assert f' lend" {public}' in refused.stdout
     assert refused.stdout.count('restrict,command="') == 1
     assert config_file.load(owner.root / "config.toml").cluster.hosts == ()
     key = owner.config.paths.state / "cluster" / ssh.KEY
     assert key.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "bash: line 1: /opt/x/dropscribe: No such file or directory",
+        "zsh:1: command not found: dropscribe",
+        "sh: 1: /opt/x/dropscribe: not found",
+    ],
+)
+def test_where_dropscribe_is_not_where_it_was_looked_for_the_line_for_it_is_shown(
+    tmp_path: Path, lenders: Lenders, said: str
+) -> None:
+    lenders.starts_with("mac2", ["sh", "-c", f"echo {shlex.quote(said)} >&2; exit 127"])
+    owner = DaemonProcess.on(tmp_path / "owner", DEMO)
+    refused = owner.call("cluster", "add", "mac2", "--program", "/there/dropscribe")
+    assert refused.returncode == 1
+    assert 'restrict,command="/there/dropscribe lend"' in refused.stdout
+    assert "dropscribe is not where its line in ~/.ssh/authorized_keys says" in refused.stderr
+
+
+def test_who_is_let_in_and_refused_is_told_why_and_nothing_else(
+    tmp_path: Path, lenders: Lenders
+) -> None:
+    answer = json.dumps({"refused": "it has dropscribe 9, and the owner has 0.1.0"})
+    lenders.starts_with("mac2", ["sh", "-c", f"read hello; echo {shlex.quote(answer)}"])
+    owner = DaemonProcess.on(tmp_path / "owner", DEMO)
+    refused = owner.call("cluster", "add", "mac2")
+    assert refused.returncode == 1
+    assert "it is not used yet: mac2: it has dropscribe 9" in refused.stderr
+    assert "authorized_keys" not in refused.stdout
 
 
 @pytest.mark.parametrize("name", ["-oProxyCommand=sh", "mac2 rm", "a;b", ""])
