@@ -24,7 +24,9 @@ _STAGES = ("queued", "prepare", "transcribe", "align", "publish")
 _PATIENCE = 600.0  # seconds, for one file
 
 
-def measure(recording: Path, backends: Sequence[str], rounds: int) -> list[Measurement]:
+def measure(
+    recording: Path, backends: Sequence[str], rounds: int, wanted: Sequence[str] = ()
+) -> list[Measurement]:
     """The same recording again and again, with the demo models for everybody."""
     synthetic.require()
     with ExitStack() as stack:
@@ -33,7 +35,7 @@ def measure(recording: Path, backends: Sequence[str], rounds: int) -> list[Measu
         for name in backends:
             paths = stack.enter_context(_warm_daemon(root / name, name))
             systems[f"dropscribe ({name})"] = System(partial(_drop, paths, recording))
-        for peer in peers.installed():
+        for peer in peers.installed(wanted):
             systems[peer] = System(partial(_peer, peer, recording, root / "cache"))
         table = f"{recording.stem}, from the end of the copy to the finished outbox, warm daemon"
         return paired(table, systems, rounds)

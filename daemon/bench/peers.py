@@ -20,9 +20,10 @@ PEERS: Mapping[str, Sequence[str]] = {
 }
 
 
-def installed() -> list[str]:
-    """Those that run here."""
-    return [name for name, needs in PEERS.items() if all(map(find_spec, needs))]
+def installed(wanted: Sequence[str] = ()) -> list[str]:
+    """Those that run here, of the `wanted` ones or of all."""
+    names = wanted or PEERS
+    return [name for name in PEERS if name in names if all(map(find_spec, PEERS[name]))]
 
 
 def transcribe(peer: str, recording: Path, outbox: Path, cache: Path) -> None:

@@ -15,7 +15,13 @@ from daemon.config import file as config_file
 from daemon.models.demo import for_demo
 
 
-def measure(recording: Path, files: int, backends: Sequence[str], rounds: int) -> list[Measurement]:
+def measure(
+    recording: Path,
+    files: int,
+    backends: Sequence[str],
+    rounds: int,
+    wanted: Sequence[str] = (),
+) -> list[Measurement]:
     """Copies of `recording`, with the demo models for everybody, cold start included.
 
     Ours is `dropscribe run --once` on an inbox that holds them all, settling included; a peer is
@@ -28,7 +34,7 @@ def measure(recording: Path, files: int, backends: Sequence[str], rounds: int) -
         systems = {
             f"dropscribe ({name})": System(partial(_ours, copies, name)) for name in backends
         }
-        for peer in peers.installed():
+        for peer in peers.installed(wanted):
             systems[peer] = System(partial(_peer, peer, copies, folder / "cache"))
         table = f"{files} × {recording.stem} to aligned words, cold start included"
         return paired(table, systems, rounds, warm_up=False)

@@ -10,8 +10,8 @@ import argparse
 import importlib
 import json
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from daemon.domain.transcript import Segment
 from daemon.stages import decode, speech
 
 Transcribe = Callable[["Recording"], str]
+_WARM_UP = 60  # seconds of audio
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +46,15 @@ class Recording:
     truth: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A system that is measured beside ours, the package it needs, and how it is loaded."""
+
+    name: str
+    package: str
+    make: Callable[[], Transcribe]
+
+
 def load(path: Path, folder: Path) -> Recording:
     """Decode `path` into `folder`; its truth is NAME.truth.json beside it, if there."""
     npy = folder / f"{path.stem}.npy"
@@ -55,29 +65,42 @@ def load(path: Path, folder: Path) -> Recording:
     return Recording(path.stem, audio.Recording(npy)[:], npy, truth)
 
 
-def mlx_systems(model: Path) -> tuple[Recognizer, dict[str, Transcribe]]:
-    """Ours, and every system with the same weights."""
+def mlx_systems(
+    model: Path, wanted: Sequence[str] = ()
+) -> tuple[Recognizer, dict[str, Transcribe]]:
+    """Ours, and the installed peers with the same weights: those that are `wanted`, or all."""
     from daemon.asr.mlx_backend.recognizer import MlxRecognizer  # noqa: PLC0415 - one backend only
 
+    def stock(condition: bool) -> Transcribe:
+        return partial(_said, stock_transcribe(stock_model(model)), condition)
+
+    def mlx_whisperx() -> Transcribe:
+        transcribe = mlx_whisperx_transcribe(model)
+        return lambda each: _segments_text(transcribe(each.samples))
+
+    def vayu() -> Transcribe:
+        transcribe = vayu_transcribe(model)
+        return lambda each: str(transcribe(each.samples)["text"])
+
     ours = MlxRecognizer(model, name=model.name)
-    systems: dict[str, Transcribe] = {"dropscribe": partial(_ours, ours)}
-    if importlib.util.find_spec("mlx_whisper") is not None:
-        stock = stock_transcribe(stock_model(model))
-        systems["mlx_whisper, no conditioning"] = partial(_said, stock, False)
-        systems["mlx_whisper, as shipped"] = partial(_said, stock, True)
-    if importlib.util.find_spec("whisper") is not None:
-        systems["openai-whisper, no conditioning"] = partial(_said, openai_transcribe(model), False)
-    if importlib.util.find_spec("mlx_whisperx") is not None:
-        whisperx = mlx_whisperx_transcribe(model)
-        systems["mlx-whisperx"] = lambda each: _segments_text(whisperx(each.samples))
-    if importlib.util.find_spec("whisper_mlx") is not None:
-        vayu = vayu_transcribe(model)
-        systems["vayu-whisper"] = lambda each: str(vayu(each.samples)["text"])
-    return ours, systems
+    peers = [
+        Peer("mlx_whisper, no conditioning", "mlx_whisper", partial(stock, False)),
+        Peer("mlx_whisper, as shipped", "mlx_whisper", partial(stock, True)),
+        Peer(
+            "openai-whisper, no conditioning",
+            "whisper",
+            lambda: partial(_said, openai_transcribe(model), False),
+        ),
+        Peer("mlx-whisperx", "mlx_whisperx", mlx_whisperx),
+        Peer("vayu-whisper", "whisper_mlx", vayu),
+    ]
+    return ours, {"dropscribe": partial(_ours, ours)} | _made(peers, wanted)
 
 
-def ctranslate2_systems(model: Path, cache: Path) -> tuple[Recognizer, dict[str, Transcribe]]:
-    """Ours, and every system with the same weights."""
+def ctranslate2_systems(
+    model: Path, cache: Path, wanted: Sequence[str] = ()
+) -> tuple[Recognizer, dict[str, Transcribe]]:
+    """Ours, and the installed peers with the same weights: those that are `wanted`, or all."""
     from faster_whisper import BatchedInferencePipeline, WhisperModel  # noqa: PLC0415
 
     from daemon.asr.ctranslate2_backend.recognizer import CTranslate2Recognizer  # noqa: PLC0415
@@ -86,17 +109,35 @@ def ctranslate2_systems(model: Path, cache: Path) -> tuple[Recognizer, dict[str,
     ours = CTranslate2Recognizer(folder, name=model.name)
     theirs = WhisperModel(str(folder), device="cpu", compute_type="int8")
     batched = BatchedInferencePipeline(theirs)
-    systems: dict[str, Transcribe] = {
-        "dropscribe": partial(_ours, ours),
-        "faster-whisper": lambda each: _joined(theirs.transcribe(each.samples)),
-        "faster-whisper, batched": lambda each: _joined(batched.transcribe(each.samples)),
+
+    def whisperx() -> Transcribe:
+        module = importlib.import_module("whisperx.asr")
+        pipeline = module.load_model(str(folder), "cpu", compute_type="int8")
+        return lambda each: _segments_text(pipeline.transcribe(each.samples))
+
+    peers = [
+        Peer(
+            "faster-whisper",
+            "faster_whisper",
+            lambda: lambda each: _joined(theirs.transcribe(each.samples)),
+        ),
+        Peer(
+            "faster-whisper, batched",
+            "faster_whisper",
+            lambda: lambda each: _joined(batched.transcribe(each.samples)),
+        ),
+        Peer("whisperx", "whisperx", whisperx),
+    ]
+    return ours, {"dropscribe": partial(_ours, ours)} | _made(peers, wanted)
+
+
+def _made(peers: Sequence[Peer], wanted: Sequence[str]) -> dict[str, Transcribe]:
+    return {
+        peer.name: peer.make()
+        for peer in peers
+        if importlib.util.find_spec(peer.package) is not None
+        if not wanted or peer.name in wanted
     }
-    if importlib.util.find_spec("whisperx") is not None:
-        whisperx = importlib.import_module("whisperx.asr").load_model(
-            str(folder), "cpu", compute_type="int8"
-        )
-        systems["whisperx"] = lambda each: _segments_text(whisperx.transcribe(each.samples))
-    return ours, systems
 
 
 def _ours(recognizer: Recognizer, recording: Recording) -> str:
@@ -139,7 +180,13 @@ def _joined(answer: tuple[object, object]) -> str:
 def measure(
     backend: str, systems: Mapping[str, Transcribe], recording: Recording, rounds: int
 ) -> list[Measurement]:
-    """All systems on one recording, in turn; word errors are counted in the timed runs."""
+    """All systems on one recording, in turn; word errors are counted in the timed runs.
+
+    Before that, each has heard the recording's first minute.
+    """
+    beginning = replace(recording, samples=recording.samples[: _WARM_UP * SAMPLE_RATE])
+    for transcribe in systems.values():
+        transcribe(beginning)
 
     def run(transcribe: Transcribe) -> Mapping[str, Note]:
         text = transcribe(recording)
@@ -149,9 +196,8 @@ def measure(
 
     seconds = len(recording.samples) / SAMPLE_RATE
     table = f"transcription of {recording.name} ({seconds:.0f} s), warm, through {backend}"
-    return paired(
-        table, {name: System(partial(run, each)) for name, each in systems.items()}, rounds
-    )
+    timed = {name: System(partial(run, each)) for name, each in systems.items()}
+    return paired(table, timed, rounds, warm_up=False)
 
 
 def main() -> None:
@@ -159,14 +205,16 @@ def main() -> None:
     parser.add_argument("--backend", choices=("mlx", "ctranslate2"), required=True)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peer", action="append", default=[])
     parser.add_argument("recordings", type=Path, nargs="+")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="dropscribe-bench-") as temporary:
         folder = Path(temporary)
         if arguments.backend == "mlx":
-            _, systems = mlx_systems(arguments.model)
+            _, systems = mlx_systems(arguments.model, arguments.peer)
         else:
-            _, systems = ctranslate2_systems(arguments.model, folder / "converted")
+            cache = folder / "converted"
+            _, systems = ctranslate2_systems(arguments.model, cache, arguments.peer)
         for path in arguments.recordings:
             recording = load(path, folder)
             report(measure(arguments.backend, systems, recording, arguments.rounds))

@@ -56,6 +56,7 @@ class _Wanted:
     rounds: int
     files: int
     sizes: str
+    peers: Sequence[str]
 
 
 @command(
@@ -72,6 +73,7 @@ class _Wanted:
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
 @click.option("--files", type=click.IntRange(min=1), default=10, help="Of the pipeline part.")
 @click.option("--sizes", default="large-v3,large-v3-turbo", help="Of the engine and rivals parts.")
+@click.option("--peer", "peers", multiple=True, help="A system's name in the tables; else all.")
 @click.option("--png", type=NEW_FILE, help="Draw the tables into this file.")
 @click.option("--json", "json_file", type=NEW_FILE, help="Write the measurements into this file.")
 def bench(
@@ -82,6 +84,7 @@ def bench(
     rounds: int,
     files: int,
     sizes: str,
+    peers: tuple[str, ...],
     png: Path | None,
     json_file: Path | None,
 ) -> int:
@@ -89,7 +92,7 @@ def bench(
     if find_spec("jiwer") is None:
         raise DropscribeError("word errors need jiwer: pip install 'dropscribe[bench]'")
     print(_machine(), end="\n\n")
-    wanted = _Wanted(recordings, model, rounds, files, sizes)
+    wanted = _Wanted(recordings, model, rounds, files, sizes, peers)
     measurements: list[Measurement] = []
     for part in [only] if only else [part for part in _PARTS if part not in _LARGE]:
         fresh = list(_measured(part, wanted))
@@ -112,8 +115,10 @@ def _measured(part: str, wanted: _Wanted) -> Iterator[Measurement]:
     rounds = ["--rounds", str(wanted.rounds)]
     whole: Mapping[str, Callable[[Path], list[Measurement]]] = {
         "backends": lambda each: backends.measure(each, wanted.model, _backends(), wanted.rounds),
-        "pipeline": lambda each: pipeline.measure(each, wanted.files, _backends(), wanted.rounds),
-        "latency": lambda each: latency.measure(each, _backends(), wanted.rounds),
+        "pipeline": lambda each: pipeline.measure(
+            each, wanted.files, _backends(), wanted.rounds, wanted.peers
+        ),
+        "latency": lambda each: latency.measure(each, _backends(), wanted.rounds, wanted.peers),
     }
     if part in whole:
         for recording in recordings:
@@ -135,6 +140,7 @@ def _measured(part: str, wanted: _Wanted) -> Iterator[Measurement]:
     for backend in _backends():
         weights = registry.find(wanted.model, backend, os.environ)
         options = ["--backend", backend, "--model", str(weights.folder), *rounds]
+        options += [part for peer in wanted.peers for part in ("--peer", peer)]
         blas = hardware.blas_environment(hardware.choose(backend))
         yield from _parsed(_child("transcription", [*options, *map(str, recordings)], blas))
 

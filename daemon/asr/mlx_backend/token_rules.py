@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import mlx.core as mx
 import numpy as np
 
+from daemon.asr.mlx_backend import cpu_kernels
 from daemon.asr.vocabulary import Vocabulary
 
 FIRST_TIMESTAMP = 50  # a transcript begins in the first second of its chunk
@@ -53,19 +54,19 @@ class Scores:
     def best(self) -> tuple[mx.array, mx.array]:
         """The most probable tokens (b,), and their log probabilities (b,): no sampling."""
         top_text, top_stamp = mx.max(self.text, axis=-1), mx.max(self.stamps, axis=-1)
-        stamps = mx.logsumexp(self.stamps, axis=-1)
+        stamps = _logsumexp(self.stamps)
         is_stamp = self.stamps_win | (top_stamp > top_text)
         border = self.text.shape[1]
         best_text, best_stamp = mx.argmax(self.text, axis=-1), mx.argmax(self.stamps, axis=-1)
         token = mx.where(is_stamp, best_stamp + border, best_text).astype(mx.int32)
-        total = mx.logaddexp(mx.logsumexp(self.text, axis=-1), stamps)
+        total = mx.logaddexp(_logsumexp(self.text), stamps)
         top = mx.where(is_stamp, top_stamp, top_text)
         return token, top - mx.where(self.stamps_win, stamps, total)
 
     def logprobs(self) -> mx.array:
         """Log probabilities (b, tokens) of all tokens under the rules."""
-        stamps = mx.logsumexp(self.stamps, axis=-1)
-        both = mx.logaddexp(mx.logsumexp(self.text, axis=-1), stamps)
+        stamps = _logsumexp(self.stamps)
+        both = mx.logaddexp(_logsumexp(self.text), stamps)
         text = mx.where(self.stamps_win[:, None], -mx.inf, self.text)
         total = mx.where(self.stamps_win, stamps, both)
         return mx.concatenate([text, self.stamps], axis=-1) - total[:, None]
@@ -73,8 +74,8 @@ class Scores:
     def logprob(self, tokens: mx.array) -> mx.array:
         """Log probabilities (b,) of `tokens` (b,) under the rules."""
         border = self.text.shape[1]
-        stamps = mx.logsumexp(self.stamps, axis=-1)
-        both = mx.logaddexp(mx.logsumexp(self.text, axis=-1), stamps)
+        stamps = _logsumexp(self.stamps)
+        both = mx.logaddexp(_logsumexp(self.text), stamps)
         logit = mx.where(
             tokens < border,
             _at(self.text, mx.minimum(tokens, border - 1)),
@@ -136,12 +137,19 @@ class TokenRules:
             -mx.inf,
             logits[:, self.begin :],
         )
-        return Scores(text, stamps, mx.logsumexp(stamps, axis=-1) > mx.max(text, axis=-1))
+        return Scores(text, stamps, _logsumexp(stamps) > mx.max(text, axis=-1))
 
     def after(self, sampled: Sampled, tokens: mx.array) -> Sampled:
         """The state once `tokens` (b,) have been sampled."""
         stamp = mx.where(tokens >= self.begin, tokens, sampled.stamp)
         return Sampled(last=tokens, before=sampled.last, stamp=stamp)
+
+
+def _logsumexp(scores: mx.array) -> mx.array:
+    """Over the last axis."""
+    if cpu_kernels.pays(scores):
+        return cpu_kernels.logsumexp(scores)
+    return mx.logsumexp(scores, axis=-1)
 
 
 def _at(scores: mx.array, index: mx.array) -> mx.array:

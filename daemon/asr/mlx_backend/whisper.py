@@ -16,7 +16,7 @@ import mlx.core as mx
 from mlx import nn
 
 from daemon.asr.checkpoint import Dimensions
-from daemon.asr.mlx_backend import cpu_attention
+from daemon.asr.mlx_backend import cpu_kernels
 
 KeysValues = tuple[mx.array, mx.array]  # each (b, h, positions, e)
 CacheUpdate = Callable[[int, mx.array], mx.array]
@@ -74,7 +74,7 @@ class EncoderBlock(nn.Module):
         self.mlp_ln = nn.LayerNorm(width)
 
     def mlp(self, x: mx.array) -> mx.array:
-        return x + self.mlp2(nn.gelu(self.mlp1(self.mlp_ln(x))))
+        return x + self.mlp2(gelu(self.mlp1(self.mlp_ln(x))))
 
     def __call__(self, x: mx.array) -> mx.array:
         q, kv = self.attn.project(self.attn_ln(x))
@@ -119,7 +119,7 @@ class AudioEncoder(nn.Module):
 
     def embed(self, mel: mx.array) -> mx.array:
         """Log-mel → what the first block hears, (b, a, d)."""
-        x = nn.gelu(self.conv2(nn.gelu(self.conv1(mel))))
+        x = gelu(self.conv2(gelu(self.conv1(mel))))
         return x + self._positions.astype(x.dtype)
 
 
@@ -156,6 +156,8 @@ class TextDecoder(nn.Module):
 
     def logits(self, hidden: mx.array) -> mx.array:
         """(…, d) → (…, vocabulary), float32."""
+        if cpu_kernels.pays(hidden):
+            return cpu_kernels.product(hidden, self.token_embedding.weight)
         return self.token_embedding.as_linear(hidden).astype(mx.float32)
 
 
@@ -185,10 +187,14 @@ def split_heads(x: mx.array, heads: int) -> mx.array:
     return x.reshape(rows, length, heads, -1).transpose(0, 2, 1, 3)
 
 
+def gelu(x: mx.array) -> mx.array:
+    return cpu_kernels.gelu(x) if cpu_kernels.gelu_pays(x) else nn.gelu(x)
+
+
 def attend(q: mx.array, k: mx.array, v: mx.array, mask: mx.array | str | None) -> mx.array:
     """Queries (b, h, t, e) over keys and values → (b, t, d)."""
-    if cpu_attention.pays(q, mask):
-        out = cpu_attention.attend(q, k, v)
+    if mask is None and cpu_kernels.pays(q):
+        out = cpu_kernels.attend(q, k, v)
     else:
         scale = 1 / math.sqrt(q.shape[-1])
         out = mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=mask)
