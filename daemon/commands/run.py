@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
@@ -118,7 +119,7 @@ def _not_now() -> Iterator[None]:
         yield
     except BrokenPipeError:  # no fault: the reader of our output has left
         raise
-    except OSError as error:
+    except (OSError, sqlite3.OperationalError) as error:
         raise TemporaryError(explain(error)) from error
 
 

@@ -34,6 +34,9 @@ from daemon.ledger.schema import (
     job_of,
 )
 
+# Nobody else writes it but a person with a tool of his own: the loop does not wait for that.
+_LOCKED_SECONDS = 1.0
+
 
 class CorruptLedgerError(Exception):
     """The database file is damaged, or another version of dropscribe wrote it."""
@@ -51,7 +54,7 @@ class Ledger(LedgerQueries):
             uri = f"{path.absolute().as_uri()}?mode=ro"
             super().__init__(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5))
             return
-        super().__init__(sqlite3.connect(path, isolation_level=None, timeout=5))
+        super().__init__(sqlite3.connect(path, isolation_level=None, timeout=_LOCKED_SECONDS))
         try:
             self._open()
         except sqlite3.DatabaseError as error:
@@ -89,7 +92,8 @@ class Ledger(LedgerQueries):
         try:
             yield self._db
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # SQLite may have ended it already
+                self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
 

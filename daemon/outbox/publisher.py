@@ -6,7 +6,7 @@ What the results are made of is rendered before, by a process of its own: output
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path, PurePosixPath
 
 from daemon.config.settings import Config
@@ -197,5 +197,6 @@ class Publisher:
         return report
 
     def clear(self, job: Job) -> None:
-        """Drop what a finished job does not need any more."""
-        artefacts.drop_large(self._jobs / str(job.id))
+        """Drop what a finished job does not need any more; what stays goes at the next start."""
+        with suppress(OSError):
+            artefacts.drop_large(self._jobs / str(job.id))

@@ -94,6 +94,7 @@ class Attempt:
     cpu_seconds: float = 0.0
     usage: Usage = field(default_factory=Usage)
     host: str = ""  # the machine that all stages but PUBLISH are lent to
+    is_stored: bool = False  # its end stands in the ledger, or its start was uncounted
 
     @property
     def is_waiting(self) -> bool:

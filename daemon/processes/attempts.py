@@ -55,12 +55,14 @@ class Attempts:
         post: Callable[[WorkerMessage | WorkerExited], None],
         grace_seconds: float,
         tell: Callable[[str], None] = lambda line: None,
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._workers = WorkerPool(commands, folder, post)
         self.remote = RemoteHosts(folder, post)
         self._folder = folder
         self._grace = grace_seconds
         self._tell = tell  # a line about the machine, for the log
+        self._is_stopping = is_stopping  # whether we are to end: no process is waited for then
         self._running: dict[str, Attempt] = {}  # by nonce
         self._next_commands: Mapping[Stage, Command] | None = None
 
@@ -157,7 +159,7 @@ class Attempts:
         self._workers.touch(now)
         ended = attempt, self._outcome_of(attempt, receipt)
         if not self._workers.keep(attempt.worker, attempt.stage, attempt.cost()):
-            attempt.worker.end(self._grace)  # it was there for this file alone
+            attempt.worker.end(self._grace, self._is_stopping)  # it was there for this file alone
         others = self._beside(attempt)
         if all(other.is_waiting for other in others):
             for other in others:  # it takes one of them up now
@@ -240,7 +242,7 @@ class Attempts:
 
     def _end(self, worker: StageProcess, stopped_for: Outcome | None) -> list[Ended]:
         """End a process; its attempts end with `stopped_for`, or with how it died."""
-        code = worker.end(self._grace)
+        code = worker.end(self._grace, self._is_stopping)
         self._workers.forget(worker)
         running = [attempt for attempt in self.running if attempt.worker is worker]
         for attempt in running:

@@ -92,7 +92,9 @@ class RemotePlace:
         """Not known: its machine watches it."""
         return None
 
-    def end(self, grace_seconds: float) -> int | None:
+    def end(
+        self, grace_seconds: float, is_hurried: Callable[[], bool] = lambda: False
+    ) -> int | None:
         """The job is not wanted any more; nothing more is heard of it."""
         self._hosts.recall(self._nonce)
         return 0

@@ -36,6 +36,7 @@ from daemon.processes.process_tree import ProcessTree, Vitals
 
 _MAX_NOISE = 1000  # lines that are not of the protocol before a child counts as flooding
 _PROGRESS_SECONDS = 0.1  # progress that comes faster is dropped: it must not fill our queue
+_HURRY_SECONDS = 0.2  # between two looks whether the grace is over
 _KILL_SECONDS = 10.0  # how long a killed process may take to die (crash reports, stuck I/O)
 
 
@@ -55,7 +56,9 @@ class StageProcess(Protocol):
 
     def vitals(self) -> Vitals | None: ...
 
-    def end(self, grace_seconds: float) -> int | None: ...
+    def end(
+        self, grace_seconds: float, is_hurried: Callable[[], bool] = lambda: False
+    ) -> int | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,24 +138,34 @@ class Worker:
         """Memory and CPU of the whole tree; None if it cannot be known at this moment."""
         return self._tree.vitals()
 
-    def end(self, grace_seconds: float) -> int | None:
+    def end(
+        self, grace_seconds: float, is_hurried: Callable[[], bool] = lambda: False
+    ) -> int | None:
         """Close its stdin and TERM it, wait, KILL it, the whole tree each time.
 
+        From the moment at which `is_hurried` says so, there is no grace.
         Returns its exit code; None if not even SIGKILL ended it in time (stuck in the kernel).
         """
         with contextlib.suppress(OSError):
             _pipe(self._process.stdin).close()
         self._tree.signal(signal.SIGTERM)
-        self._wait(grace_seconds)
+        deadline = time.monotonic() + grace_seconds
+        while not self._wait(min(_HURRY_SECONDS, deadline - time.monotonic())):
+            if is_hurried() or time.monotonic() >= deadline:
+                break
         self._tree.signal(signal.SIGKILL)  # what ignored TERM, and what outlived its parent
         self._process.kill()  # even if psutil could not see it
         self._wait(_KILL_SECONDS)
         self._reader.join(timeout=1)  # not for ever: a grandchild may hold the pipe open
         return self._process.poll()
 
-    def _wait(self, seconds: float) -> None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(seconds)
+    def _wait(self, seconds: float) -> bool:
+        """Whether it has ended within these."""
+        try:
+            self._process.wait(max(0.0, seconds))
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def _read(self) -> None:
         """Runs in a thread: messages become events, as many as a well-behaved stage sends.

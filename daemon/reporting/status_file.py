@@ -6,22 +6,28 @@ import datetime
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from daemon import __version__
 from daemon.domain.transcript import Json
 from daemon.files.atomic import write_json
+from daemon.files.faults import explain
 from daemon.files.state_folder import STATUS
 
 _MIN_SECONDS = 1.0  # between two writes
 
 
 class StatusFile:
-    """Written when something changes, at most once a second, and at each scan as a heartbeat."""
+    """Written when something changes, at most once a second, and at each scan as a heartbeat.
 
-    def __init__(self, folder: Path) -> None:
+    Work goes on where it cannot be written: that is told to `complain`, once, until it can.
+    """
+
+    def __init__(self, folder: Path, complain: Callable[[str], None] = lambda line: None) -> None:
         self._path = folder / STATUS
+        self._complain = complain
+        self._is_told = False
         self._base: Json = {
             "version": __version__,
             "pid": os.getpid(),
@@ -45,7 +51,7 @@ class StatusFile:
         """`working_on` has an object for each attempt, `inbox` for each file that waits, `hosts`
         for each other machine.
 
-        `now` is monotonic. Raises OSError.
+        `now` is monotonic.
         """
         content: Json = {
             "state": state,
@@ -68,7 +74,15 @@ class StatusFile:
         """Write even if nothing changed: the daemon is alive."""
         self._at = now
         self._stale = False
-        write_json(self._path, self._base | self._content | {"updated": _now()})
+        try:
+            write_json(self._path, self._base | self._content | {"updated": _now()})
+        except OSError as error:
+            self._stale = True
+            if not self._is_told:
+                self._complain(f"the daemon's status cannot be written: {explain(error)}")
+            self._is_told = True
+        else:
+            self._is_told = False
 
 
 def _now() -> str:

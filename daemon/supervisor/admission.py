@@ -124,7 +124,10 @@ class Admission:
         return [candidate for candidate in found if candidate.path not in changed]
 
     def admit_more(self, unix_time: float) -> None:
-        """Decide about the next of the settled files. Raises OSError: call it again, or `drop`."""
+        """Decide about the next of the settled files.
+
+        Raises OSError or sqlite3.OperationalError: call it again, or `drop`.
+        """
         fresh: list[Candidate] = []
         for candidate in self._settled[:_A_TURN]:
             job = self._ledger.active_at(candidate.path) or self._moved(candidate)

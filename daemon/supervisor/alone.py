@@ -10,15 +10,17 @@ class Alone:
 
     def __init__(self) -> None:
         self.transcribed: set[int] = set()  # jobs that may have brought the transcriber down
-        self.decoded: set[int] = set()  # and jobs whose audio did not fit the disk
+        # Jobs whose audio did not fit the disk, with the attempt that showed it.
+        self.decoded: dict[int, str] = {}
 
-    def is_next(self, job: int, kind: FailureKind | None) -> bool:
-        """Whether a failure of that kind may be others' doing: then the job is tried again."""
+    def is_next(self, job: int, nonce: str, kind: FailureKind | None) -> bool:
+        """Whether a failure of that kind may be others' doing: then the job is tried again.
+
+        The answer for an attempt, which its nonce tells, is the same however often it is asked.
+        """
         if kind is FailureKind.SUSPECTED:
             self.transcribed.add(job)
             return True
         if kind is FailureKind.NO_ROOM:
-            is_new = job not in self.decoded
-            self.decoded.add(job)
-            return is_new
+            return self.decoded.setdefault(job, nonce) == nonce
         return kind is FailureKind.NOT_BEGUN

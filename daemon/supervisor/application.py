@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -146,6 +147,7 @@ class Application:
                         events.put,
                         config.limits.grace_seconds,
                         lambda line: event_log.warning("gpu", line),
+                        lambda: events.is_stopping,
                     ),
                     Publisher(config, ledger, jobs, events.may_break_off),
                     event_log,
@@ -158,7 +160,9 @@ class Application:
     def watch(self, drain: bool, settings: SettingsWatch | None = None) -> bool:
         """Watch the inbox and work, until stopped or (`drain`) until all is done: then True."""
         context, config = self.context, self.context.config
-        status = StatusFile(config.paths.state)
+        status = StatusFile(
+            config.paths.state, lambda line: context.event_log.warning("status", line)
+        )
         status.beat(context.clock())  # a sign of life, before anything that may have to wait
         inbox_lock = open_inbox(context, self._events, status, drain)
         if inbox_lock is None:
@@ -198,8 +202,9 @@ class Application:
             retention, healing = Retention(context), Healing(context)
 
             def on_turn() -> None:
-                retention.tidy()
-                healing.look()
+                with contextlib.suppress(OSError, sqlite3.OperationalError):  # another time, then
+                    retention.tidy()
+                    healing.look()
 
             context.attempts.remote.use(config, context.clock())
             loop = Supervisor(

@@ -84,7 +84,7 @@ def sweep_jobs(jobs: Path, ledger: Ledger) -> None:
     """Remove half-written files in the jobs' folders, and the large ones of finished jobs."""
     large = frozenset(artefacts.LARGE)
     for folder in jobs.iterdir():
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, sqlite3.OperationalError):
             names = {path.name for path in folder.iterdir()}  # one look: there may be very many
             if any(name.startswith(TEMP_PREFIX) for name in names):
                 sweep_temporaries(folder)

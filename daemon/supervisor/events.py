@@ -51,6 +51,11 @@ class EventQueue:
             self._may_break_off = False
             raise StopNow
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether somebody wants us to end."""
+        return self._stop is not None
+
     def get(self, timeout: float) -> Event:
         """Raises queue.Empty when nothing has come in that many seconds."""
         event = self._queue.get(timeout=timeout)

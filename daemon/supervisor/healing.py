@@ -58,7 +58,7 @@ class Healing:
             )
         try:
             return artefacts.read_prepared(self._context.folder(job.id)).is_cut_off
-        except InvalidArtefactError:
+        except (InvalidArtefactError, OSError):
             return False
 
     def _filed(self, job: Job) -> Iterator[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
@@ -89,7 +90,7 @@ class InboxWatch:
     def _admit_more(self) -> None:
         try:
             self._admission.admit_more(self._context.unix_time())
-        except OSError as error:
+        except (OSError, sqlite3.OperationalError) as error:
             self._admission.drop()
             self._fail(error)
 
@@ -105,14 +106,14 @@ class InboxWatch:
     def take_in(self) -> bool:
         """End a scan whose look has ended; True if a new file is settling.
 
-        A missing inbox pauses the queue.
+        A missing inbox pauses the queue, and so does a ledger that does not take its files.
         """
         context, begun = self._context, self._begun
         if not self._reader.has_ended:
             return False
         try:
             is_settling = self._admission.take_in(self._reader.take(), begun, context.unix_time())
-        except OSError as error:
+        except (OSError, sqlite3.OperationalError) as error:
             self._admission.drop()
             self._fail(error)
             return False
@@ -120,7 +121,7 @@ class InboxWatch:
         context.pause.end("inbox")
         return is_settling
 
-    def _fail(self, error: OSError) -> None:
+    def _fail(self, error: OSError | sqlite3.OperationalError) -> None:
         now = self._context.clock()
         self._schedule.failed(self._begun, now)
         self._context.pause.begin("inbox", explain(error), now)

@@ -32,7 +32,7 @@ class JobFolders:
         self._context = context
 
     def prepare(self, job: Job, stage: Stage) -> bool:
-        """Make the job folder ready for a stage; False if the job has to go back to PREPARE."""
+        """Make the job folder ready for a stage; False if what it needs is not there any more."""
         folder = self._context.folder(job.id)
         if stage is Stage.PREPARE:
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -44,7 +44,6 @@ class JobFolders:
             return True
         needed = artefacts.TRANSCRIPT if stage is Stage.PUBLISH else artefacts.AUDIO
         if not (folder / needed).exists() or not (folder / artefacts.PREPARED).exists():
-            self._context.ledger.move(job.id, Stage.PREPARE)  # somebody tidied the state folder
             return False
         if stage is Stage.TRANSCRIBE:
             for name in _MADE_FROM_AUDIO:

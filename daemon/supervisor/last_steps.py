@@ -8,6 +8,7 @@ from pathlib import Path
 from daemon.domain.job import Job, Stage
 from daemon.domain.names import printable
 from daemon.files.recording import is_unchanged
+from daemon.handoff import artefacts
 from daemon.handoff.outputs import OutputSet
 from daemon.outbox import documents, summary
 from daemon.outbox.archive import StaysError
@@ -38,6 +39,20 @@ def was_delivered_before(context: Context, job: Job, sha256: str) -> bool:
             return True
     stem = context.ledger.recovered(job.source.with_name(job.name), sha256)
     return stem is not None and context.publisher.is_delivered(stem)
+
+
+def left_behind_by(context: Context, job: Job) -> Job | None:
+    """The earlier job of the recording that `job` has read, if the file has left its place.
+
+    By its bytes: volumes exist that give a renamed file another inode. Where the delivery has
+    begun, the inode counts as well: the file may lie in done/, and this be another like it.
+    """
+    digest = artefacts.read_prepared(context.folder(job.id)).sha256
+    for found in context.ledger.unfinished_reading(digest, besides=job.id):
+        is_same = found.identity.inode == job.identity.inode or not found.has_begun_delivery
+        if is_same and not os.path.lexists(found.source):
+            return found
+    return None
 
 
 class LastSteps:

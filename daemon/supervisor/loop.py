@@ -89,8 +89,9 @@ class Supervisor:
             pass
         finally:
             unstored = [attempt for attempt, _ in self._unstored]
-            for attempt in (*self._context.attempts.stop_all(), *unstored):
-                with contextlib.suppress(sqlite3.OperationalError):
+            ended = [*self._context.attempts.stop_all(), *unstored]
+            with contextlib.suppress(sqlite3.OperationalError):  # the next would wait as long
+                for attempt in ended:
                     self._transitions.uncount_start(attempt)
             self._inbox.stop()
             self._inhibitor.hold(False)
@@ -110,7 +111,7 @@ class Supervisor:
             self._notice_sleep(now)
             self._settings.take_up(now)
             if now >= self._inbox.due():
-                self._inbox.scan(now)  # first: where status.json cannot be written, work goes on
+                self._inbox.scan(now)
                 self._status.beat(now)
             if not context.pause.holds(now):
                 self._scheduler.start_due(now)
@@ -157,9 +158,12 @@ class Supervisor:
                     self._apply_outcomes(self._context.attempts.on_event(event, now), now)
 
     def _apply_outcomes(self, ended: Iterable[Ended], now: float) -> None:
-        """Decide what follows from these ends, and from those that could not be stored before."""
+        """Decide what follows from these ends, and from those that could not be stored before.
+
+        Raises OSError after the others' turns, sqlite3.OperationalError at once.
+        """
         self._unstored.extend(ended)
-        faults: dict[int, OSError | sqlite3.OperationalError] = {}  # by job: its later ends wait
+        faults: dict[int, OSError] = {}  # by job: its later ends wait
         for attempt, outcome in list(self._unstored):
             if attempt.job.id in faults:
                 continue
@@ -169,7 +173,7 @@ class Supervisor:
                     attempt.stage,
                     lambda _: self._transitions.apply_outcome(attempt, outcome, now),  # noqa: B023
                 )
-            except (OSError, sqlite3.OperationalError) as error:
+            except OSError as error:
                 faults[attempt.job.id] = error
             else:
                 self._unstored.remove((attempt, outcome))

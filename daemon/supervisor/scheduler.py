@@ -57,6 +57,10 @@ class Scheduler:
         # Last, because a start that is one too many decides that a file goes no further.
         self._publishing.take_due(now)
 
+    def _begin(self, job: Job, stage: Stage, now: float) -> bool:
+        """Start an attempt; True if it runs now. A defect of ours costs that file alone."""
+        return bool(self.turns.guard(job, stage, lambda job: self._starts.begin(job, stage, now)))
+
     def anything_left(self) -> bool:
         """Whether any job of ours is not at its end."""
         return self._waiting.anything_left()
@@ -79,7 +83,7 @@ class Scheduler:
                 continue
             if not self._has_room(job):
                 return
-            if self._starts.profiles_are_good(job, Stage.PREPARE) and self._starts.begin(
+            if self._starts.profiles_are_good(job, Stage.PREPARE) and self._begin(
                 job, Stage.PREPARE, now
             ):
                 self.prewarm(now)
@@ -116,7 +120,7 @@ class Scheduler:
                 attempts.use(self._context.commands(self._context.config_where_good(job)))
             if attempts.awaits_change:  # another model: the files under way are finished first
                 return
-            self._starts.begin(job, Stage.TRANSCRIBE, now)
+            self._begin(job, Stage.TRANSCRIBE, now)
 
     def _is_suspect(self, job: Job) -> bool:
         """Whether it may bring its process down, and so must not share it with other files."""
@@ -133,7 +137,7 @@ class Scheduler:
             if attempt.job.id in served or not self._is_aligned(attempt.job):
                 continue
             if self._places.has_place(Stage.ALIGN, attempt.job):
-                self._starts.begin(attempt.job, Stage.ALIGN, now)
+                self._begin(attempt.job, Stage.ALIGN, now)
 
     def _prewarm_publisher(self, now: float) -> None:
         """Its imports pass while the last stage before it is at work."""
@@ -149,9 +153,7 @@ class Scheduler:
         if self._places.is_full(Stage.ALIGN):
             return
         for job in self._waiting.at(Stage.ALIGN, now):
-            if self._places.has_place(Stage.ALIGN, job) and self._starts.begin(
-                job, Stage.ALIGN, now
-            ):
+            if self._places.has_place(Stage.ALIGN, job) and self._begin(job, Stage.ALIGN, now):
                 self._context.attempts.send_more_input(job.id, complete=True, now=now)
 
     def _start_diarizer(self, now: float) -> None:
@@ -166,7 +168,7 @@ class Scheduler:
             if job.id in busy or not self._places.has_place(Stage.DIARIZE, job):
                 continue
             if self._transitions.wants_speakers(job) and self._waiting.may_start(job, now):
-                self._starts.begin(job, Stage.DIARIZE, now)
+                self._begin(job, Stage.DIARIZE, now)
                 return
 
     def _prewarm_next_aligner(self, now: float) -> None:

@@ -33,11 +33,14 @@ class Starts:
                     context.pause.begin("machine", reason, now)
                 return False
             context.pause.end("machine")
-        if not self._folders.prepare(job, stage):
+        limits = self._limits(job, stage)
+        if limits is None or not self._folders.prepare(job, stage):
+            self._transitions.abandon(job)  # somebody tidied the state folder, or damaged it
+            context.ledger.move(job.id, Stage.PREPARE)
             return False
         context.ledger.begin(job.id, stage, context.unix_time())
         try:
-            attempt = context.attempts.start(job, stage, self._limits(job, stage), now)
+            attempt = context.attempts.start(job, stage, limits, now)
         except OSError:
             context.ledger.uncount_start(job.id, stage)
             raise
@@ -73,8 +76,12 @@ class Starts:
             return False
         return True
 
-    def _limits(self, job: Job, stage: Stage) -> AttemptLimits:
+    def _limits(self, job: Job, stage: Stage) -> AttemptLimits | None:
+        """None: what PREPARE found cannot be read."""
         audio = 0.0
         if stage is not Stage.PREPARE:
-            audio = artefacts.read_prepared(self._context.folder(job.id)).audio_seconds
+            try:
+                audio = artefacts.read_prepared(self._context.folder(job.id)).audio_seconds
+            except artefacts.InvalidArtefactError:
+                return None
         return AttemptLimits.of(self._context.config, stage, audio)

@@ -37,7 +37,6 @@ A file that was lent has gone the way to PUBLISH, or to ALIGN, elsewhere: lendin
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 from daemon.domain.job import TERMINAL, Candidate, Failure, FailureKind, Job, Stage
@@ -52,7 +51,7 @@ from daemon.supervisor.alone import Alone
 from daemon.supervisor.backoff import Backoff
 from daemon.supervisor.context import Context
 from daemon.supervisor.held_jobs import HeldJobs
-from daemon.supervisor.last_steps import archive, was_delivered_before
+from daemon.supervisor.last_steps import archive, left_behind_by, was_delivered_before
 
 
 class Transitions:
@@ -115,7 +114,7 @@ class Transitions:
     # After an end
 
     def apply_outcome(self, attempt: Attempt, ended: Outcome, now: float) -> None:
-        """One attempt ended: store it, and decide."""
+        """One attempt ended: store it, and decide. After a fault it is to be called again."""
         context, job = self._context, attempt.job
         match ended.kind:
             case None | FailureKind.INCOMPLETE if self._waits_for_the_rest(attempt, ended):
@@ -128,17 +127,17 @@ class Transitions:
                 self.uncount_start(attempt)
                 self.abandon(job)  # an aligner must not wait for as long as the pause takes
                 context.pause.begin("work", ended.message, now)
-            case kind if self.alone.is_next(job.id, kind):
+            case kind if self.alone.is_next(job.id, attempt.nonce, kind):
                 self.uncount_start(attempt)
                 self.abandon(job)
             case FailureKind.CHANGED | FailureKind.VANISHED if self._held.hold(job.id):
                 self.uncount_start(attempt)
             case FailureKind.BAD_INPUT | FailureKind.CHANGED | FailureKind.VANISHED:
-                context.ledger.end(job.id, attempt.record(ended, context.unix_time()), None)
+                self._store(attempt, ended)
                 self.give_up(job, attempt.stage, ended)
             case FailureKind.INCOMPLETE | FailureKind.NO_ROOM:  # and nothing more is expected
                 bad = replace(ended, kind=FailureKind.BAD_INPUT, exit=str(FailureKind.BAD_INPUT))
-                context.ledger.end(job.id, attempt.record(bad, context.unix_time()), None)
+                self._store(attempt, bad)
                 self.give_up(job, attempt.stage, bad)
             case _:
                 self._after_failure(attempt, ended, now)
@@ -161,11 +160,20 @@ class Transitions:
 
     def uncount_start(self, attempt: Attempt) -> None:
         """We ended this attempt ourselves: it does not count."""
-        self._context.ledger.uncount_start(attempt.job.id, attempt.stage)
+        if not attempt.is_stored:
+            self._context.ledger.uncount_start(attempt.job.id, attempt.stage)
+            attempt.is_stored = True
+
+    def _store(self, attempt: Attempt, ended: Outcome, following: Stage | None = None) -> None:
+        """Once: what comes after it may meet a fault, and the whole is repeated then."""
+        if not attempt.is_stored:
+            record = attempt.record(ended, self._context.unix_time())
+            self._context.ledger.end(attempt.job.id, record, following)
+            attempt.is_stored = True
 
     def _after_failure(self, attempt: Attempt, ended: Outcome, now: float) -> None:
         context, job, stage = self._context, attempt.job, attempt.stage
-        context.ledger.end(job.id, attempt.record(ended, context.unix_time()), None)
+        self._store(attempt, ended)
         failures = context.ledger.record(job.id, stage).failures
         if stage is Stage.DIARIZE:  # what is there does not stand up
             (context.folder(job.id) / artefacts.SPEAKERS).unlink(missing_ok=True)
@@ -191,25 +199,13 @@ class Transitions:
             context.pause.end("work")
 
     def _end(self, attempt: Attempt, ended: Outcome, following: Stage | None) -> None:
-        context, job = self._context, attempt.job
-        context.ledger.end(job.id, attempt.record(ended, context.unix_time()), following)
+        job = attempt.job
+        earlier = left_behind_by(self._context, job) if following is Stage.GONE else None
+        self._store(attempt, ended, following)
         if following in TERMINAL:
-            context.publisher.clear(job)
-        if following is Stage.GONE and (earlier := self._left_behind_by(job)) is not None:
+            self._context.publisher.clear(job)
+        if earlier is not None:
             self.follow(earlier, Candidate(job.source, job.identity))
-
-    def _left_behind_by(self, job: Job) -> Job | None:
-        """The earlier job of the recording that `job` has read, if the file has left its place.
-
-        By its bytes: volumes exist that give a renamed file another inode. Where the delivery has
-        begun, the inode counts as well: the file may lie in done/, and this be another like it.
-        """
-        digest = artefacts.read_prepared(self._context.folder(job.id)).sha256
-        for found in self._context.ledger.unfinished_reading(digest, besides=job.id):
-            is_same = found.identity.inode == job.identity.inode or not found.has_begun_delivery
-            if is_same and not os.path.lexists(found.source):
-                return found
-        return None
 
     def follow(self, job: Job, candidate: Candidate) -> None:
         """The job's file lies elsewhere now, or was touched: it is read again.
@@ -259,7 +255,7 @@ class Transitions:
             archive(context, job)
             context.event_log.info("unchanged", "the same recording was delivered before", job)
             return Stage.DONE
-        if self._left_behind_by(job) is not None:
+        if left_behind_by(self._context, job) is not None:
             return Stage.GONE
         stage_events.prepared(context.event_log, job, prepared)
         if context.ledger.digest(job.id) != prepared.sha256:

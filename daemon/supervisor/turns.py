@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from daemon.domain.job import Job, Stage, StageRecord
 from daemon.errors import DropscribeError
@@ -11,6 +12,8 @@ from daemon.files.faults import explain
 from daemon.processes import outcome
 from daemon.supervisor.context import Context
 from daemon.supervisor.transitions import Transitions
+
+T = TypeVar("T")
 
 _FAULTY = 3  # jobs whose last step meets a fault, before the others wait for the next turn
 
@@ -52,15 +55,16 @@ class Turns:
         if len(faults) >= _FAULTY or (faults and len(context.ledger.active()) <= hindered):
             context.pause.begin("delivery", explain(faults[0][1]), now)
 
-    def guard(self, job: Job, stage: Stage, step: Callable[[Job], None]) -> None:
-        """Take a step; a defect of ours costs that file an attempt, and the others go on."""
+    def guard(self, job: Job, stage: Stage, step: Callable[[Job], T]) -> T | None:
+        """Take a step; a defect of ours costs that file an attempt (None), and the others go on."""
         try:
-            step(job)
+            return step(job)
         except (OSError, sqlite3.Error, DropscribeError):
             raise
         except Exception as error:
             self._context.event_log.unexpected(f"job {job.id}: {stage}: {error}")
             self._count_defect(job, stage, error)
+            return None
 
     def _count_defect(self, job: Job, stage: Stage, error: Exception) -> None:
         """A step of ours failed in a way that nobody foresaw: one attempt of this file's."""
@@ -68,6 +72,8 @@ class Turns:
         if stage is Stage.QUARANTINE:  # nothing is left to try: it stays where it is
             ledger.move(job.id, Stage.FAILED, unix_time())
             return
+        if ledger.record(job.id, stage).interruptions() <= 0:
+            ledger.begin(job.id, stage, unix_time())  # it failed before its start was counted
         found = outcome.defect(stage, error)
         record = StageRecord(stage, ended_at=unix_time(), exit=found.exit, reason=found.message)
         ledger.end(job.id, record, None)
