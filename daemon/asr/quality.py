@@ -18,6 +18,7 @@ REPETITIVE = 2.4  # a text that zlib shrinks further than this goes round in cir
 IMPROBABLE = -1.0  # mean natural log probability of a token
 GUESS = -0.8  # below which many words are wrong
 WILD = -0.9  # a guess at a few seconds of sound: below, Whisper says what is often said
+SURE = -0.5  # above which most words are right
 SILENT = 0.6  # probability of the no-speech token
 
 SPARSE = 4.0  # letters a second of speech; slow readers say 8, most people 12 to 16
@@ -85,6 +86,11 @@ class Decoded:
             return True
         poor = self.sparse or self.broken_off or self.avg_logprob < IMPROBABLE
         return not (poor or self.repetitive)
+
+    @property
+    def sure(self) -> bool:
+        """Good beyond doubt: a transcript without timestamps does not show where nobody speaks."""
+        return self.good and self.no_speech_prob <= SILENT and self.avg_logprob >= SURE
 
 
 def repetitive(text: str) -> bool:

@@ -76,8 +76,9 @@ class Vocabulary:
         context: Sequence[int] = (),
         *,
         translate: bool = False,
+        timestamps: bool = True,
     ) -> tuple[int, ...]:
-        """The tokens that precede a transcript with timestamps, at most half the text context.
+        """The tokens that precede a transcript, at most half the text context.
 
         `context` are text tokens of what was said directly before.
         """
@@ -85,6 +86,8 @@ class Vocabulary:
         if self._dimensions.multilingual:
             task = self._tokenizer.translate if translate else self._tokenizer.transcribe
             start = (self.sot, self.languages[language], task)
+        if not timestamps:
+            start = (*start, self.no_timestamps)
         named = (initial_prompt or "").strip()
         previous = [*(self._tokenizer.encode(f" {named}") if named else ()), *context]
         if not previous:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,6 +68,19 @@ def test_halves_of_speech_without_a_pause_are_cut_where_it_is_quiet() -> None:
     assert halves is not None
     assert 17 < halves[0].end == halves[1].start < 18
     assert Chunk(0, 30, ((0, 5),)).halves(audio) is None, "it is short"
+
+
+@pytest.mark.parametrize(
+    ("speech", "continuous"),
+    [
+        pytest.param(((0, 9),), True, id="one breath"),
+        pytest.param(((0, 4), (4.3, 9)), True, id="a comma"),
+        pytest.param(((0, 4), (5, 9)), False, id="a pause"),
+        pytest.param(((0, 25),), False, id="many sentences"),
+    ],
+)
+def test_what_is_said_in_one_breath(speech: tuple[Span, ...], continuous: bool) -> None:
+    assert Chunk(0, 30, speech).continuous is continuous
 
 
 def test_speech_beyond_the_recording_is_cut_off() -> None:

@@ -57,8 +57,8 @@ class FileDecoder:
     def decode(self, batch: Batch) -> list[tuple[Chunk, Decoded]]:
         """Decode as was asked for, and what failed with other beams."""
         prompts = self._prompts(batch)
-        best: dict[int, Decoded] = {}
-        failed = list(range(len(batch.chunks)))
+        best = self._plain(batch, prompts)
+        failed = [row for row in range(len(batch.chunks)) if row not in best]
         for number, beam in enumerate(self._beams, start=1):
             for row, tried in self._attempt(batch, prompts, failed, beam):
                 best[row] = tried if tried.good else better(best.get(row), tried)
@@ -71,6 +71,13 @@ class FileDecoder:
             if not failed:
                 break
         return [(chunk, best[row]) for row, chunk in enumerate(batch.chunks)]
+
+    def _plain(self, batch: Batch, prompts: Sequence[list[int]]) -> dict[int, Decoded]:
+        """What is sure without timestamps, of those rows that need none."""
+        rows = [row for row, chunk in enumerate(batch.chunks) if chunk.continuous]
+        plain = [[*prompt, self._tokens.no_timestamps] for prompt in prompts]
+        attempts = self._attempt(batch, plain, rows, self._beams[0])
+        return {row: tried for row, tried in attempts if tried.sure}
 
     def _prompts(self, batch: Batch) -> list[list[int]]:
         languages = [

@@ -76,6 +76,10 @@ class Attempt(Generic[TaskT]):
         """The same chunk, one temperature higher."""
         return Attempt(self.task, self.prompt, self.number + 1, self.best)
 
+    def with_timestamps(self) -> Attempt[TaskT]:
+        """The same chunk anew, where its prompt asked for a transcript without timestamps."""
+        return Attempt(self.task, self.prompt[:-1])
+
     def extend(self, tokens: Sequence[int], eot: int, room: int) -> None:
         """Add what was sampled, as far as the end of text or `room` tokens."""
         for token in tokens:

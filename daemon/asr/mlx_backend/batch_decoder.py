@@ -145,7 +145,8 @@ class BatchDecoder(Generic[TaskT]):
                 failed = self._search(attempts, heard, give)
                 if not failed:
                     continue
-                attempts, heard = [attempts[at].again() for at in failed], take_cross(heard, failed)
+                attempts = [self._next(attempts[at]) for at in failed]
+                heard = take_cross(heard, failed)
             self._place(attempts, self._begin(attempts, heard))
             placed += len(attempts)
         return placed
@@ -260,6 +261,10 @@ class BatchDecoder(Generic[TaskT]):
         """Judge a finished attempt; False if its chunk is to be tried again."""
         logprob /= len(attempt.tokens) + 1
         decoded = attempt.task.decoded(attempt.tokens, logprob, no_speech)
+        if self._is_plain(attempt):
+            if decoded.sure:
+                give(attempt.task, decoded)
+            return decoded.sure
         attempt.best = decoded if decoded.good else better(attempt.best, decoded)
         settled = decoded.good or attempt.number + 1 >= self._most_attempts(attempt.task)
         if settled:
@@ -281,11 +286,19 @@ class BatchDecoder(Generic[TaskT]):
         most = len(self._temperatures)
         return min(most, ATTEMPTS_BEFORE_HALVES) if task.divisible else most
 
+    def _is_plain(self, attempt: Attempt[TaskT]) -> bool:
+        """Whether it has no timestamps."""
+        return attempt.prompt[-1] == self._vocabulary.no_timestamps
+
+    def _next(self, attempt: Attempt[TaskT]) -> Attempt[TaskT]:
+        return attempt.with_timestamps() if self._is_plain(attempt) else attempt.again()
+
     def _retry(self, failed: Sequence[Attempt[TaskT]]) -> None:
-        """Begin again in the same rows, one temperature higher; the audio is not encoded again."""
-        for group in alike([len(attempt.prompt) for attempt in failed]):
+        """Begin again in the same rows; the audio is not encoded again."""
+        again = [self._next(attempt) for attempt in failed]
+        for group in alike([len(attempt.prompt) for attempt in again]):
             assert self._rows is not None
             slots = [self._slots.index(failed[index]) for index in group]
-            again = [failed[index].again() for index in group]
+            following = [again[index] for index in group]
             cross = take_cross(self._rows.cross, slots)
-            self._replace(slots, again, self._begin(again, cross))
+            self._replace(slots, following, self._begin(following, cross))

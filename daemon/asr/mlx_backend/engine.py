@@ -75,7 +75,7 @@ class Engine:
         heard = mx.softmax(logits[:, 0], axis=-1)[:, self._vocabulary.no_speech]
         keys = mx.array(np.array(seeds, np.uint32))
         temperature = mx.array(np.array(temperatures, np.float32))
-        scores = self._rules.first(logits[:, -1])
+        scores = self._first(logits, prompts)
         if any(temperatures):
             token = scores.pick(temperature, keys)
             logprob = scores.logprob(token)
@@ -113,7 +113,7 @@ class Engine:
         logits, own = self._read(prompts, cross)
         heard = mx.softmax(logits[:, 0], axis=-1)[:, self._vocabulary.no_speech]
         silence: list[float] = heard.tolist()  # type: ignore[assignment]
-        return _best(self._rules.first(logits[:, -1]), count), silence, own
+        return _best(self._first(logits, prompts), count), silence, own
 
     def next_candidates(
         self,
@@ -143,6 +143,10 @@ class Engine:
         """One more token for every row that is not done. `sample`: some row is above 0 degrees."""
         step = self._sampling if sample else self._greedy
         rows.scalars, rows.own = step(rows.scalars, rows.own, rows.cross)
+
+    def _first(self, logits: mx.array, prompts: Sequence[Sequence[int]]) -> Scores:
+        plain = [prompt[-1] == self._vocabulary.no_timestamps for prompt in prompts]
+        return self._rules.first(logits[:, -1], plain)
 
     def _read(
         self, prompts: Sequence[Sequence[int]], cross: Sequence[KeysValues]

@@ -68,7 +68,11 @@ class FileTask:
         language = self.file.languages.of(self.chunk, detect)
         options = self.file.request.options
         return self.vocabulary.prompt(
-            language, options.initial_prompt, self.chunk.context, translate=options.translate
+            language,
+            options.initial_prompt,
+            self.chunk.context,
+            translate=options.translate,
+            timestamps=not self.chunk.continuous,
         )
 
     def decoded(self, tokens: Sequence[int], avg_logprob: float, no_speech_prob: float) -> Decoded:

@@ -26,7 +26,7 @@ class Sampled:
 
     last: mx.array  # the last token
     before: mx.array  # the one before it; the first timestamp where there is none
-    stamp: mx.array  # the last timestamp; one less than the first where there is none
+    stamp: mx.array  # the last timestamp; where there is none, one after which none can come
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +93,19 @@ class TokenRules:
         allowed = np.ones(self.begin, np.bool_)
         allowed[list(vocabulary.never)] = False
         self.allowed = mx.array(allowed)
+        begins = allowed.copy()
+        begins[list(vocabulary.blank)] = False
+        self._begins = mx.array(begins)
         stamps = vocabulary.size - self.begin
+        self._last_stamp = vocabulary.size - 1
         self._stamp_ids = mx.arange(self.begin, self.begin + stamps)
         self._text_ids = mx.arange(self.begin)
 
     def start(self, rows: int) -> Sampled:
         """The state of `rows` transcripts in which nothing has been sampled."""
         begin = mx.full((rows,), self.begin, dtype=mx.int32)
-        return Sampled(last=begin, before=begin, stamp=begin - 1)
+        none = mx.full((rows,), self._last_stamp, dtype=mx.int32)
+        return Sampled(last=begin, before=begin, stamp=none)
 
     def state(self, transcripts: Sequence[Sequence[int]]) -> Sampled:
         """The state after `transcripts`, none of them empty."""
@@ -109,16 +114,20 @@ class TokenRules:
         return Sampled(
             last=mx.array([tokens[-1] for tokens in transcripts]),
             before=mx.array([tokens[-2] if len(tokens) > 1 else begin for tokens in transcripts]),
-            stamp=mx.array([found[-1] if found else begin - 1 for found in stamps]),
+            stamp=mx.array([found[-1] if found else self._last_stamp for found in stamps]),
         )
 
-    def first(self, logits: mx.array) -> Scores:
-        """A transcript's first token: a timestamp of the first second."""
+    def first(self, logits: mx.array, plain: Sequence[bool]) -> Scores:
+        """A transcript's first token: a timestamp of the first second.
+
+        Or text, where it is `plain`: a transcript that does not begin with a timestamp has none.
+        """
+        without = mx.array(list(plain))[:, None]
         late = self._stamp_ids > self.begin + FIRST_TIMESTAMP
         return Scores(
-            text=mx.full((logits.shape[0], self.begin), -mx.inf),
-            stamps=mx.where(late, -mx.inf, logits[:, self.begin :]),
-            stamps_win=mx.ones((logits.shape[0],), dtype=mx.bool_),
+            text=mx.where(without & self._begins, logits[:, : self.begin], -mx.inf),
+            stamps=mx.where(without | late, -mx.inf, logits[:, self.begin :]),
+            stamps_win=~without[:, 0],
         )
 
     def next(self, logits: mx.array, sampled: Sampled) -> Scores:

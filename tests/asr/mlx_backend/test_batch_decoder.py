@@ -51,6 +51,7 @@ class Piece:
     vocabulary: Vocabulary
     beams: int = 1
     divisible: bool = False
+    plain: bool = False
 
     @property
     def samples(self) -> FloatArray:
@@ -58,7 +59,9 @@ class Piece:
 
     def prompt(self, detect: Callable[[], Mapping[str, float]]) -> Sequence[int]:
         del detect
-        return self.vocabulary.prompt("de" if self.seed % 2 else "en", "x " * (self.seed % 3))
+        return self.vocabulary.prompt(
+            "de" if self.seed % 2 else "en", "x " * (self.seed % 3), timestamps=not self.plain
+        )
 
     def decoded(self, tokens: Sequence[int], avg_logprob: float, no_speech_prob: float) -> Decoded:
         text = self.vocabulary.decode(list(tokens))
@@ -77,9 +80,11 @@ def _decode(
     rows: int,
     temperatures: Sequence[float],
     pressure: MemoryPressure | None = None,
+    *,
+    plain: bool = False,
 ) -> dict[int, Decoded]:
     vocabulary = Vocabulary(_SIZE)
-    waiting = [Piece(seed, vocabulary) for seed in range(pieces)]
+    waiting = [Piece(seed, vocabulary, plain=plain) for seed in range(pieces)]
     results: dict[int, Decoded] = {}
 
     def take(most: int) -> list[Piece]:
@@ -137,6 +142,38 @@ def test_a_failed_row_is_tried_at_every_temperature_but_encoded_once(
     assert engine.listened == before + 1
     assert len(begun) > 1
     assert begun == list(TEMPERATURES[: len(begun)])
+
+
+def test_what_is_not_sure_without_timestamps_is_decoded_with_them(
+    engine: CountingEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_timestamps = _alone(engine, (0.0,))
+    ends: list[int] = []
+    begin = Engine.begin
+
+    def spy(self: Engine, *arguments: Sequence[Sequence[int]]) -> object:
+        ends.extend(prompt[-1] for prompt in arguments[1])
+        return begin(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Engine, "begin", spy)
+    before = engine.listened
+    # Random weights are never sure, so that all end with timestamps after all.
+    assert _decode(engine, 5, 3, (0.0,), plain=True) == with_timestamps
+    assert engine.listened == before + 5
+    assert ends.count(Vocabulary(_SIZE).no_timestamps) == 5
+    assert len(ends) == 2 * 5, "once without, once with"
+
+
+def test_what_is_sure_without_timestamps_is_decoded_once(
+    engine: CountingEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Decoded, "sure", property(lambda self: True))
+    stamp = Vocabulary(_SIZE).timestamp_begin
+    alone, together = (_decode(engine, 5, rows, TEMPERATURES, plain=True) for rows in (1, 4))
+    for seed, decoded in alone.items():
+        assert together[seed].tokens == decoded.tokens
+        assert decoded.tokens
+        assert all(token < stamp for token in decoded.tokens)
 
 
 def test_no_transcript_outgrows_the_text_context(engine: CountingEngine) -> None:

@@ -23,6 +23,7 @@ Logits = NDArray[np.float32]
 def openai_rules(logits: Logits, sampled: list[int]) -> Logits:
     """SuppressTokens and ApplyTimestampRules of openai/whisper's decoding.py, for one row.
 
+
     Written after that file (MIT licence), statement by statement, with numpy for torch.
     """
     logits = logits.copy()
@@ -54,13 +55,27 @@ def _logsumexp(values: Logits) -> float:
     return top if top == -np.inf else top + float(np.log(np.exp(values - top).sum()))
 
 
-def ours(logits: Logits, sampled: list[int]) -> Scores:
+def openai_rules_without_timestamps(logits: Logits, sampled: list[int]) -> Logits:
+    """SuppressBlank and SuppressTokens: without timestamps ApplyTimestampRules is left out.
+
+    There is no timestamp after the prompt's <|notimestamps|> in what the model was trained with;
+    ours rules them out.
+    """
+    logits = logits.copy()
+    logits[list(VOCABULARY.never)] = -np.inf
+    logits[T0:] = -np.inf
+    if not sampled:
+        logits[list(VOCABULARY.blank)] = -np.inf
+    return logits
+
+
+def ours(logits: Logits, sampled: list[int], *, plain: bool = False) -> Scores:
     rules = TokenRules(VOCABULARY)
     state = rules.start(1)
     for token in sampled:
         state = rules.after(state, mx.array([token], dtype=mx.int32))
     row = mx.array(logits)[None]
-    return rules.next(row, state) if sampled else rules.first(row)
+    return rules.next(row, state) if sampled else rules.first(row, [plain])
 
 
 def _whole(scores: Scores) -> Logits:
@@ -101,8 +116,33 @@ def test_the_same_tokens_may_follow_as_in_openai_whisper(transcript: str, shape:
     noise = np.random.default_rng(3).normal(0, 1, VOCABULARY.size).astype(np.float32)
     logits = LOGITS[shape](noise).astype(np.float32)
     sampled = TRANSCRIPTS[transcript]
-    expected = openai_rules(logits, sampled)
-    scores = ours(logits, sampled)
+    _assert_equal(ours(logits, sampled), openai_rules(logits, sampled))
+
+
+@pytest.mark.parametrize("shape", LOGITS)
+@pytest.mark.parametrize("sampled", [[], [TEXT], [TEXT, TEXT + 1]])
+def test_no_timestamp_follows_where_none_begins(sampled: list[int], shape: str) -> None:
+    noise = np.random.default_rng(5).normal(0, 1, VOCABULARY.size).astype(np.float32)
+    logits = LOGITS[shape](noise).astype(np.float32)
+    expected = openai_rules_without_timestamps(logits, sampled)
+    _assert_equal(ours(logits, sampled, plain=True), expected)
+
+
+@pytest.mark.parametrize("sampled", [[TEXT], [TEXT, TEXT + 1], [T0, TEXT], [T0, TEXT, T0 + 9]])
+def test_the_state_is_that_of_the_tokens_sampled(sampled: list[int]) -> None:
+    rules = TokenRules(VOCABULARY)
+    state = rules.start(1)
+    for token in sampled:
+        state = rules.after(state, mx.array([token], dtype=mx.int32))
+    found = rules.state([sampled])
+    assert (found.last.item(), found.before.item(), found.stamp.item()) == (
+        state.last.item(),
+        state.before.item(),
+        state.stamp.item(),
+    )
+
+
+def _assert_equal(scores: Scores, expected: Logits) -> None:
     np.testing.assert_array_equal(_whole(scores), expected)
     picked = scores.pick()
     assert picked.item() == int(expected.argmax())
