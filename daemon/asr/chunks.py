@@ -19,8 +19,8 @@ WINDOW = 30.0  # seconds of audio that Whisper's encoder takes
 # less, Whisper mishears first words.
 PADDING = 0.3
 _LONG_PAUSE = 1.5  # seconds; words before or after a longer one in the same window get lost
-_BREATH = 15.0  # seconds
-_SHORT_PAUSE = 0.5  # seconds
+_BREATH = 15.0  # seconds of speech that may be one segment
+_SHORT_PAUSE = 0.5  # seconds; in a longer one an utterance may end
 _ALONE = 1.5  # seconds of speech; less than that is easily misheard by itself
 _LEAST = 0.02  # seconds; anything shorter holds no sound that has a name
 _FRAME = 320  # samples, 20 ms: how finely the quietest moment is looked for
@@ -46,7 +46,11 @@ class Chunk:
 
     @property
     def continuous(self) -> bool:
-        """Whether it is said in one breath: where in it there is speech is known beforehand."""
+        """Whether it is said in one breath: its one utterance is where its speech is.
+
+        Timestamps would tell nothing more about it, and without them Whisper mishears fewer words
+        (WhisperX and faster-whisper's batches ask for none).
+        """
         return self.speech_seconds <= _BREATH and all(
             start - end <= _SHORT_PAUSE for (_, end), (start, _) in pairwise(self.speech)
         )
