@@ -58,7 +58,7 @@ class BatchSize:
 
 @dataclass(slots=True, eq=False)
 class Attempt(Generic[TaskT]):
-    """One attempt at one chunk."""
+    """One attempt at one chunk. `plain`: its prompt asks for a transcript without timestamps."""
 
     task: TaskT
     prompt: Sequence[int]
@@ -67,18 +67,17 @@ class Attempt(Generic[TaskT]):
     tokens: list[int] = field(default_factory=list)
     position: int = 0
     finished: bool = False
+    plain: bool = False
 
     @property
     def seed(self) -> tuple[int, int]:
         return self.number, self.task.seed
 
     def again(self) -> Attempt[TaskT]:
-        """The same chunk, one temperature higher."""
+        """The same chunk, with timestamps if it had none, else one temperature higher."""
+        if self.plain:
+            return Attempt(self.task, self.prompt[:-1])
         return Attempt(self.task, self.prompt, self.number + 1, self.best)
-
-    def with_timestamps(self) -> Attempt[TaskT]:
-        """The same chunk anew, where its prompt asked for a transcript without timestamps."""
-        return Attempt(self.task, self.prompt[:-1])
 
     def extend(self, tokens: Sequence[int], eot: int, room: int) -> None:
         """Add what was sampled, as far as the end of text or `room` tokens."""

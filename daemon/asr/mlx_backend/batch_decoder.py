@@ -139,17 +139,20 @@ class BatchDecoder(Generic[TaskT]):
         ]
         placed = 0
         for group in alike([(len(p), t.beams) for p, t in zip(prompts, tasks, strict=True)]):
-            attempts = [Attempt(tasks[index], prompts[index]) for index in group]
+            attempts = [self._first(tasks[index], prompts[index]) for index in group]
             heard = cross if len(group) == len(tasks) else take_cross(cross, group)
             if attempts[0].task.beams > 1:
                 failed = self._search(attempts, heard, give)
                 if not failed:
                     continue
-                attempts = [self._next(attempts[at]) for at in failed]
+                attempts = [attempts[at].again() for at in failed]
                 heard = take_cross(heard, failed)
             self._place(attempts, self._begin(attempts, heard))
             placed += len(attempts)
         return placed
+
+    def _first(self, task: TaskT, prompt: Sequence[int]) -> Attempt[TaskT]:
+        return Attempt(task, prompt, plain=prompt[-1] == self._vocabulary.no_timestamps)
 
     def _search(
         self,
@@ -261,7 +264,7 @@ class BatchDecoder(Generic[TaskT]):
         """Judge a finished attempt; False if its chunk is to be tried again."""
         logprob /= len(attempt.tokens) + 1
         decoded = attempt.task.decoded(attempt.tokens, logprob, no_speech)
-        if self._is_plain(attempt):
+        if attempt.plain:
             if decoded.sure:
                 give(attempt.task, decoded)
             return decoded.sure
@@ -286,16 +289,9 @@ class BatchDecoder(Generic[TaskT]):
         most = len(self._temperatures)
         return min(most, ATTEMPTS_BEFORE_HALVES) if task.divisible else most
 
-    def _is_plain(self, attempt: Attempt[TaskT]) -> bool:
-        """Whether it has no timestamps."""
-        return attempt.prompt[-1] == self._vocabulary.no_timestamps
-
-    def _next(self, attempt: Attempt[TaskT]) -> Attempt[TaskT]:
-        return attempt.with_timestamps() if self._is_plain(attempt) else attempt.again()
-
     def _retry(self, failed: Sequence[Attempt[TaskT]]) -> None:
         """Begin again in the same rows; the audio is not encoded again."""
-        again = [self._next(attempt) for attempt in failed]
+        again = [attempt.again() for attempt in failed]
         for group in alike([len(attempt.prompt) for attempt in again]):
             assert self._rows is not None
             slots = [self._slots.index(failed[index]) for index in group]
