@@ -197,15 +197,15 @@ class DaskHosts:
         dask_job.submitted = time.monotonic()
         try:
             await self._finish(dask_job, future)
+            return
         except LostError as error:
             self._answer(nonce, error.kind, str(error)[:1000])
         except (OSError, ValueError, KeyError, TypeError) as error:
             self._answer(nonce, FailureKind.LOST, str(error)[:1000])
         finally:
-            recalled = self._jobs.pop(nonce, None) is None
+            self._jobs.pop(nonce, None)
             future.release()
-            if recalled and dask_job.worker:
-                await self._forget(workers, dask_job)
+        await self._forget(dask_job.worker, nonce)
 
     async def _finish(self, dask_job: DaskJob, future: Future) -> None:
         """Raises LostError, and what a result that is none raises."""
@@ -238,14 +238,14 @@ class DaskHosts:
         return found
 
     def _on_begun(self, event: tuple[float, Json]) -> None:
-        """A task runs. That of a job which is at work already is a second one: it gets nothing."""
+        """A task runs. That of a job which is at work or over is a second one: it gets nothing."""
         said = event[1]
-        dask_job = self._jobs.get(str(said.get("begun")))
-        if dask_job is None:
-            return
-        worker = str(said["worker"])
-        if dask_job.worker:
-            dask_job.lose(f"{_GONE}: Dask began it anew")
+        nonce, worker = str(said.get("begun")), str(said.get("worker"))
+        dask_job = self._jobs.get(nonce)
+        if dask_job is None or dask_job.worker:
+            if dask_job is not None:
+                dask_job.lose(f"{_GONE}: Dask began it anew")
+            self._spawn(self._forget(worker, nonce))  # it would hold a place for SILENCE_SECONDS
             return
         dask_job.worker, dask_job.name = worker, str(said["name"])[:60]
         self._spawn(self._send(dask_job, int(said["have"])))
@@ -260,9 +260,11 @@ class DaskHosts:
         if (dask_job := self._jobs.pop(nonce, None)) is not None:
             dask_job.give_up(FailureKind.NOT_BEGUN, "it is not wanted any more")
 
-    async def _forget(self, workers: DaskWorkers, dask_job: DaskJob) -> None:
-        with contextlib.suppress(Exception):  # it gives up by itself soon
-            await workers.call(dask_job.worker, dask_lender.forget, dask_job.job.nonce)
+    async def _forget(self, worker: str, nonce: str) -> None:
+        """Have that worker, if any, wait for the recording no longer, and work on it no more."""
+        if worker and self._workers is not None:
+            with contextlib.suppress(Exception):  # it gives up by itself soon
+                await self._workers.call(worker, dask_lender.forget, nonce)
 
     # What the daemon is told
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from daemon.cluster import dask_lender
+from daemon.cluster.dask_connection import DaskAddress
+from daemon.cluster.dask_hosts import DaskHosts
+from daemon.cluster.dask_workers import DaskWorkers
 from daemon.config import file as config_file
 from daemon.errors import UsageError
 from tests.kit.daemon_process import DEMO, DaemonProcess, Tables, running
@@ -71,6 +78,25 @@ def test_files_are_placed_by_dask_and_a_killed_worker_costs_nothing(cluster: Das
     assert "its worker is gone" in lost["message"]
     assert daemon.events("lent")
     assert_each_came_out_once(daemon, 6)
+
+
+def test_what_dask_begins_again_on_another_worker_leaves_its_place_at_once() -> None:
+    """The job is over when its worker was lost: nobody would send the recording there."""
+    asked: list[tuple[object, ...]] = []
+
+    async def call(*what: object) -> None:
+        asked.append(what)
+
+    async def begins(hosts: DaskHosts) -> None:
+        said = {"begun": "0" * 16, "worker": "tcp://127.0.0.1:9", "name": "other", "have": 0}
+        hosts._on_begun((0.0, said))
+        await asyncio.gather(*hosts._tasks)
+
+    hosts = DaskHosts(DaskAddress("tcp://127.0.0.1:8"), {}, lambda _: None, lambda: None)
+    hosts._workers = cast(DaskWorkers, SimpleNamespace(call=call))
+    hosts._loop.run_until_complete(begins(hosts))
+    hosts._loop.close()
+    assert asked == [("tcp://127.0.0.1:9", dask_lender.forget, "0" * 16)]
 
 
 @pytest.mark.slow
