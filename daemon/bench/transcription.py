@@ -10,6 +10,7 @@ import argparse
 import importlib
 import json
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -189,10 +190,13 @@ def measure(
         transcribe(beginning)
 
     def run(transcribe: Transcribe) -> Mapping[str, Note]:
+        began = time.process_time()
         text = transcribe(recording)
+        # Threads that wait count as well: with one thread it holds on a busy machine, too.
+        cpu = {"CPU s": round(time.process_time() - began, 2)}
         if recording.truth is None:
-            return {"words": len(text.split())}
-        return {"word errors": f"{word_error_rate(text, recording.truth):.1%}"}
+            return {"words": len(text.split())} | cpu
+        return {"word errors": f"{word_error_rate(text, recording.truth):.1%}"} | cpu
 
     seconds = len(recording.samples) / SAMPLE_RATE
     table = f"transcription of {recording.name} ({seconds:.0f} s), warm, through {backend}"
