@@ -183,8 +183,8 @@ def _recounted(document: Json, folder: Path, count: int) -> Json:
     try:
         heard = heard_file.load(folder / artefacts.VOICES)
     except (OSError, ValueError, KeyError) as error:
-        message = "what was heard of the speakers is no longer kept: transcribe it again"
-        raise DropscribeError(message) from error
+        message = "what was heard of the speakers is not kept (never with speakers.model)"
+        raise DropscribeError(f"{message}: transcribe it again") from error
     turns, voices = arrange(heard, Count(count, count))
     found = Diarization(DiarizationStatus.COMPLETE, voices=tuple(voices), turns=tuple(turns))
     artefacts.write_artefact(folder / artefacts.SPEAKERS, "", found)

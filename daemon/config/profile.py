@@ -32,7 +32,12 @@ _ALLOWED: Mapping[str, frozenset[str] | None] = {  # None: every key of the tabl
     "align": frozenset({"enabled"}),
     "output": frozenset({"formats", "timestamps", "compact", "name"}),
     "subtitles": None,
-    "speakers": None,
+    "speakers": frozenset(  # not the model: a folder of code, that nobody is to choose who may drop
+        {
+            *("mode", "count", "min_count", "max_count", "names", "remember"),
+            *("attempts", "stall_seconds", "max_memory_mb"),
+        }
+    ),
     "vocabulary": None,
     "queue": frozenset({"priority"}),
 }

@@ -102,6 +102,7 @@ class Speakers(Table, frozen=True):
     """`count` 0: find out, between `min_count` and `max_count`. `remember`: voices with names."""
 
     mode: SpeakerMode = "off"
+    model: values.OptionalFile = ""
     count: Annotated[int, Between(0, 100)] = 0
     min_count: Annotated[int, Between(1, 100)] = 1
     max_count: Annotated[int, Between(1, 100)] = 20

@@ -27,7 +27,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A speaker: a unit vector that describes the voice (empty if speakers are channels).
+    """A speaker: a unit vector that describes the voice; empty where that is not known.
 
     `name` is a track's own name, "" if it has none.
     """

@@ -80,7 +80,9 @@ def stage_commands(config: Config, backend: Backend) -> Commands:
             f"--threads={hardware.aligner_threads(backend)}",
         ],
     }
-    arguments[Stage.DIARIZE] = arguments[Stage.PUBLISH] = []
+    model = config.speakers.model
+    arguments[Stage.DIARIZE] = [f"--model={model}"] if model else []
+    arguments[Stage.PUBLISH] = []
     extra = {Stage.TRANSCRIBE: hardware.blas_environment(backend)}
     return {
         stage: Command(

@@ -55,6 +55,7 @@ def test_a_profile_that_changes_is_read_again(config: Config) -> None:
         ("[paths]\ndone = '/'\n", "paths is no table of a profile"),
         ("[notify]\nhook = ['/bin/rm']\n", "notify is no table of a profile"),
         ("[output]\nsource = 'delete'\n", "output.source is not for a profile"),
+        ("[speakers]\nmodel = '/tmp'\n", "speakers.model is not for a profile"),
         ("[transcribe]\nlanguage = 'xx'\n", "transcribe.language: is no language"),
         ("[transcribe\n", "is not valid TOML"),
         ("transcribe = 1\n", "transcribe must be a table"),
