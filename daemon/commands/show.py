@@ -64,7 +64,7 @@ def show(config_path: Path, which: str, as_json: bool) -> int:
 
 def _facts(job: Job, ledger: Ledger, paths: Paths) -> Json:
     outputs = tables.outputs(paths.outbox, job.stem) if job.next is Stage.DONE and job.stem else []
-    records = [ledger.record(job.id, stage) for stage in _STAGES]
+    records = ledger.records(job.id, _STAGES)
     log = paths.state / JOBS / str(job.id) / artefacts.LOG
     return {
         "job": job.id,

@@ -22,6 +22,8 @@ _JOINERS = "\u200c\u200d"  # invisible, but they make emoji and Indic or Persian
 @lru_cache(maxsize=1_024)
 def printable(text: str) -> str:
     """`text` for a log or a terminal: control characters, bidi overrides and surrogates escaped."""
+    if text.isprintable():
+        return text
     return "".join(
         char
         if char.isprintable() or char in _JOINERS

@@ -102,7 +102,8 @@ class OutputSet:
 
     def paths(self, folder: Path) -> dict[str, Path]:
         """Where its files lie in the job's folder, by suffix."""
-        return {suffix: folder / OUTPUTS / suffix for suffix in self.sizes}
+        inside = folder / OUTPUTS
+        return {suffix: inside / suffix for suffix in self.sizes}
 
 
 def read_outputs(folder: Path, nonce: str | None = None) -> OutputSet:
@@ -111,12 +112,13 @@ def read_outputs(folder: Path, nonce: str | None = None) -> OutputSet:
     Raises InvalidArtefactError if there is none, or if a file of it is not as it was.
     """
     found = artefacts.read_artefact(folder / OUTPUT_SET, nonce, OutputSet)
-    for suffix, path in found.paths(folder).items():
+    for suffix, expected in found.sizes.items():
         try:
-            size = path.lstat().st_size
+            # Asked of every output three times a delivery: without a Path, for its speed.
+            size = os.lstat(f"{folder}/{OUTPUTS}/{suffix}").st_size
         except FileNotFoundError:
             size = -1
-        if size != found.sizes[suffix]:
+        if size != expected:
             raise InvalidArtefactError(f"its {OUTPUTS}/{suffix} is not whole")
     return found
 

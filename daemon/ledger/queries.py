@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from daemon.domain.job import Job, Stage, StageRecord
 from daemon.ledger.schema import (
     ACTIVE_SQL,
     JOB_COLUMNS,
+    RECORD_COLUMNS,
     TERMINAL_SQL,
     DamagedRowError,
     job_of,
@@ -118,11 +119,18 @@ class LedgerQueries:
 
     def record(self, job: int, stage: Stage) -> StageRecord:
         row = self._db.execute(
-            "SELECT starts, failures, started_at, ended_at, cpu_seconds, peak_rss_bytes, exit,"
-            " kind, reason FROM stages WHERE job = ? AND stage = ?",
-            (job, stage),
+            f"SELECT {RECORD_COLUMNS} FROM stages WHERE job = ? AND stage = ?", (job, stage)
         ).fetchone()
         return record_of(stage, row) if row else StageRecord(stage)
+
+    def records(self, job: int, stages: Iterable[Stage]) -> list[StageRecord]:
+        """As `record`, for several stages at once."""
+        rows = self._db.execute(f"SELECT stage, {RECORD_COLUMNS} FROM stages WHERE job = ?", (job,))
+        found = {stage: row for stage, *row in rows}
+        return [
+            record_of(stage, tuple(found[stage])) if stage in found else StageRecord(stage)
+            for stage in stages
+        ]
 
     def digest(self, job: int) -> str | None:
         """SHA-256 of the bytes that were last read for this job."""

@@ -64,6 +64,10 @@ JOB_COLUMNS = (
     " failed_stage, failure_kind, failure"
 )
 
+RECORD_COLUMNS = (
+    "starts, failures, started_at, ended_at, cpu_seconds, peak_rss_bytes, exit, kind, reason"
+)
+
 RELOCATE = (
     "UPDATE jobs SET source = ?, size = ?, mtime_ns = ?, ctime_ns = ?, inode = ? WHERE id = ?"
 )

@@ -148,8 +148,9 @@ def place_copy(source: Path, path: Path, may_break_off: BreakOff = nullcontext) 
 def _name(temporary: Path, path: Path) -> None:
     try:
         rename_without_clobbering(temporary, path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
 
 
 def _is_ours(path: Path, source: Path) -> bool:

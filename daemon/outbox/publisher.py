@@ -150,7 +150,7 @@ class Publisher:
         stays in the inbox although it should not ("" if it does not). Raises OSError.
         """
         failed = self._mirrored(job, self._config.paths.failed)
-        records = [self._ledger.record(job.id, stage) for stage in documents.REPORTED]
+        records = self._ledger.records(job.id, documents.REPORTED)
         target, stays = failed / job.source.name, ""
         recording: Path | None = job.source
         if self._config.output.source != "keep":

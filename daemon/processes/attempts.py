@@ -111,12 +111,13 @@ class Attempts:
     def start(self, job: Job, stage: Stage, limits: AttemptLimits, now: float) -> Attempt:
         """Begin an attempt. Raises OSError if no process can be started."""
         folder = self._folder / str(job.id)
-        worker = self._workers.take(stage, folder / artefacts.LOG, now)
+        log = folder / artefacts.LOG
+        worker = self._workers.take(stage, log, now)
         attempt = Attempt(job, stage, secrets.token_hex(8), worker, limits, begun=now, heard=now)
         if worker.has_worked and (vitals := worker.vitals()) is not None:
             attempt.cpu_before = vitals.cpu_seconds
         with contextlib.suppress(OSError):  # not there yet
-            attempt.log_from = (folder / artefacts.LOG).stat().st_size
+            attempt.log_from = log.stat().st_size
         self._running[attempt.nonce] = attempt
         worker.ask(Request(folder, attempt.nonce))
         return attempt

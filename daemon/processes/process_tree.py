@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -12,7 +14,6 @@ from daemon.processes.memory import footprint
 
 # psutil cannot tell at this moment: the process left, is not ours, or we have no descriptor left.
 _UNKNOWN = (psutil.Error, OSError)
-_OWN_LIST = Path("/proc/thread-self/children")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def _below(process: psutil.Process) -> list[psutil.Process]:
     psutil looks at every process of the machine, which took a third of the daemon's time. Linux
     lists the children of each thread; where it does not (CONFIG_PROC_CHILDREN), psutil looks.
     """
-    if not _OWN_LIST.exists():
+    if not _lists_children():
         return process.children(recursive=True)
     below: list[psutil.Process] = []
     pids = _children(process.pid)
@@ -75,10 +76,16 @@ def _below(process: psutil.Process) -> list[psutil.Process]:
     return below
 
 
+@cache
+def _lists_children() -> bool:
+    return Path("/proc/thread-self/children").exists()
+
+
 def _children(pid: int) -> list[int]:
-    """Of all its threads; none if it has gone."""
+    """Of all its threads; none if it has gone. Without a Path, for its speed."""
     found: list[int] = []
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            found += map(int, (thread / "children").read_bytes().split())
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as children:  # noqa: PTH123
+                found += map(int, children.read().split())
     return found

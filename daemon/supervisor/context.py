@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from daemon.config.profile import ProfileError, Profiles
@@ -78,4 +79,10 @@ class Context:
         return self._lately[job.source]
 
     def folder(self, job: int) -> Path:
-        return self.jobs / str(job)
+        return _folder(self.jobs, job)
+
+
+@lru_cache(maxsize=1_024)
+def _folder(jobs: Path, job: int) -> Path:
+    """A Path remembers its text, and each is asked for dozens of times."""
+    return jobs / str(job)

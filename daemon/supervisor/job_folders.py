@@ -57,7 +57,7 @@ class JobFolders:
 
     def _order(self, job: Job) -> PublishOrder:
         ledger = self._context.ledger
-        *earlier, own = (ledger.record(job.id, stage) for stage in documents.REPORTED)
+        *earlier, own = ledger.records(job.id, documents.REPORTED)
         own = replace(own, starts=own.starts + 1, started_at=self._context.unix_time())
         return PublishOrder(job, (*earlier, own), self._config_with_known_names(job))
 

@@ -97,7 +97,7 @@ class LastSteps:
         self._searched.discard(job.id)
         context.publisher.clear(job)
         context.pause.end("work")
-        records = [context.ledger.record(job.id, stage) for stage in documents.REPORTED]
+        records = context.ledger.records(job.id, documents.REPORTED)
         now = context.unix_time()
         stages = documents.stages(job, records, now)
         names = [str(path.relative_to(context.config.paths.outbox)) for path in paths]

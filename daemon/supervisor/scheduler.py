@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from itertools import chain, islice
 
+from daemon.config.settings import Config
 from daemon.domain.job import Job, Stage
 from daemon.supervisor import lending
 from daemon.supervisor.context import Context
@@ -37,6 +38,7 @@ class Scheduler:
         self._starts = Starts(context, transitions)
         self._places = Places(context)
         self.turns = Turns(context, transitions)
+        self._commands_of: Config | None = None  # whose commands the attempts use
         self._publishing = Publishing(
             context, last_steps, self._waiting, self._starts, self._places, self.turns
         )
@@ -116,11 +118,17 @@ class Scheduler:
                 return
             if not self._starts.profiles_are_good(job, Stage.TRANSCRIBE):
                 continue
-            if self._context.commands is not None:
-                attempts.use(self._context.commands(self._context.config_where_good(job)))
+            self._use_commands(job)
             if attempts.awaits_change:  # another model: the files under way are finished first
                 return
             self._begin(job, Stage.TRANSCRIBE, now)
+
+    def _use_commands(self, job: Job) -> None:
+        """Have the worker started as this file's settings say. To make the commands is dear."""
+        config, commands = self._context.config_where_good(job), self._context.commands
+        if commands is not None and config is not self._commands_of:
+            self._context.attempts.use(commands(config))
+            self._commands_of = config
 
     def _is_suspect(self, job: Job) -> bool:
         """Whether it may bring its process down, and so must not share it with other files."""
