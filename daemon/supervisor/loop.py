@@ -115,6 +115,8 @@ class Supervisor:
                 self._status.beat(now)
             if not context.pause.holds(now):
                 self._scheduler.start_due(now)
+                if not self._drain:
+                    self._scheduler.keep_aligner_ahead(now)
                 if not self._scheduler.anything_left():
                     context.pause.end("work")
                     context.pause.end("delivery")

@@ -6,7 +6,10 @@ a little earlier, and the book comes first once it has waited for as long as its
 
 from __future__ import annotations
 
+import contextlib
 from itertools import chain, islice
+
+import psutil
 
 from daemon.config.settings import Config
 from daemon.domain.job import Job, Stage
@@ -20,6 +23,8 @@ from daemon.supervisor.starts import Starts
 from daemon.supervisor.transitions import Transitions
 from daemon.supervisor.turns import Turns
 from daemon.supervisor.waiting import SORTED, WaitingJobs
+
+_SPARE_MEMORY = 4_000_000_000  # bytes that are free: an aligner that waits takes an eighth of them
 
 
 class Scheduler:
@@ -37,6 +42,7 @@ class Scheduler:
         self._waiting = WaitingJobs(context, transitions, only)
         self._starts = Starts(context, transitions)
         self._places = Places(context)
+        self._was_busy = False
         self.turns = Turns(context, transitions)
         self._commands_of: Config | None = None  # whose commands the attempts use
         self._publishing = Publishing(
@@ -74,6 +80,21 @@ class Scheduler:
         aligning = self._context.config.align.enabled
         stages = (Stage.TRANSCRIBE, Stage.ALIGN) if aligning else (Stage.TRANSCRIBE,)
         self._context.attempts.prewarm(stages, now)
+
+    def keep_aligner_ahead(self, now: float) -> None:
+        """When the work ends: an aligner's imports are over before somebody drops the next file.
+
+        It waits beside the transcriber, if memory is to spare, and is unloaded with it.
+        """
+        attempts = self._context.attempts
+        was_busy, self._was_busy = self._was_busy, bool(attempts.running)
+        if self._was_busy or not was_busy or not self._context.config.align.enabled:
+            return
+        if attempts.awaits_change or attempts.idle_since() is None:
+            return
+        if psutil.virtual_memory().available >= _SPARE_MEMORY:
+            with contextlib.suppress(OSError):  # the next file's start says so, if it lasts
+                attempts.prewarm((Stage.ALIGN,), now)
 
     def _start_preparations(self, now: float) -> None:
         """Several at a time, but no more decoded audio than the transcriber needs ahead."""

@@ -87,6 +87,21 @@ def test_one_aligner_is_kept_ahead_for_the_next_file(
         assert daemon.timing("0")["stages"]["align"]["attempts"] == 1
 
 
+def test_an_aligner_waits_for_the_next_file_until_the_transcriber_is_unloaded(
+    tmp_path: Path,
+) -> None:
+    tables: Tables = {"transcribe": {"idle_unload_seconds": 4.0}}
+    with running(DaemonProcess.faked(tmp_path / "d", tables)) as daemon:
+        daemon.drop(b"a recording", "a.wav")
+        daemon.wait_for("done")
+        daemon.wait_until(lambda: _aligners(daemon) == 1, "an aligner waited")
+        (waiting,) = (one for one in daemon.stages() if "daemon.stages.align" in one.cmdline())
+        daemon.drop(b"another", "b.wav")
+        daemon.wait_for("aligned", 2)
+        waiting.wait(60)  # it has worked on that file
+        daemon.wait_until(lambda: not daemon.stages(), "nothing was held ready any more")
+
+
 def _aligners(daemon: DaemonProcess) -> int:
     return sum("daemon.stages.align" in stage.cmdline() for stage in daemon.stages())
 
