@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from daemon.files.answering import start_thread
+
 STOPPED = "--stopped"  # says that the daemon is about to end
 _REST = 2.0  # seconds between two updates, however much happens
 _REFRESH = 15.0  # seconds, while there is work: index.html shows how far it is
@@ -48,7 +50,7 @@ class CatalogueUpdater:
         """Run another command from now on, or none at all."""
         self._command = command
         if command and not self._thread.is_alive():
-            self._thread.start()
+            start_thread(self._thread)
         self._wanted.set()
 
     def on_event(self) -> None:

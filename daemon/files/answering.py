@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -13,6 +15,7 @@ T = TypeVar("T")
 def asked_in_thread(ask: Callable[[], T]) -> Future[T]:
     """What `ask` will return or raise. Such a call cannot be broken off.
 
+    Raises OSError where there is no room for a thread.
     A daemon thread makes it: one that hangs in the system does not keep the program from ending.
     """
     answer = Future[T]()
@@ -25,8 +28,16 @@ def asked_in_thread(ask: Callable[[], T]) -> Future[T]:
         else:
             answer.set_result(found)
 
-    threading.Thread(target=run, name="ask", daemon=True).start()
+    start_thread(threading.Thread(target=run, name="ask", daemon=True))
     return answer
+
+
+def start_thread(thread: threading.Thread) -> None:
+    """Raises OSError (EAGAIN) where the system has no room for it: a fault of the machine."""
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
 
 
 def answer_within(seconds: float, ask: Callable[[], T]) -> T:

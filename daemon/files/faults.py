@@ -23,7 +23,7 @@ _REMEDIES = {
     " Privacy & Security",
     errno.EMFILE: "too many files are open",
     errno.ENFILE: "the system has too many open files",
-    errno.EAGAIN: "the system has no room for another process",
+    errno.EAGAIN: "the system has no room for another process or thread",
     errno.ENOMEM: "the machine is out of memory",
 }
 

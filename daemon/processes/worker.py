@@ -7,7 +7,6 @@ The child stays in our process group, so that launchd's clean-up reaches it too.
 from __future__ import annotations
 
 import contextlib
-import errno
 import math
 import os
 import signal
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
+from daemon.files.answering import start_thread
 from daemon.handoff.protocol import (
     MAX_LINE,
     AnyRequest,
@@ -105,11 +105,11 @@ class Worker:
         self._tree = ProcessTree(self._process.pid)
         self._reader = threading.Thread(target=self._read, daemon=True)
         try:
-            self._reader.start()
-        except RuntimeError as error:
+            start_thread(self._reader)
+        except OSError:
             self._process.kill()
             self._process.wait()
-            raise OSError(errno.EAGAIN, "no room for another thread") from error
+            raise
 
     @property
     def pid(self) -> int:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from daemon.config.settings import Notify
+from daemon.files.answering import start_thread
 from daemon.reporting.hook import Hook
 from daemon.reporting.webhook import Webhook
 
@@ -138,7 +139,7 @@ class _Sender:
         self._queue: queue.Queue[Notice | None] = queue.Queue()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
-        self._thread.start()
+        start_thread(self._thread)
 
     def put(self, notice: Notice) -> None:
         if self._queue.qsize() < _WAITING:

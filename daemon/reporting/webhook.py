@@ -16,6 +16,8 @@ import urllib.parse
 
 import certifi
 
+from daemon.files.answering import start_thread
+
 PAUSES = (1.0, 5.0)  # seconds before the second and the third try
 SIGNATURE = "X-Dropscribe-Signature-256"
 _ANSWER_SECONDS = 10.0  # for a whole exchange, however slowly the server drips
@@ -76,7 +78,7 @@ class Webhook:
 
         deadline = threading.Timer(self._seconds, give_up)
         deadline.daemon = True
-        deadline.start()
+        start_thread(deadline)
         try:
             path = urllib.parse.urlunsplit(("", "", self._url.path or "/", self._url.query, ""))
             connection.request("POST", path, notice, self._headers(notice))

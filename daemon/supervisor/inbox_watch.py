@@ -84,8 +84,12 @@ class InboxWatch:
             self._fail(error)
             return
         self._admission.before_look()
-        has_slept, self._has_slept = self._has_slept, False
-        self._reader.begin(partial(self._look, has_slept))
+        try:
+            self._reader.begin(partial(self._look, self._has_slept))
+        except OSError as error:  # no room for a thread
+            self._fail(error)
+        else:
+            self._has_slept = False
 
     def _admit_more(self) -> None:
         try:

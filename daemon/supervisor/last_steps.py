@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 from pathlib import Path
 
 from daemon.domain.job import Job, Stage
@@ -74,7 +76,8 @@ class LastSteps:
         """Deliver the rendered results, then file the recording away.
 
         `is_counted`: the start of PUBLISH was counted in this process, when its rendering began.
-        Raises OSError: then its start is uncounted, and it is to be tried again.
+        Raises OSError or sqlite3.OperationalError: its start is uncounted then, if that can be, and
+        it is to be tried again.
         """
         context = self._context
         if not is_counted:
@@ -89,11 +92,12 @@ class LastSteps:
             if has_escaped:
                 context.ledger.uncount_start(job.id, Stage.PUBLISH)
                 return
-        except (OSError, StopNow):
-            context.ledger.uncount_start(job.id, Stage.PUBLISH)
+            has_left = not os.path.lexists(job.source)
+            context.ledger.finish(job.id, Stage.DONE, context.unix_time(), has_left)
+        except (OSError, sqlite3.OperationalError, StopNow):
+            with contextlib.suppress(sqlite3.OperationalError):
+                context.ledger.uncount_start(job.id, Stage.PUBLISH)
             raise
-        has_left = not os.path.lexists(job.source)
-        context.ledger.finish(job.id, Stage.DONE, context.unix_time(), has_left)
         self._searched.discard(job.id)
         context.publisher.clear(job)
         context.pause.end("work")

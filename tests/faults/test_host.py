@@ -200,6 +200,20 @@ def test_an_end_that_cannot_be_stored_keeps_no_processor_busy_f113(make: MakeDae
 
 
 @needs_strace
+@pytest.mark.parametrize("number", [3, 4])
+def test_no_room_for_another_thread_ends_a_drain_in_good_order_f113(
+    daemon: FaultDaemon, number: int
+) -> None:
+    """Threads are what asks folders that may not answer: before the loop, and in it."""
+    daemon.give("one.wav", "one")
+    inject = ["-e", "trace=clone,clone3", "-e", f"inject=clone,clone3:error=EAGAIN:when={number}+"]
+    ended = daemon.run_to_end(prefix=["strace", "-qq", "-o", "/dev/null", *inject])
+    assert ended.returncode == 75
+    assert "no room for another process" in ended.stderr
+    assert daemon.drained().violations() == []
+
+
+@needs_strace
 def test_no_room_for_another_process_pauses_f113(daemon: FaultDaemon) -> None:
     """EAGAIN from fork, as at the limit of processes."""
     daemon.give("one.wav", "one")

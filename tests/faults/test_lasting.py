@@ -144,6 +144,22 @@ def test_a_full_disk_under_the_ledger_keeps_no_processor_busy_f120(daemon: Fault
     assert daemon.drained().violations() == []
 
 
+def test_a_delivery_that_the_ledger_cannot_store_counts_for_nothing_f120(
+    daemon: FaultDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the recording would be given up after some days of a full disk."""
+
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    daemon.give("one.wav", "one")
+    with monkeypatch.context() as changed:
+        changed.setattr(Ledger, "finish", fail)
+        assert daemon.once().returncode == 75
+    assert _record(daemon, Stage.PUBLISH).interruptions() == 0
+    assert daemon.drained().violations() == []
+
+
 # F121: what an earlier stage wrote is damaged when the next one begins
 
 
