@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import shlex
+import time
 from pathlib import Path
 
 import psutil
@@ -111,11 +112,13 @@ def test_who_wants_a_machine_back_has_it_and_its_file_is_done_elsewhere(
         drop_numbered(daemon, 5)
         daemon.wait_until(lambda: all(is_at_work(lenders, n) for n in names), "all were at work")
         there = [process for name in names for process in lenders.processes(name)]
+        began = time.monotonic()
         idle.write_text("0")
         battery.touch()
         offset.write_text("43200")
         daemon.wait_until(lambda: set(names) <= set(reasons(daemon)), "they left")
         daemon.wait_until(lambda: not any(map(alive, there)), "their stages ended")
+        print(f"all three were gone after {time.monotonic() - began:.1f} s")
         shown = daemon.call("cluster", "status").stdout
         idle.write_text("600")
         wait_for_hosts(daemon, 4)
