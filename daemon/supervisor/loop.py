@@ -137,11 +137,11 @@ class Supervisor:
 
     def _react_to_all(self, event: Event | None) -> None:
         """To this event and those behind it: where many come, a turn for each is too dear."""
-        for _ in range(_EVENTS_A_TURN):
-            if event is None or self._stopping:
-                return
+        left = _EVENTS_A_TURN  # what is taken from the queue is reacted to, the last one, too
+        while event is not None and not self._stopping:
             self._react(event)
-            event = self._events.get_now()
+            left -= 1
+            event = self._events.get_now() if left else None
 
     def _react(self, event: Event) -> None:
         match event:

@@ -6,10 +6,15 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import psutil
 import pytest
 
+from daemon.handoff.protocol import Progress
+from daemon.processes.worker import Worker, WorkerMessage
+from daemon.supervisor.events import Event, EventQueue
+from daemon.supervisor.loop import Supervisor
 from tests.kit.daemon_process import DaemonProcess, Tables, running
 from tests.kit.fake_commands import fake_commands
 from tests.kit.pipeline import run_one
@@ -118,3 +123,16 @@ def test_a_retry_that_falls_due_during_a_turn_is_not_slept_through(tmp_path: Pat
     ended = run_one(tmp_path, fake_commands(prepare="leave"), tables, linger)
     assert ended.error["attempts"] == {"prepare": 3}
     assert max(after - before for before, after in pairwise(turns)) < 20
+
+
+def test_no_event_is_lost_where_more_come_than_a_turn_takes() -> None:
+    events, seen = EventQueue(), list[Event]()
+    supervisor = object.__new__(Supervisor)
+    supervisor._events, supervisor._stopping = events, False
+    supervisor._react = seen.append  # type: ignore[method-assign]
+    come = [WorkerMessage(cast(Worker, None), Progress("", number, 0.0)) for number in range(170)]
+    for event in come:
+        events.put(event)
+    while (first := events.get_now()) is not None:  # what each turn begins with
+        supervisor._react_to_all(first)
+    assert seen == come
