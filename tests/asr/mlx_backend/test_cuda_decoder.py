@@ -84,14 +84,15 @@ def test_the_encoder_hears_what_the_plain_form_does(windows: int) -> None:
     assert error(cuda_encoder.encode(encoder, mel), encoder(mel)) < 3e-3
 
 
+@pytest.mark.parametrize("timestamps", [True, False])
 @pytest.mark.parametrize("rows", [1, 3, 24])
-def test_steps_choose_the_tokens_of_the_plain_form(rows: int) -> None:
+def test_steps_choose_the_tokens_of_the_plain_form(rows: int, timestamps: bool) -> None:
     ours = Ours(replace(SIZES["tiny"], n_audio_layer=1))
     plain = Engine(ours.model, Vocabulary(ours.model.dimensions), kernels=False)
     size = ours.model.dimensions
     heard = mx.random.normal((rows, size.n_audio_ctx, size.n_audio_state)).astype(mx.float16)
     cross = ours.model.decoder.keys_values(heard)
-    prompts = [ours.vocabulary.prompt("en", None)] * rows
+    prompts = [ours.vocabulary.prompt("en", None, timestamps=timestamps)] * rows
 
     def decoded(engine: Engine) -> Rows:
         begun = engine.begin(cross, prompts, [0.0] * rows, [(0, 0)] * rows)
