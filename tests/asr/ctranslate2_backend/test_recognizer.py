@@ -15,7 +15,15 @@ from daemon.asr.recognizer import FileRequest, RecognitionOptions
 from daemon.audio import SAMPLE_RATE
 from daemon.domain.transcript import Recognition, Segment
 from daemon.errors import UsageError
-from tests.kit.recognition import DEMO, SILENCE, audio_of, speech_in, word_errors
+from daemon.models.registry import BUNDLED
+from tests.kit.recognition import (
+    DEMO,
+    SILENCE,
+    audio_of,
+    decoded_file,
+    speech_in,
+    word_errors,
+)
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +100,17 @@ def test_the_same_recording_has_the_same_words_again(recognizer: CTranslate2Reco
         for _ in range(2)
     )
     assert once == again
+
+
+@pytest.mark.slow
+def test_what_is_said_in_one_breath_is_not_misheard(tmp_path: Path) -> None:
+    """With timestamps the bundled model hears "wood blocks and graved in relief"."""
+    real = CTranslate2Recognizer(converted(BUNDLED / "whisper-base", tmp_path), name="base")
+    audio = decoded_file(BUNDLED / "audio" / "LJ001-0003.flac")
+    speech = [(0.0, len(audio) / SAMPLE_RATE)]
+    said = real.recognize(audio, speech, RecognitionOptions(), lambda _: None, lambda _: None)
+    (segment,) = said.segments
+    assert "wood blocks engraved in relief" in segment.text
 
 
 def test_a_memo_that_comes_amid_a_long_file_is_done_first(
