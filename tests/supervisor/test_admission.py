@@ -21,6 +21,7 @@ from daemon.supervisor import admission
 from daemon.supervisor.admission import Admission
 from daemon.supervisor.held_jobs import HeldJobs
 from daemon.supervisor.inbox_watch import InboxWatch
+from daemon.supervisor.pause import Pause
 from tests.kit.daemon_process import DaemonProcess, configured, running, wait_until
 
 
@@ -162,11 +163,13 @@ def test_what_cannot_be_stored_becomes_a_job_later(
             patched.setattr(ledger, "admit", _is_locked)
             watch.scan(0.0)
             _wait_for_the_look(watch)
-            with pytest.raises(sqlite3.OperationalError):
-                watch.take_in()
-        assert watch.due() == -math.inf
+            assert not watch.take_in()
+        assert watch._context.pause.reason
         watch.scan(0.0)
+        _wait_for_the_look(watch)
+        watch.take_in()
         (job,) = ledger.waiting(Stage.PREPARE)
+        assert not watch._context.pause.reason
     assert job.name == "a.wav"
 
 
@@ -186,7 +189,7 @@ def _watch(inbox: Path, config: Config, ledger: Ledger) -> InboxWatch:
         event_log=EventLog(),
         clock=time.monotonic,
         unix_time=time.time,
-        pause=SimpleNamespace(end=lambda _: None, retry_seconds=1.0),
+        pause=Pause(EventLog(), retry_seconds=1.0),
         publisher=SimpleNamespace(emptied=SimpleNamespace(remove=lambda: None)),
     )
     files: Any = _Whole()
