@@ -2,7 +2,8 @@
 
 A claim is a hidden folder that holds the recording under its own name. The rename into it decides,
 at one instant, which file is meant: what somebody puts in its place afterwards is another
-recording, which stays. A claim that a killed process left behind is put back by `restore_claims`.
+recording, which stays. A claim that a killed process left behind is put back by `restore_claims`,
+unless its copy has a name on another volume: then only the claimed file's removal is left to do.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import ctypes
 import errno
 import hashlib
+import json
 import os
 import secrets
 import shutil
@@ -18,16 +20,19 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import astuple
 from pathlib import Path
 
 from daemon.domain.job import Identity
 from daemon.domain.names import numbered, plain_name
 from daemon.files.atomic import CHUNK, BreakOff, sync, sync_folder
-from daemon.files.recording import is_same_file, open_recording
+from daemon.files.recording import is_same_file, open_recording, read_small
 from daemon.files.renaming import UNSPEAKABLE, rename_without_clobbering
 from daemon.files.state_folder import TEMP_PREFIX
 
 _CLAIM_SUFFIX = ".claim"
+_NOTE = f"{TEMP_PREFIX}copy.json"  # in a claim: which file on another volume is its copy
+_MOST_NOTE = 16_384  # bytes
 _REPLACED = "it was replaced, or is still being written"
 _COPYFILE_METADATA = 7  # copyfile.h: access lists, permissions and extended attributes
 
@@ -58,17 +63,49 @@ def claimed(source: Path, folder: Path) -> Iterator[Path]:
     finally:
         if os.path.lexists(held):
             _put_back(held, source.parent, source.name)
+        (claim / _NOTE).unlink(missing_ok=True)
         claim.rmdir()
+
+
+def note_copy(held: Path, copy: Path, folder: Path) -> None:
+    """Before the copy of the claimed file `held` gets its name in `folder`: which file it is.
+
+    Who is killed before `held` is removed leaves two of it; `restore_claims` knows it by this note.
+    """
+    note = {"folder": str(folder), "identity": astuple(Identity.of(copy.lstat()))}
+    (held.parent / _NOTE).write_text(json.dumps(note), encoding="ascii")
 
 
 def restore_claims(folder: Path, inbox: Path) -> int:
     """Put back into `inbox` what a killed process had claimed; return how many claims it left."""
     claims = list(folder.glob(f"{_claim_prefix(inbox)}*{_CLAIM_SUFFIX}"))
     for claim in claims:
+        has_copy = _has_named_copy(claim)
         for held in claim.iterdir():
-            _put_back(held, inbox, held.name)
+            if held.name == _NOTE:
+                continue
+            if has_copy:
+                held.unlink()
+            else:
+                _put_back(held, inbox, held.name)
+        (claim / _NOTE).unlink(missing_ok=True)
         claim.rmdir()
     return len(claims)
+
+
+def _has_named_copy(claim: Path) -> bool:
+    """Whether the whole copy of what is claimed has got its name: the very file of the note."""
+    try:
+        note = json.loads(read_small(claim / _NOTE, _MOST_NOTE))
+        copy = Identity(*note["identity"])
+        with os.scandir(note["folder"]) as entries:
+            return any(
+                is_same_file(Identity.of(entry.stat(follow_symlinks=False)), copy)
+                for entry in entries
+                if not entry.name.startswith(TEMP_PREFIX)
+            )
+    except (OSError, ValueError, KeyError, TypeError):  # it was killed before, or the note is none
+        return False
 
 
 def _claim_prefix(inbox: Path) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from daemon.domain.job import Identity
 from daemon.domain.names import fitting, plain_name, with_number
 from daemon.files.atomic import BreakOff, sync_folder
-from daemon.files.moving import ReplacedError, claimed, copied, rename_numbered
+from daemon.files.moving import ReplacedError, claimed, copied, note_copy, rename_numbered
 from daemon.files.recording import is_same_file
 from daemon.files.renaming import UNSPEAKABLE
 from daemon.files.state_folder import REPORT_SUFFIX
@@ -104,6 +104,7 @@ def _copy_away(
         ):
             if not is_same_file(Identity.of(held.lstat()), identity):
                 return None
+            note_copy(held, copy, folder)
             target = _named(copy, folder, source.name)
             sync_folder(folder)
             held.unlink()

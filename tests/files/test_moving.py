@@ -5,12 +5,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from daemon.files import moving
-from daemon.files.moving import claimed, copied, move_without_clobbering, restore_claims
+from daemon.files.moving import (
+    claimed,
+    copied,
+    move_without_clobbering,
+    note_copy,
+    restore_claims,
+)
 
 
 @pytest.fixture
@@ -80,6 +87,25 @@ def test_what_a_killed_process_had_claimed_comes_back(recording: Path, tmp_path:
     assert restore_claims(out, recording.parent) == 1
     assert recording.read_bytes() == b"recording"
     assert [list(path.iterdir()) for path in (recording.parent, out)] == [[recording], []]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_what_a_killed_process_had_claimed_is_removed_if_its_copy_has_a_name(
+    recording: Path, tmp_path: Path, named: bool
+) -> None:
+    inbox, out = recording.parent, tmp_path / "out"
+    with contextlib.suppress(KeyboardInterrupt), copied(recording, None, out) as copy:
+        with claimed(recording, inbox) as held:
+            note_copy(held, copy, out)
+            left = shutil.copytree(held.parent, tmp_path / "left")
+            if named:
+                copy.rename(out / "another name.wav")
+        recording.unlink()
+        left.rename(held.parent)  # as a kill at this point leaves it
+        raise KeyboardInterrupt
+    assert restore_claims(inbox, inbox) == 1
+    assert [path.name for path in inbox.iterdir()] == ([] if named else [recording.name])
+    assert [path.read_bytes() for path in out.iterdir()] == ([b"recording"] if named else [])
 
 
 @pytest.mark.usefixtures("_two_volumes")
