@@ -71,9 +71,11 @@ def note_copy(held: Path, copy: Path, folder: Path) -> None:
     """Before the copy of the claimed file `held` gets its name in `folder`: which file it is.
 
     Who is killed before `held` is removed leaves two of it; `restore_claims` knows it by this note.
+    Where a full volume has no room for that, the recording leaves it all the same.
     """
     note = {"folder": str(folder), "identity": astuple(Identity.of(copy.lstat()))}
-    (held.parent / _NOTE).write_text(json.dumps(note), encoding="ascii")
+    with contextlib.suppress(OSError):
+        (held.parent / _NOTE).write_text(json.dumps(note), encoding="ascii")
 
 
 def restore_claims(folder: Path, inbox: Path) -> int:

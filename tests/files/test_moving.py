@@ -108,6 +108,21 @@ def test_what_a_killed_process_had_claimed_is_removed_if_its_copy_has_a_name(
     assert [path.read_bytes() for path in out.iterdir()] == ([b"recording"] if named else [])
 
 
+def test_a_volume_without_room_for_a_note_lets_a_recording_go(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    inbox, out = recording.parent, tmp_path / "out"
+    with copied(recording, None, out) as copy, claimed(recording, inbox) as held:
+        note_copy(held, copy, out)
+        copy.rename(out / "memo.wav")
+        held.unlink()
+    assert [path.name for path in (*inbox.iterdir(), *out.iterdir())] == ["memo.wav"]
+
+
 @pytest.mark.usefixtures("_two_volumes")
 def test_a_move_across_volumes_is_a_whole_copy_first(recording: Path, tmp_path: Path) -> None:
     target = tmp_path / "out" / "memo.wav"
