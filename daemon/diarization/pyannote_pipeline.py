@@ -2,12 +2,11 @@
 
 Such as community-1: better where many talk at once, several times slower, and behind a licence that
 everybody has to accept for himself. Its folder is code, as any model of theirs: who made it is
-trusted. Nothing is fetched, and pyannote's telemetry is off.
+trusted. A stage's environment keeps it offline and turns pyannote's telemetry off.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,6 @@ def load(folder: Path) -> Any:  # noqa: ANN401 - a class of a library without ty
     """The pipeline in this folder. Raises ModelMissingError, with the reason."""
     if not (folder / _CONFIG).is_file():
         raise ModelMissingError(f"speakers.model: there is no {_CONFIG} of pyannote in {folder}")
-    os.environ |= {"PYANNOTE_METRICS_ENABLED": "0", "HF_HUB_OFFLINE": "1"}  # before it is imported
     from pyannote.audio import Pipeline  # noqa: PLC0415
 
     try:

@@ -92,6 +92,7 @@ def test_a_stage_gets_no_secrets_and_no_network() -> None:
     assert theirs["OMP_NUM_THREADS"] == "2"
     assert theirs["AGX_RELAX_CDM_CTXSTORE_TIMEOUT"] == "1"  # a workaround for Apple's GPU driver
     assert theirs["HF_HUB_OFFLINE"] == "1"
+    assert theirs["PYANNOTE_METRICS_ENABLED"] == "0"
     assert not {"AWS_SECRET", "HF_TOKEN", "PYTHONPATH"} & theirs.keys()
 
 
