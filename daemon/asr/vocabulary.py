@@ -69,6 +69,10 @@ class Vocabulary:
         )
         return tuple(sorted({*tokenizer.non_speech_tokens, *control}))
 
+    def is_plain(self, prompt: Sequence[int]) -> bool:
+        """Whether `prompt` asks for a transcript without timestamps."""
+        return prompt[-1] == self.no_timestamps
+
     def prompt(
         self,
         language: str,

@@ -152,7 +152,7 @@ class BatchDecoder(Generic[TaskT]):
         return placed
 
     def _first(self, task: TaskT, prompt: Sequence[int]) -> Attempt[TaskT]:
-        return Attempt(task, prompt, plain=prompt[-1] == self._vocabulary.no_timestamps)
+        return Attempt(task, prompt, plain=self._vocabulary.is_plain(prompt))
 
     def _search(
         self,

@@ -145,7 +145,7 @@ class Engine:
         rows.scalars, rows.own = step(rows.scalars, rows.own, rows.cross)
 
     def _first(self, logits: mx.array, prompts: Sequence[Sequence[int]]) -> Scores:
-        plain = [prompt[-1] == self._vocabulary.no_timestamps for prompt in prompts]
+        plain = [self._vocabulary.is_plain(prompt) for prompt in prompts]
         return self._rules.first(logits[:, -1], plain)
 
     def _read(
