@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.config import file as config_file
-from daemon.config.settings import Config
+from daemon.config.settings import Config, Speakers
 from daemon.config.table import as_json
 from daemon.errors import UsageError
 from daemon.files.real_path import real_path
@@ -32,12 +32,8 @@ _ALLOWED: Mapping[str, frozenset[str] | None] = {  # None: every key of the tabl
     "align": frozenset({"enabled"}),
     "output": frozenset({"formats", "timestamps", "compact", "name"}),
     "subtitles": None,
-    "speakers": frozenset(  # not the model: a folder of code, that nobody is to choose who may drop
-        {
-            *("mode", "count", "min_count", "max_count", "names", "remember"),
-            *("attempts", "stall_seconds", "max_memory_mb"),
-        }
-    ),
+    # Not the model: a folder of code, that nobody is to choose who may only drop files.
+    "speakers": frozenset(Speakers.__struct_fields__) - {"model"},
     "vocabulary": None,
     "queue": frozenset({"priority"}),
 }
