@@ -50,6 +50,14 @@ class StageProcess:
         assert isinstance(message, Receipt)
         return message
 
+    def work_on(self, request: Request) -> Receipt:
+        """The receipt for the only request of a process that ends well."""
+        self.hear()
+        self.ask(request)
+        receipt = self.receipt()
+        assert self.close() == 0
+        return receipt
+
     def close(self) -> int:
         """End its stdin; return how it ends."""
         assert self.process.stdin is not None

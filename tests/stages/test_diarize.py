@@ -27,10 +27,7 @@ def test_a_call_between_two_people(tmp_path: Path) -> None:
     audio = speakers.samples(source)[: 20 * SAMPLE_RATE]
     np.save(request.folder / artefacts.AUDIO, to_int16(audio))
     with stage(COMMAND, tmp_path / "log") as process:
-        process.hear()
-        process.ask(request)
-        receipt = process.receipt()
-        assert process.close() == 0
+        receipt = process.work_on(request)
     assert receipt.kind is None, receipt
     assert receipt.usage.cpu_seconds > 0
     found = artefacts.read_diarization(request.folder, request.nonce)

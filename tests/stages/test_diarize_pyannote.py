@@ -84,10 +84,7 @@ def _diarized(model: Path, job: Path) -> Diarization:
     np.save(request.folder / artefacts.AUDIO, to_int16(noise))
     command = ("-P", "-s", "-m", "daemon.stages.diarize", f"--model={model}")
     with stage(command, job / "log") as process:
-        process.hear()
-        process.ask(request)
-        receipt = process.receipt()
-        assert process.close() == 0
+        receipt = process.work_on(request)
     assert receipt.kind is None, receipt
     return artefacts.read_diarization(request.folder, request.nonce)
 
