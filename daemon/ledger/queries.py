@@ -140,7 +140,8 @@ class LedgerQueries:
     def delivered(self, source: Path, sha256: str) -> Job | None:
         """The finished job that already delivered these very bytes from this very path."""
         row = self._db.execute(
-            f"SELECT {JOB_COLUMNS} FROM jobs WHERE source = ? AND sha256 = ? AND +next = ? LIMIT 1",
+            f"SELECT {JOB_COLUMNS} FROM jobs WHERE source = ? AND sha256 = ? AND +next = ?"
+            " ORDER BY stem IS NULL LIMIT 1",
             (os.fsencode(source), sha256, Stage.DONE),
         ).fetchone()
         return job_of(row) if row else None

@@ -43,13 +43,13 @@ def read(path: Path) -> Provenance | None:
     return found if Path(found.source).name == found.source else None
 
 
-def holds(outbox: Path, stem: str, source: str, sha256: str) -> bool:
-    """Whether a transcript of these bytes, named after `source`, lies under `stem` or a number."""
+def stem_of_transcript(outbox: Path, stem: str, source: str, sha256: str) -> str | None:
+    """`stem`, or it with a number, under which a transcript of these bytes of `source` lies."""
     for number in range(1, _MOST_NAMESAKES):
         path = outbox / with_number(stem, number, ".json")
         if not os.path.lexists(path):
-            return False
+            return None
         found = read(path)
         if found is not None and (found.sha256, found.source) == (sha256, source):
-            return True
-    return False
+            return path.stem
+    return None

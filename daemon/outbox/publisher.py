@@ -112,10 +112,12 @@ class Publisher:
         )
         return str(inside / found)
 
-    def was_published(self, job: Job, sha256: str) -> bool:
-        """Whether the outbox holds a transcript of these bytes under this recording's name."""
-        outbox = self._config.paths.outbox / self.inside(job)
-        return provenance.holds(outbox, stem_of(job.source), job.name, sha256)
+    def published(self, job: Job, sha256: str) -> str | None:
+        """The stem of the outbox's transcript of these bytes under this recording's name."""
+        inside = self.inside(job)
+        outbox = self._config.paths.outbox / inside
+        found = provenance.stem_of_transcript(outbox, stem_of(job.source), job.name, sha256)
+        return None if found is None else str(inside / found)
 
     def is_delivered(self, stem: str) -> bool:
         """Whether the outbox holds a whole output set of that name."""

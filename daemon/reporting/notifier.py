@@ -22,7 +22,7 @@ from daemon.files.answering import start_thread
 from daemon.reporting.hook import Hook
 from daemon.reporting.webhook import Webhook
 
-NOTIFIED_EVENTS = frozenset({"done", "failed", "paused"})
+_NOTIFIED_EVENTS = frozenset({"done", "failed", "paused"})
 SCHEMA_VERSION = 1
 _LAST_SECONDS = 0.75  # for a channel that is told to stop: more than a hook's grace
 _WAITING = 1000  # notices; what comes while so many wait is dropped
@@ -35,7 +35,7 @@ class Notice:
     `facts` are the fields that events.jsonl has for the event. None holds a word of a recording.
     """
 
-    event: str  # "done", "failed" or "paused"
+    event: str  # "done", "failed", "paused", or "unchanged" for a duplicate
     file: str  # the recording's name, printable; "" where the whole queue is meant
     message: str  # one sentence for a person
     facts: Mapping[str, object]
@@ -102,7 +102,8 @@ class Notifier:
 
     def on_event(self, event: str, message: str, name: str, facts: Mapping[str, object]) -> None:
         """Queue a notice of this event, if it is one to be sent, and return at once."""
-        if event in NOTIFIED_EVENTS and self._senders:
+        is_duplicate = event == "unchanged" and facts.get("duplicate") is True
+        if (event in _NOTIFIED_EVENTS or is_duplicate) and self._senders:
             facts = {**facts, "outbox": str(self._outbox)}
             if isinstance(names := facts.get("outputs"), list):
                 facts["outputs"] = [str(self._outbox / name) for name in names]

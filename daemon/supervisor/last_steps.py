@@ -12,7 +12,7 @@ from daemon.domain.names import printable
 from daemon.files.recording import is_unchanged
 from daemon.handoff import artefacts
 from daemon.handoff.outputs import OutputSet
-from daemon.outbox import documents, summary
+from daemon.outbox import documents, placing, summary
 from daemon.outbox.archive import StaysError
 from daemon.supervisor.context import Context
 from daemon.supervisor.events import StopNow
@@ -28,19 +28,47 @@ def archive(context: Context, job: Job) -> Path | None:
         return job.source
 
 
-def was_delivered_before(context: Context, job: Job, sha256: str) -> bool:
-    """Whether the results are there already: it was kept, or an earlier ledger was lost."""
-    kept = context.config.output.source == "keep"
-    if kept and context.ledger.delivered(job.source, sha256) is not None:
-        return True
-    if kept and context.publisher.was_published(job, sha256):  # a later ledger was lost
-        return True
-    if context.config.output.duplicates == "skip":
-        earlier = context.ledger.delivered_content(sha256)
-        if earlier is not None and context.publisher.is_delivered(earlier.stem or ""):
-            return True
-    stem = context.ledger.recovered(job.source.with_name(job.name), sha256)
-    return stem is not None and context.publisher.is_delivered(stem)
+def skip_if_delivered(context: Context, job: Job, sha256: str) -> bool:
+    """Whether the results are there already; the recording is filed away then. Raises OSError."""
+    known = _stem_of_the_same(context, job, sha256)
+    duplicate = None if known is not None else _stem_of_a_duplicate(context, sha256)
+    stem = known if known is not None else duplicate
+    if stem is None:
+        return False
+    recording = archive(context, job)
+    context.event_log.info(
+        "unchanged",
+        "the same recording was delivered before" + (f", as {printable(stem)}" if stem else ""),
+        job,
+        duplicate=duplicate is not None,
+        outputs=[f"{stem}.{placing.JSON}"] if stem else [],
+        recording=str(recording) if recording else None,
+    )
+    return True
+
+
+def _stem_of_the_same(context: Context, job: Job, sha256: str) -> str | None:
+    """The stem of this very file's results: it was kept, or an earlier ledger was lost.
+
+    Empty where the ledger knows of the delivery and no longer of its name; None without results.
+    """
+    publisher, ledger = context.publisher, context.ledger
+    if context.config.output.source == "keep":
+        if (kept := ledger.delivered(job.source, sha256)) is not None:
+            return kept.stem or ""
+        if (published := publisher.published(job, sha256)) is not None:  # a later ledger was lost
+            return published
+    stem = ledger.recovered(job.source.with_name(job.name), sha256)
+    return stem if stem is not None and publisher.is_delivered(stem) else None
+
+
+def _stem_of_a_duplicate(context: Context, sha256: str) -> str | None:
+    """The stem of the results of another file of these bytes, where such are to be skipped."""
+    if context.config.output.duplicates != "skip":
+        return None
+    earlier = context.ledger.delivered_content(sha256)
+    stem = earlier.stem if earlier else None
+    return stem if stem is not None and context.publisher.is_delivered(stem) else None
 
 
 def left_behind_by(context: Context, job: Job) -> Job | None:

@@ -51,7 +51,7 @@ from daemon.supervisor.alone import Alone
 from daemon.supervisor.backoff import Backoff
 from daemon.supervisor.context import Context
 from daemon.supervisor.held_jobs import HeldJobs
-from daemon.supervisor.last_steps import archive, left_behind_by, was_delivered_before
+from daemon.supervisor.last_steps import left_behind_by, skip_if_delivered
 
 
 class Transitions:
@@ -251,9 +251,7 @@ class Transitions:
     def _after_prepare(self, job: Job) -> Stage:
         context, folder = self._context, self._context.folder(job.id)
         prepared = artefacts.read_prepared(folder)
-        if was_delivered_before(context, job, prepared.sha256):
-            archive(context, job)
-            context.event_log.info("unchanged", "the same recording was delivered before", job)
+        if skip_if_delivered(context, job, prepared.sha256):
             return Stage.DONE
         if left_behind_by(self._context, job) is not None:
             return Stage.GONE

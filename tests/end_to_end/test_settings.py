@@ -122,7 +122,11 @@ def test_the_same_content_is_filed_away_once_more_and_results_may_be_shared(
     tmp_path: Path,
 ) -> None:
     output = {"duplicates": "skip", "mode": "0640", "formats": ["srt"], "index": True}
-    daemon = DaemonProcess.faked(tmp_path / "d", {**DEMO, "output": output})
+    hook, heard = tmp_path / "hook", tmp_path / "heard"
+    hook.write_text(f"#!/bin/sh\ncat >> {heard}; echo >> {heard}\n")
+    hook.chmod(0o755)
+    tables = {**DEMO, "output": output, "notify": {"hook": [str(hook)]}}
+    daemon = DaemonProcess.faked(tmp_path / "d", tables)
     daemon.drop(b"one", "one.wav")
     assert daemon.once().returncode == 0
     daemon.drop(b"one", "the same.wav")
@@ -133,6 +137,10 @@ def test_the_same_content_is_filed_away_once_more_and_results_may_be_shared(
     assert done == ["one.wav", "the same.wav", "two.wav"]
     (skipped,) = daemon.events("unchanged")
     assert skipped["name"] == "the same.wav"
+    notices = [json.loads(line) for line in heard.read_text().splitlines()]
+    (told,) = (notice for notice in notices if notice["event"] == "unchanged")
+    assert told["outputs"] == [str(daemon.config.paths.outbox / "one.json")]
+    assert told["recording"] == str(daemon.config.paths.done / "the same.wav")
     for verb in ("jobs", "show 2"):
         assert "the same recording was delivered before" in daemon.call(*verb.split()).stdout
     outbox = daemon.config.paths.outbox
