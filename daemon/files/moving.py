@@ -63,8 +63,9 @@ def claimed(source: Path, folder: Path) -> Iterator[Path]:
     finally:
         if os.path.lexists(held):
             _put_back(held, source.parent, source.name)
-        (claim / _NOTE).unlink(missing_ok=True)
-        claim.rmdir()
+        with contextlib.suppress(OSError):  # what stays of it goes at the next start
+            (claim / _NOTE).unlink(missing_ok=True)
+            claim.rmdir()
 
 
 def note_copy(held: Path, copy: Path, folder: Path) -> None:
@@ -76,6 +77,22 @@ def note_copy(held: Path, copy: Path, folder: Path) -> None:
     note = {"folder": str(folder), "identity": astuple(Identity.of(copy.lstat()))}
     with contextlib.suppress(OSError):
         (held.parent / _NOTE).write_text(json.dumps(note), encoding="ascii")
+
+
+@contextmanager
+def unnamed_unless_done(copy: Path, target: Path) -> Iterator[None]:
+    """What removes the original of a copy that was renamed to `target`; if it fails, so does that.
+
+    The copy is hidden again, for `copied` to remove: else there would be two of one recording.
+    """
+    meant = Identity.of(target.lstat())
+    try:
+        yield
+    except OSError:
+        with contextlib.suppress(OSError):
+            if is_same_file(Identity.of(target.lstat()), meant):
+                rename_without_clobbering(target, copy)
+        raise
 
 
 def restore_claims(folder: Path, inbox: Path) -> int:
@@ -161,7 +178,8 @@ def copied(
                 raise OSError(errno.EIO, "the copy is not whole", str(source))
         yield temporary
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what stays of it goes at the next start
+            temporary.unlink(missing_ok=True)
 
 
 def _copy_attributes(source: int, target: int) -> None:
@@ -198,6 +216,7 @@ def move_without_clobbering(source: Path, target: Path) -> None:
             raise
         with copied(source, None, target.parent) as copy:
             rename_without_clobbering(copy, target)
-        source.unlink()
+            with unnamed_unless_done(copy, target):
+                source.unlink()
     sync_folder(target.parent)
     sync_folder(source.parent)

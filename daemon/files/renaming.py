@@ -124,4 +124,5 @@ def _rename_reserved(source: Path, target: Path) -> None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
         source.rename(target)
     finally:
-        reservation.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it says nothing of the rename; it goes at a start
+            reservation.unlink(missing_ok=True)

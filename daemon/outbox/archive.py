@@ -13,7 +13,14 @@ from pathlib import Path
 from daemon.domain.job import Identity
 from daemon.domain.names import fitting, plain_name, with_number
 from daemon.files.atomic import BreakOff, sync_folder
-from daemon.files.moving import ReplacedError, claimed, copied, note_copy, rename_numbered
+from daemon.files.moving import (
+    ReplacedError,
+    claimed,
+    copied,
+    note_copy,
+    rename_numbered,
+    unnamed_unless_done,
+)
 from daemon.files.recording import is_same_file
 from daemon.files.renaming import UNSPEAKABLE
 from daemon.files.state_folder import REPORT_SUFFIX
@@ -106,8 +113,9 @@ def _copy_away(
                 return None
             note_copy(held, copy, folder)
             target = _named(copy, folder, source.name)
-            sync_folder(folder)
-            held.unlink()
+            with unnamed_unless_done(copy, target):
+                sync_folder(folder)
+                held.unlink()
             return target
     except (FileNotFoundError, ReplacedError):
         return None

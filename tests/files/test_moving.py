@@ -157,6 +157,24 @@ def test_a_move_across_volumes_that_fails_keeps_the_original(
 
 
 @pytest.mark.usefixtures("_two_volumes")
+def test_an_original_that_stays_has_no_second_copy(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.unlink
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        if path == recording:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        real(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    with pytest.raises(PermissionError):
+        move_without_clobbering(recording, tmp_path / "out" / "memo.wav")
+    assert recording.exists()
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.usefixtures("_two_volumes")
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
 def test_what_is_no_file_is_not_copied(tmp_path: Path, make: object) -> None:
     (tmp_path / "out").mkdir()

@@ -131,6 +131,57 @@ def test_a_folder_that_cannot_take_it_leaves_it_untouched(
     assert _identity(source) == before  # its change time, too: it does not come in as another
 
 
+@pytest.mark.usefixtures("_other_volume")
+@pytest.mark.parametrize("step", ["removal", "sync"])
+def test_what_cannot_be_removed_has_no_second_copy_elsewhere(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The copy has its name by then; the next try would file the recording a second time."""
+    real, done, failed = Path.unlink, tmp_path / "done", []
+
+    def fail(*_: object) -> None:
+        failed.append(step)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        if path.name == source.name and not failed:
+            fail()
+        real(path, missing_ok)
+
+    with monkeypatch.context() as patched:
+        if step == "removal":
+            patched.setattr(Path, "unlink", unlink)
+        else:
+            patched.setattr(archive, "sync_folder", fail)
+        with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+            file_away(source, _identity(source), done)
+    assert failed
+    assert [list(folder.iterdir()) for folder in (source.parent, done)] == [[source], []]
+    file_away(source, _identity(source), done)
+    assert [path.name for path in done.iterdir()] == ["memo.wav"]
+
+
+@pytest.mark.parametrize("volume", ["", "_other_volume"])
+def test_a_claim_that_cannot_be_cleared_away_does_not_hide_how_it_went(
+    source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    volume: str,
+) -> None:
+    if volume:
+        request.getfixturevalue(volume)
+    real = Path.unlink
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        if path.name.startswith(".dropscribe-"):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        real(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    assert file_away(source, _identity(source), tmp_path / "done") == tmp_path / "done" / "memo.wav"
+
+
 def test_the_inbox_under_another_name_takes_nothing(source: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(source.parent)
     with pytest.raises(StaysError, match="is the inbox itself"):
