@@ -12,6 +12,8 @@ from daemon.processes.pool import Command
 
 KIT = Path(__file__).parent
 FAKES = KIT / "fakes"
+# What comes before a stage's module and behaviour. forked.py has a quicker way to start one.
+START = (sys.executable, "-S", "-P", "-s", str(KIT / "fake_stage.py"))
 
 
 def fake_commands(
@@ -39,5 +41,4 @@ def fake_commands(
 def _program(stage: Stage, how: str) -> list[str]:
     if how.endswith(".py"):
         return [sys.executable, "-s", str(FAKES / how)]
-    program = [sys.executable, "-S", "-P", "-s", str(KIT / "fake_stage.py")]
-    return [*program, f"daemon.stages.{stage}", how]
+    return [*START, f"daemon.stages.{stage}", how]

@@ -15,7 +15,7 @@ import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 _VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 _PACKAGES = Path(sys.executable).parents[1] / "lib" / _VERSION / "site-packages"
@@ -181,7 +181,7 @@ def _remember_protocol() -> None:
     serve.guard_stdout = guarded
 
 
-def main(module: str, otherwise: str = "") -> None:
+def main(module: str, otherwise: str = "") -> NoReturn:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _remember_protocol()
     stage = module.rpartition(".")[2]

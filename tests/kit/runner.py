@@ -16,6 +16,7 @@ import contextlib
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # started as a file: tests are not installed
@@ -23,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # started as a file: tests a
 from tests.kit import odd_volume, shim
 
 
-def _arguments() -> argparse.Namespace:
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--behaviour", type=json.loads, default={}, help='as {"align": "segv 1"}')
     parser.add_argument("--fault", default="", help="see shim.py")
@@ -38,7 +39,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--real", action="append", default=[], metavar="STAGE")
     parser.add_argument("--all-real", action="store_true")
     parser.add_argument("rest", nargs="+")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def _shift_wall_clock(offset: Path) -> None:
@@ -56,11 +57,11 @@ def _fake_what_a_dask_worker_starts(behaviour: dict[str, str]) -> None:
     dask_lender.lend_command = command
 
 
-def _main() -> int:
-    arguments = _arguments()
+def main(given: Sequence[str]) -> int:
+    arguments = _parsed(given)
     if arguments.wall_offset:
         _shift_wall_clock(arguments.wall_offset)
-    from daemon.__main__ import main
+    from daemon.__main__ import main as daemon
     from daemon.cluster import fairness
     from daemon.inbox import reader
     from tests.kit.command_line import fake_stages, short_pauses
@@ -81,8 +82,8 @@ def _main() -> int:
             odd_volume.install(arguments.volume)
         if arguments.fault:
             shim.install(arguments.fault)
-        return main(arguments.rest)
+        return daemon(arguments.rest)
 
 
 if __name__ == "__main__":
-    raise SystemExit(_main())
+    raise SystemExit(main(sys.argv[1:]))
