@@ -25,6 +25,7 @@ class Turns:
         self._context = context
         self._transitions = transitions
         self._faulty: set[int] = set()  # jobs whose last step failed while others' worked
+        self._standing: set[int] = set()  # and those that failed since any last step has worked
 
     def take(
         self, jobs: Iterable[Job], stage: Stage, step: Callable[[Job], None], now: float
@@ -42,18 +43,28 @@ class Turns:
                 self._transitions.backoff.wait(job.id, 1, now)  # others go first
                 if job.id not in self._faulty:
                     faults.append((job, error))
+                    self._standing.add(job.id)
                 if len(faults) >= _FAULTY:
                     break
             else:
                 self._faulty.discard(job.id)
+                self._standing.clear()
                 context.pause.end("delivery")
                 for other, fault in faults:
                     self._faulty.add(other.id)
                     context.event_log.warning("hindered", f"waits: {explain(fault)}", other)
                 faults.clear()
-        hindered = len(faults) + len(self._faulty)
-        if len(faults) >= _FAULTY or (faults and len(context.ledger.active()) <= hindered):
+        if len(faults) >= _FAULTY or (faults and self._is_all_that_is_left()):
             context.pause.begin("delivery", explain(faults[0][1]), now)
+
+    def _is_all_that_is_left(self) -> bool:
+        """Whether every file that is not at its end has met a fault in its last step.
+
+        Delivery and quarantine are taken one after the other, and a file that failed waits a while:
+        the faults of one turn are not all that there are.
+        """
+        left = {job.id for job in self._context.ledger.active()}
+        return bool(left) and left <= self._standing | self._faulty
 
     def guard(self, job: Job, stage: Stage, step: Callable[[Job], T]) -> T | None:
         """Take a step; a defect of ours costs that file an attempt (None), and the others go on."""
@@ -82,6 +93,6 @@ class Turns:
 
     def hindrance(self) -> str:
         """Why nothing is left that could go on; "" if that is not so."""
-        if not self._faulty or len(self._context.ledger.active()) > len(self._faulty):
+        if not self._faulty or not self._is_all_that_is_left():
             return ""
         return "the last step of some files meets a fault of their own; the log names them"

@@ -56,7 +56,7 @@ def configured(root: Path, tables: Tables) -> Config:
     folders = ("inbox", "outbox", "done", "failed", "state", "logs")
     given: dict[str, Mapping[str, object]] = {"paths": {name: str(root / name) for name in folders}}
     for name in {*_QUICK, *tables}:
-        given[name] = {**_QUICK.get(name, {}), **tables.get(name, {})}
+        given[name] = {**given.get(name, {}), **_QUICK.get(name, {}), **tables.get(name, {})}
     return config_file.validated(given)
 
 
