@@ -20,6 +20,7 @@ from daemon.files.renaming import UNSUPPORTED, not_found
 from daemon.files.state_folder import TEMP_PREFIX
 
 CHUNK = 1 << 20  # bytes copied at a time
+_UNSYNCED = 32 << 20  # bytes: a second of a slow disk's time
 
 # What copying is done within, so that it may be broken off between two chunks.
 BreakOff = Callable[[], AbstractContextManager[None]]
@@ -67,9 +68,7 @@ def copy_to_temporary(
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(fd, "wb") as file:
-            with may_break_off():
-                shutil.copyfileobj(source, file, CHUNK)
-            file.flush()
+            copy_in_pieces(source, file, may_break_off)
             sync(file.fileno())
             if os.fstat(file.fileno()).st_size != size:
                 raise OSError(errno.EIO, "the file is not whole", str(path))
@@ -77,6 +76,33 @@ def copy_to_temporary(
         path.unlink(missing_ok=True)
         raise
     return path
+
+
+class _SyncedWriter:
+    """Writes to a file, and syncs it every `_UNSYNCED` bytes."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._unsynced = 0
+
+    def write(self, data: bytes) -> int:
+        self._unsynced += len(data)
+        written = self._file.write(data)
+        if self._unsynced >= _UNSYNCED:
+            self._file.flush()
+            sync(self._file.fileno())
+            self._unsynced = 0
+        return written
+
+
+def copy_in_pieces(source: BinaryIO, target: BinaryIO, may_break_off: BreakOff) -> None:
+    """Copy what is left of `source`; all but the last of it is on the medium then.
+
+    A single sync of gigabytes takes many seconds, and cannot be broken off.
+    """
+    with may_break_off():
+        shutil.copyfileobj(source, _SyncedWriter(target), CHUNK)
+    target.flush()
 
 
 def write_atomically(path: Path, data: bytes) -> None:

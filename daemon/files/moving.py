@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 import secrets
-import shutil
 import stat
 import sys
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from pathlib import Path
 
 from daemon.domain.job import Identity
 from daemon.domain.names import numbered, plain_name
-from daemon.files.atomic import CHUNK, BreakOff, sync, sync_folder
+from daemon.files.atomic import BreakOff, copy_in_pieces, sync, sync_folder
 from daemon.files.recording import is_same_file, open_recording, read_small
 from daemon.files.renaming import UNSPEAKABLE, rename_without_clobbering
 from daemon.files.state_folder import TEMP_PREFIX
@@ -167,9 +166,7 @@ def copied(
             before = Identity.of(os.fstat(original.fileno()))
             if identity is not None and not is_same_file(before, identity):
                 raise ReplacedError(errno.EBUSY, _REPLACED, str(source))
-            with may_break_off():
-                shutil.copyfileobj(original, copy, CHUNK)
-            copy.flush()
+            copy_in_pieces(original, copy, may_break_off)
             _copy_attributes(original.fileno(), copy.fileno())
             sync(copy.fileno())
             if not is_same_file(before, Identity.of(os.fstat(original.fileno()))):

@@ -6,11 +6,14 @@ import errno
 import json
 import math
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from daemon.files import atomic
 from daemon.files.atomic import (
+    copy_to_temporary,
     json_bytes,
     sweep_temporaries,
     write_atomically,
@@ -47,6 +50,25 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
         write_atomically(path, b"two")
     assert path.read_bytes() == b"one"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_large_file_reaches_the_disk_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sync of gigabytes would hold a stop up for as long as the disk takes."""
+    sizes: list[int] = []
+    real = atomic.sync
+
+    def sync(fd: int) -> None:
+        sizes.append(os.fstat(fd).st_size)
+        real(fd)
+
+    monkeypatch.setattr(atomic, "sync", sync)
+    with (tmp_path / "large").open("w+b") as source:
+        source.truncate(200_000_000)
+        temporary = copy_to_temporary(tmp_path, source, 200_000_000)
+    assert temporary.stat().st_size == sizes[-1] == 200_000_000
+    assert max(after - before for before, after in pairwise([0, *sizes])) < 50_000_000
 
 
 def test_json_is_utf8_and_never_nan(tmp_path: Path) -> None:

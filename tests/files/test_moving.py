@@ -137,7 +137,7 @@ def test_a_move_across_volumes_that_fails_keeps_the_original(
     recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     target = tmp_path / "out" / "memo.wav"
-    real = moving.shutil.copyfileobj
+    real = shutil.copyfileobj
 
     def copy(source: object, into: object, length: int) -> None:
         if fault == "full":
@@ -148,7 +148,7 @@ def test_a_move_across_volumes_that_fails_keeps_the_original(
         else:
             target.write_bytes(b"theirs")
 
-    monkeypatch.setattr(moving.shutil, "copyfileobj", copy)
+    monkeypatch.setattr(shutil, "copyfileobj", copy)
     with pytest.raises(OSError, match=r".+"):
         move_without_clobbering(recording, target)
     assert recording.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -79,14 +80,14 @@ def test_it_gets_a_free_name(
 def test_what_is_put_in_its_place_while_it_is_copied_is_left_alone(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = moving.shutil.copyfileobj
+    real = shutil.copyfileobj
 
     def copy(*arguments: object) -> None:
         real(*arguments)  # type: ignore[arg-type]
         (tmp_path / "new").write_bytes(b"recordinG")
         (tmp_path / "new").replace(source)
 
-    monkeypatch.setattr(moving.shutil, "copyfileobj", copy)
+    monkeypatch.setattr(shutil, "copyfileobj", copy)
     assert file_away(source, _identity(source), tmp_path / "done") is None
     assert source.read_bytes() == b"recordinG"
     assert list((tmp_path / "done").iterdir()) == []
