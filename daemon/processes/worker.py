@@ -35,6 +35,8 @@ from daemon.handoff.protocol import (
 from daemon.processes.process_tree import ProcessTree, Vitals
 
 _MAX_NOISE = 1000  # lines that are not of the protocol before a child counts as flooding
+# Lines of any kind: many at once, since what a stage said while we were stopped fills its pipe.
+_MOST_LINES, _LINES_A_SECOND = 20_000, 500
 _PROGRESS_SECONDS = 0.1  # progress that comes faster is dropped: it must not fill our queue
 _HURRY_SECONDS = 0.2  # between two looks whether the grace is over
 _KILL_SECONDS = 10.0  # how long a killed process may take to die (crash reports, stuck I/O)
@@ -173,10 +175,13 @@ class Worker:
         What is no message, and what nobody asked for, is noise: counted, never kept. A process that
         floods us is not read any further, so that it can fill neither our queue nor our time.
         """
-        noise = 0
+        noise, allowance = 0, _Allowance()
         progress_at = -math.inf
         receipts = 0
         for line in _lines(_pipe(self._process.stdout)):
+            if not allowance.covers_a_line():
+                self.flooding = True
+                break
             match parse_message(line):
                 case Ready() as message if not self.ready:
                     self.ready = True
@@ -196,6 +201,20 @@ class Worker:
                         self.flooding = True
                         break
         self._post(WorkerExited(self))
+
+
+class _Allowance:
+    """How many lines a process may still say: a token bucket, which fills up again with time."""
+
+    def __init__(self) -> None:
+        self._left = float(_MOST_LINES)
+        self._at = time.monotonic()
+
+    def covers_a_line(self) -> bool:
+        now = time.monotonic()
+        self._left = min(_MOST_LINES, self._left + (now - self._at) * _LINES_A_SECOND) - 1
+        self._at = now
+        return self._left >= 0
 
 
 def _lines(stream: IO[bytes]) -> Iterable[bytes]:

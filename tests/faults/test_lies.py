@@ -24,7 +24,7 @@ def daemon(make: MakeDaemon) -> FaultDaemon:
     return make(_PATIENT)
 
 
-@pytest.mark.parametrize("lie", ["flood_well_formed", "not_finite"])
+@pytest.mark.parametrize("lie", ["flood_well_formed", "flood_progress", "not_finite"])
 def test_a_stage_that_lies_costs_its_file_only_l1_l2(daemon: FaultDaemon, lie: str) -> None:
     daemon.give("a-liar.wav", "a liar", f"prepare {lie}")
     daemon.give("z.wav", "an innocent")

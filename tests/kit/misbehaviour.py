@@ -4,6 +4,7 @@ NAME [TIMES [NAME]]   at the stage's first TIMES starts for the job (without TIM
                       afterwards it works, or does what the second NAME says
 early:NAME            ALIGN: as soon as it is asked, not when its input is whole
 gate:PATH             works when PATH exists, and says until then that it goes on
+chatty:PATH           as gate, but says so hundreds of times a second
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from daemon.domain.job import FailureKind
 from daemon.handoff.artefacts import JobRequest
-from daemon.handoff.protocol import Receipt, Usage, message_line
+from daemon.handoff.protocol import Progress, Receipt, Usage, message_line
 from daemon.models.memory import BATCH_DIVISOR
 from daemon.stages.serve import Channel, StageError
 
@@ -160,6 +161,15 @@ def flood_line(start: Start) -> None:
 def flood_well_formed(start: Start) -> None:
     while True:
         os.write(start.protocol, b'{"type":"ready"}\n' * 200)
+
+
+def flood_progress(start: Start) -> None:
+    """The work goes on, and as fast as can be said."""
+    done = 0.0
+    while True:
+        done += 0.001
+        line = message_line(Progress(start.channel.request.nonce, round(done, 3), 1e9))
+        os.write(start.protocol, line * 200)
 
 
 def flood_log(_: Start) -> None:
@@ -322,6 +332,18 @@ def gate(start: Start, path: Path) -> None:
     start.ok()
 
 
+def chatty(start: Start, path: Path) -> None:
+    """Until PATH exists, it says four times in ten milliseconds that it goes on."""
+    done = 0.0
+    while not path.exists():
+        for _ in range(4):
+            done += 0.01
+            line = message_line(Progress(start.channel.request.nonce, done, 1e6))
+            os.write(start.protocol, line)
+        time.sleep(0.01)
+    start.ok()
+
+
 def without_aligner(start: Start) -> None:
     """ALIGN where its model is missing: the words have Whisper's own times."""
     start.ok()
@@ -338,7 +360,8 @@ _BEHAVIOURS: dict[str, Behaviour] = {
     for one in (
         segv, abort, gpu_gives_up, gpu_gives_up_under_much,
         kill, leave, fail, grandchild, unseen_grandchild, kill_daemon, abort_at_exit,
-        hang, deaf, stop, spin, swell, flood_output, flood_line, flood_well_formed, flood_log,
+        hang, deaf, stop, spin, swell, flood_output, flood_line, flood_well_formed,
+        flood_progress, flood_log,
         disk_full, forge, no_room, no_model, bad_input, defect,
         no_result, broken_result, truncated_result, other_attempt, other_digest, escape, not_finite,
         without_aligner,
@@ -356,8 +379,8 @@ def act(start: Start, asked: str, counter: Path) -> None:
     if times and started >= int(times):
         name = afterwards
     kind, _, path = name.removeprefix("early:").partition(":")
-    if kind == "gate":
-        gate(start, Path(path))
+    if kind in {"gate", "chatty"}:
+        (gate if kind == "gate" else chatty)(start, Path(path))
     elif kind in {"", "ok"}:
         start.ok()
     else:
