@@ -17,6 +17,7 @@ from daemon.commands.command_line import command
 from daemon.commands.estimate import Estimate, duration_of, learn
 from daemon.commands.find_job import folder_of, opened_ledger, real_inbox, titled
 from daemon.commands.json_output import print_line, print_object
+from daemon.commands.silence import why_silent
 from daemon.config import file as config_file
 from daemon.config.default_model import about_small_memory
 from daemon.config.settings import Config, Paths
@@ -37,7 +38,7 @@ _WIDEST = 120  # columns: in a wider table, the eye loses the row
 _WATCH_SECONDS = 1.0
 _FOLDER_SECONDS = 3.0
 _SMALL = 20_000  # bytes of a transcript without segments, with room for chapters and tags
-_EXIT_CODES = {"stopped": FAILED, "paused": TEMPORARY}
+_EXIT_CODES = {"stopped": FAILED, "paused": TEMPORARY, "silent": TEMPORARY}
 
 
 @command(
@@ -49,7 +50,9 @@ _EXIT_CODES = {"stopped": FAILED, "paused": TEMPORARY}
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs: one object (a line).")
 @click.option("--watch", is_flag=True, help="Show it anew every second, until Ctrl-C.")
-@click.option("--exit-code", "tell", is_flag=True, help="End with 1 if stopped, 75 if paused.")
+@click.option(
+    "--exit-code", "tell", is_flag=True, help="End with 1 if stopped, 75 if paused or silent."
+)
 def status(config_path: Path, as_json: bool, watch: bool, tell: bool) -> int:
     """What is being done, what waits, and how the latest files ended."""
     config = config_file.load(config_path)
@@ -73,10 +76,11 @@ def look(config: Config) -> Json:
     state = config.paths.state
     running = lock.is_held(state)
     daemon = _daemon(state / STATUS) if running else {}
+    silent = why_silent(daemon, config.watch.rescan_seconds)
     data: Json = {
         "running": running,
-        "state": daemon.get("state", "starting") if running else "stopped",
-        "reason": daemon.get("reason", "") if running else _would_wait_for(config),
+        "state": _state(daemon, silent) if running else "stopped",
+        "reason": silent or daemon.get("reason", "") if running else _would_wait_for(config),
         "daemon": daemon,
         "waiting": 0,
         "done": 0,
@@ -93,6 +97,10 @@ def look(config: Config) -> Json:
         if ledger is not None:
             data |= _queue(config, ledger, daemon)
     return data
+
+
+def _state(daemon: Json, silent: str) -> str:
+    return "silent" if silent else daemon.get("state", "starting")
 
 
 def _queue(config: Config, ledger: Ledger, daemon: Json) -> Json:

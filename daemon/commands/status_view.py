@@ -15,7 +15,13 @@ from daemon.domain.names import printable
 from daemon.domain.transcript import Json
 from daemon.outbox.summary import clock
 
-_COLOURS = {"working": "green", "idle": "green", "paused": "yellow", "stopped": "red"}
+_COLOURS = {
+    "working": "green",
+    "idle": "green",
+    "paused": "yellow",
+    "silent": "red",
+    "stopped": "red",
+}
 _MARKS = {"done": ("✓", "green"), "failed": ("✗", "red"), "gone": ("·", "dim")}
 
 

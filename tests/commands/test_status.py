@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
 import os
@@ -104,6 +105,23 @@ def test_the_exit_code_tells_the_state_if_asked(state: str, code: int, queue: Qu
     with Lock(queue.config.paths.state):
         assert main([*arguments, "--exit-code"]) == code
         assert main(arguments) == 0
+
+
+def test_a_daemon_that_has_said_nothing_for_long_is_called_silent(
+    queue: QueueOnDisk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It runs; that its process was stopped, too, is tried in tests/faults/test_frozen.py."""
+    status = queue.config.paths.state / "status.json"
+    arguments = ["status", "--exit-code", "--config", str(queue.config_path)]
+    told = {"state": "working", "reason": "", "pid": os.getpid(), "watcher": ""}
+    with Lock(queue.config.paths.state):
+        for minutes, code in ((0, 0), (10, 75)):
+            then = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=minutes)
+            status.write_text(json.dumps({**told, "updated": then.isoformat()}))
+            assert main(arguments) == code
+    said = capsys.readouterr().out
+    assert "working\n" in said
+    assert "silent: it has not said anything for 10 minutes" in said
 
 
 def test_a_stopped_queue_says_what_it_would_wait_for(
