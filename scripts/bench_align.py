@@ -2,7 +2,7 @@
 
 Run from the repository's root:
 
-    python -m scripts.bench_align imports          seconds to import each, in a fresh process
+    python -m scripts.bench_align imports          CPU seconds and memory of fresh processes
     python -m scripts.bench_align lecture          the bundled model, the 12-minute lecture
     python -m scripts.bench_align base             95 million random weights, the same lecture
     python -m scripts.bench_align after            from the last segment to the words, in real jobs
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -31,7 +32,8 @@ import torch
 
 from daemon.alignment.aligner import Aligner
 from daemon.alignment.model import load_align_model
-from daemon.alignment.network import Network
+from daemon.alignment.network import HostNetwork, Network
+from daemon.alignment.threads import BLAS_THREADS, Threads, cores, keep_blas_on_one_core
 from daemon.audio import SAMPLE_RATE, FloatArray
 from daemon.bench import synthetic
 from daemon.config import file as config_file
@@ -65,8 +67,9 @@ class Seconds:
 class TimedNetwork:
     """Our network, with a stopwatch."""
 
-    def __init__(self, network: Network, clock: Clock) -> None:
-        self._network = network
+    def __init__(self, network: HostNetwork, clock: Clock) -> None:
+        self._host = network
+        self._network: Network = network
         self._clock = clock
         self.shortest = network.shortest
         self.seconds = 0.0
@@ -78,15 +81,35 @@ class TimedNetwork:
         return emissions
 
     def to(self, device: str) -> TimedNetwork:
-        self._network = self._network.to(device)
+        self._network = self._host.to(device)
         return self
 
 
-def import_seconds(module: str) -> float:
-    """Seconds to import `module` in a process of its own."""
-    program = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter()-t)"
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-    return float(answer.stdout)
+# What is measured in processes of their own.
+PROGRAMS = {
+    "import torch": "import torch",
+    "import whisperx.alignment": "import whisperx.alignment",
+    "our aligner, its imports": "import daemon.alignment.aligner",
+    "our aligner, its model loaded": f"""
+from daemon.alignment.aligner import Aligner
+Aligner.load("en", {str(DEMO)!r}, "cpu")""",
+    "the same with torch's network": f"""
+from daemon.alignment.model import load_align_model
+from daemon.alignment.torch_wav2vec2 import TorchWav2Vec2
+host = load_align_model("en", {str(DEMO)!r}).network
+TorchWav2Vec2(host._architecture, host._weights, "cpu")""",
+}
+_USED = """
+import time
+import psutil
+print(time.process_time(), psutil.Process().memory_info().rss)"""
+
+
+def used(program: str) -> tuple[float, float]:
+    """CPU seconds of a fresh process that runs `program`, and the megabytes that it holds then."""
+    command = [sys.executable, "-c", program + _USED]
+    answer = subprocess.run(command, capture_output=True, check=True).stdout.split()
+    return float(answer[-2]), float(answer[-1]) / 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +121,12 @@ class Task:
     segments: Sequence[Segment]
     device: str
     clock: Clock
+    threads: int
 
 
 def time_ours(task: Task) -> Callable[[], Seconds]:
     """A stopwatch for our aligner, its model loaded."""
-    model = load_align_model("en", str(task.model))
+    model = load_align_model("en", str(task.model), threads=Threads(task.threads))
     network = TimedNetwork(model.network, task.clock)
     aligner = Aligner(replace(model, network=network), task.device)
 
@@ -148,11 +172,11 @@ def compare(task: Task, repeats: int) -> None:
         print(f"{part:8} ours {ours:8.3f} s  whisperx {theirs:8.3f} s  {theirs / ours:6.2f} times")
 
 
-def lecture(model: Path, minutes: float, device: str, clock: Clock) -> Task:
+def lecture(model: Path, minutes: float, device: str, clock: Clock, threads: int) -> Task:
     """The first `minutes` of the lecture."""
     segments = [one for one in sentences(LECTURE) if one.end <= minutes * 60]
     audio = audio_of(LECTURE)[: int(segments[-1].end * SAMPLE_RATE)]
-    return Task(model, audio, segments, device, clock)
+    return Task(model, audio, segments, device, clock, threads)
 
 
 def write_base_model(folder: Path) -> Path:
@@ -197,18 +221,26 @@ def print_after(task: Task) -> None:
 
 
 def print_imports(repeats: int) -> None:
-    for module in ("torch", "daemon.alignment.aligner", "whisperx.alignment"):
-        seconds = [import_seconds(module) for _ in range(repeats)]
-        print(f"{module:26} {median(seconds):6.2f} s")
+    for name, program in PROGRAMS.items():
+        seconds, megabytes = zip(*(used(program) for _ in range(repeats)), strict=True)
+        print(f"{name:30} {median(seconds):6.2f} CPU s {median(megabytes):6.0f} MB")
+
+
+def start_again_with_blas_on_one_core() -> None:
+    """As the aligner's own process does it, before numpy is loaded."""
+    if any(os.environ.get(name) != "1" for name in BLAS_THREADS):
+        keep_blas_on_one_core()
+        os.execv(sys.executable, [sys.executable, "-m", "scripts.bench_align", *sys.argv[1:]])
 
 
 def main() -> None:
+    start_again_with_blas_on_one_core()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["imports", "lecture", "base", "after"])
     parser.add_argument("--minutes", type=float, default=13.0, help="of the lecture")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--threads", type=int, default=cores())
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -218,7 +250,7 @@ def main() -> None:
     else:
         with tempfile.TemporaryDirectory() as folder:
             model = write_base_model(Path(folder)) if arguments.what == "base" else DEMO
-            task = lecture(model, arguments.minutes, arguments.device, clock)
+            task = lecture(model, arguments.minutes, arguments.device, clock, arguments.threads)
             if arguments.what == "after":
                 print_after(task)
             else:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from daemon.alignment.batches import batch_seconds, batches
-from daemon.alignment.device import place
+from daemon.alignment.device import Choices, place
 from daemon.alignment.model import AlignModel, load_align_model
+from daemon.alignment.threads import Threads
 from daemon.alignment.viterbi import Path, best_paths
 from daemon.alignment.words import Script, place_words, read_scripts, spell
 from daemon.audio import SAMPLE_RATE, FloatArray, Waveform
 from daemon.domain.transcript import Segment, Word
+from daemon.models import registry
+
+_CHOICES = "aligner-devices.json"  # beside the converted models
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +42,30 @@ class _Task:
 class Aligner:
     """One loaded model, for one language; owned by one thread.
 
-    `device` is what was chosen for it: "cpu", "mps" or "cuda".
+    `device` is what was chosen for it: "cpu", "mlx", "mps" or "cuda".
     """
 
     def __init__(self, model: AlignModel, device: str = "cpu") -> None:
         self.model = model.name
         self._alphabet = model.alphabet
-        self._network, self.device = place(model.network, device)
+        choices = Choices(registry.conversions(os.environ) / _CHOICES)
+        self._network, self.device = place(model.network, device, model.identity, choices)
         self.batch_seconds = batch_seconds(self.device)
 
     @classmethod
-    def load(cls, language: str, model: str | None = None, device: str = "auto") -> Aligner:
+    def load(
+        cls,
+        language: str,
+        model: str | None = None,
+        device: str = "auto",
+        threads: Threads | None = None,
+    ) -> Aligner:
         """Load `model`, by default WhisperX's for `language`, from files on this machine.
 
         Raises NoAlignModelError (a LookupError) for a language without a model, and
         AlignModelMissingError where the model's files are not here.
         """
-        return cls(load_align_model(language, model), device)
+        return cls(load_align_model(language, model, threads=threads), device)
 
     def align(
         self,

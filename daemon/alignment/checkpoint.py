@@ -1,4 +1,4 @@
-"""An alignment model's files: sizes, weights and alphabet, from a folder or a torchaudio bundle."""
+"""An alignment model's files: sizes, weights and alphabet, read without torch."""
 
 from __future__ import annotations
 
@@ -8,23 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import load_file
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, deserialize, safe_open
+from safetensors.numpy import load_file
 
 from daemon.alignment.architecture import Architecture, UnsupportedArchitectureError
+from daemon.audio import FloatArray
 from daemon.errors import DropscribeError
 from daemon.models import checksums
 
 _POSITIONS = "encoder.pos_conv_embed.conv"
-
-# torchaudio's names for what Hugging Face calls otherwise, in the order to replace them.
-_RENAMES = (
-    ("wav2vec2.", ""),
-    ("encoder.transformer.", "encoder."),
-    ("encoder.feature_projection.", "feature_projection."),
-    ("aux.", "lm_head."),
-)
 
 
 class AlignModelMissingError(DropscribeError):
@@ -37,133 +31,94 @@ class NotFetchedError(AlignModelMissingError):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """`alphabet` maps lower-case characters to the network's outputs, as WhisperX builds it."""
+    """`alphabet` maps lower-case characters to the network's outputs, as WhisperX builds it.
+
+    `identity` tells these weights from others: digests, or where nobody vouches for the files,
+    their sizes and times.
+    """
 
     architecture: Architecture
-    weights: Mapping[str, Tensor]
+    weights: Mapping[str, FloatArray]
     alphabet: Mapping[str, int]
+    identity: str
 
 
 def read_folder(folder: Path) -> Checkpoint:
-    """A model in Hugging Face's layout; safetensors are preferred to pickles.
+    """A model in Hugging Face's layout, its weights in safetensors (`conversion` makes such).
 
     Raises AlignModelMissingError without files that may be loaded, TamperedModelError for changed
     ones, UnsupportedArchitectureError for other networks.
     """
-    checksums.verify(folder)
-    architecture = Architecture.from_config(_read_json(folder / "config.json"))
+    architecture = Architecture.from_config(read_json(folder / "config.json"))
     alphabet = read_alphabet(folder)
-    return Checkpoint(architecture, normalise(_read_weights(folder)), alphabet)
+    files = weight_files(folder)
+    if not files:
+        raise AlignModelMissingError(f"{folder} holds no model.safetensors or pytorch_model.bin")
+    checksums.verify(folder)
+    weights: dict[str, NDArray[Any]] = {}
+    for path in files:
+        weights |= _read_safetensors(path)
+    return Checkpoint(architecture, normalise(weights), alphabet, checksums.identity(files))
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The weights that can be read without torch; empty where there are pickles only."""
+    return sorted(folder.glob("model*.safetensors"))
 
 
 def read_alphabet(folder: Path) -> dict[str, int]:
-    vocabulary = _read_json(folder / "vocab.json")
+    vocabulary = read_json(folder / "vocab.json")
     added = folder / "added_tokens.json"
     if added.exists():
-        vocabulary |= _read_json(added)
+        vocabulary |= read_json(added)
     if not all(isinstance(code, int) for code in vocabulary.values()):
         raise UnsupportedArchitectureError("one vocabulary for each of several languages")
     return {character.lower(): code for character, code in vocabulary.items()}
 
 
-def read_bundle(name: str) -> Checkpoint:
-    """A torchaudio bundle, such as WAV2VEC2_ASR_BASE_960H, from torch's download cache.
-
-    Raises AlignModelMissingError and TamperedModelError.
-    """
-    bundle = find_bundle(name)
-    path = bundle_path(bundle)
-    if not path.exists():
-        raise NotFetchedError(f"the alignment model {name} is not on this machine")
-    checksums.verify(path)
-    weights = _read_pickle(path)
-    for key in ("aux.weight", "aux.bias"):  # fairseq's outputs that no label belongs to
-        kept = [row for row in range(len(weights[key])) if row not in bundle._remove_aux_axis]
-        weights[key] = weights[key][kept]
-    if bundle._model_type != "Wav2Vec2" or bundle._normalize_waveform:
-        raise UnsupportedArchitectureError(name)
-    alphabet = {label.lower(): code for code, label in enumerate(bundle.get_labels())}
-    return Checkpoint(_bundle_architecture(bundle._params), normalise(weights), alphabet)
-
-
-def find_bundle(name: str) -> Any:  # noqa: ANN401 - torchaudio has no types
-    """torchaudio's description of a model; raises AlignModelMissingError if it has none."""
-    from torchaudio import pipelines  # noqa: PLC0415, no other model needs it
-
-    bundle = getattr(pipelines, name, None)
-    if not isinstance(bundle, pipelines.Wav2Vec2ASRBundle):
-        raise AlignModelMissingError(f"torchaudio has no speech recognition model called {name!r}")
-    return bundle
-
-
-def bundle_path(bundle: Any) -> Path:  # noqa: ANN401
-    """Where torch keeps the file that a bundle downloads."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / str(bundle._path)
-
-
-def normalise(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def normalise(weights: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
     """float32 weights under Hugging Face's short names, the weight norm multiplied out."""
-    renamed = {_short_name(name): tensor.float() for name, tensor in weights.items()}
+    renamed = {
+        name.removeprefix("wav2vec2."): np.ascontiguousarray(array, np.float32)
+        for name, array in weights.items()
+    }
     gain = _pop(
         renamed, f"{_POSITIONS}.weight_g", f"{_POSITIONS}.parametrizations.weight.original0"
     )
     shape = _pop(
         renamed, f"{_POSITIONS}.weight_v", f"{_POSITIONS}.parametrizations.weight.original1"
     )
-    length = torch.linalg.vector_norm(shape, dim=(0, 1), keepdim=True)
-    renamed[f"{_POSITIONS}.weight"] = shape * (gain / length)
+    length = np.sqrt(np.square(shape).sum(axis=(0, 1), keepdims=True, dtype=np.float64))
+    renamed[f"{_POSITIONS}.weight"] = shape * (gain / length).astype(np.float32)
     return renamed
 
 
-def _short_name(name: str) -> str:
-    for old, new in _RENAMES:
-        if name.startswith(old):
-            name = new + name.removeprefix(old)
-    return name
-
-
-def _bundle_architecture(parameters: Mapping[str, Any]) -> Architecture:
-    convolutions = parameters["extractor_conv_layer_config"]
-    return Architecture(
-        conv_kernel=tuple(kernel for _, kernel, _ in convolutions),
-        conv_stride=tuple(stride for _, _, stride in convolutions),
-        feat_extract_norm="group" if parameters["extractor_mode"] == "group_norm" else "layer",
-        do_stable_layer_norm=parameters["encoder_layer_norm_first"],
-        num_hidden_layers=parameters["encoder_num_layers"],
-        num_attention_heads=parameters["encoder_num_heads"],
-        num_conv_pos_embedding_groups=parameters["encoder_pos_conv_groups"],
-        layer_norm_eps=1e-5,
-    )
-
-
-def _read_weights(folder: Path) -> dict[str, Tensor]:
-    safe = sorted(folder.glob("model*.safetensors"))
-    pickles = sorted(folder.glob("pytorch_model*.bin"))
-    if not safe and not pickles:
-        raise AlignModelMissingError(f"{folder} holds no model.safetensors or pytorch_model.bin")
-    weights: dict[str, Tensor] = {}
-    for path in safe or pickles:
-        weights |= _read_safetensors(path) if safe else _read_pickle(path)
-    return weights
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    weights: dict[str, Tensor] = load_file(path)
-    return weights
-
-
-def _read_pickle(path: Path) -> dict[str, Tensor]:
-    """Tensors only, and only from a file that somebody vouches for: a pickle can hold code."""
-    if checksums.digest_of(path) is None:
+def _read_safetensors(path: Path) -> dict[str, NDArray[Any]]:
+    """Every array of a file; bfloat16, which numpy lacks, as float32."""
+    try:
+        with safe_open(path, "np") as file:
+            kinds = {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+        if "BF16" not in kinds:
+            return dict(load_file(path))
+        stored = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
+        return {name: _array(**array) for name, array in stored}
+    except (SafetensorError, TypeError, ValueError) as error:
         raise AlignModelMissingError(
-            f"{path} is a pickle of unknown origin, which could run code: name a model in"
-            " align.model that has a model.safetensors"
-        )
-    weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    return weights
+            f"the weights {path} cannot be read ({error}): fetch the alignment model again"
+        ) from error
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _array(dtype: str, shape: list[int], data: bytearray) -> NDArray[Any]:
+    if dtype == "BF16":  # the upper half of a float32
+        halves = np.frombuffer(data, np.uint16).astype(np.uint32)
+        return (halves << 16).view(np.float32).reshape(shape)
+    kind = {"F16": np.float16, "F32": np.float32, "F64": np.float64}.get(dtype)
+    if kind is None:
+        raise ValueError(f"its {dtype} are no weights")
+    return np.frombuffer(data, kind).reshape(shape)
+
+
+def read_json(path: Path) -> dict[str, Any]:
     try:
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -172,5 +127,8 @@ def _read_json(path: Path) -> dict[str, Any]:
     return data
 
 
-def _pop(weights: dict[str, Tensor], *names: str) -> Tensor:
-    return next(weights.pop(name) for name in names if name in weights)
+def _pop(weights: dict[str, FloatArray], *names: str) -> FloatArray:
+    found = [weights.pop(name) for name in names if name in weights]
+    if not found:
+        raise UnsupportedArchitectureError(f"it has no {names[0]}")
+    return found[0]

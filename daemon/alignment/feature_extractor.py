@@ -5,91 +5,130 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
+from daemon.alignment import kernels
 from daemon.alignment.architecture import Architecture
-from daemon.alignment.layers import Layers
 from daemon.audio import FloatArray
 
 _EPSILON = 1e-5  # of the convolutions' norms, whatever the config says of the other norms
-_FIRST = "feature_extractor.conv_layers.0"
+_LAYERS = "feature_extractor.conv_layers"
 
 
 class FeatureExtractor:
     """From a waveform to frames of features."""
 
-    def __init__(
-        self, architecture: Architecture, weights: Mapping[str, Tensor], device: str
-    ) -> None:
-        names = [name for name in weights if name.startswith("feature_extractor.")]
+    def __init__(self, architecture: Architecture, weights: Mapping[str, FloatArray]) -> None:
         self._architecture = architecture
-        self._layers = Layers({name: weights[name] for name in names}, device)
-        self._exact_device = "cpu" if device == "mps" else device  # Metal has no float64
-        self._first_kernel = self._exact(weights[f"{_FIRST}.conv.weight"][:, 0].T)
-        self._gain = self._exact(weights[f"{_FIRST}.layer_norm.weight"])
-        self._bias = self._exact(weights[f"{_FIRST}.layer_norm.bias"])
+        self._weights = weights
+        self._by_channel = architecture.feat_extract_norm == "layer"
         self._kernels = [
-            self._layers.weights.pop(f"feature_extractor.conv_layers.{layer}.conv.weight")
-            .permute(2, 1, 0)
-            .contiguous()
+            np.ascontiguousarray(weights[f"{_LAYERS}.{layer}.conv.weight"].transpose(2, 1, 0))
             for layer in range(len(architecture.conv_kernel))
         ]
+        self._ends = [
+            kernel[0] + kernel[2] if len(kernel) == 3 else None for kernel in self._kernels
+        ]
 
-    def __call__(self, waveform: FloatArray) -> Tensor:
-        """(samples,) -> (frames, channels)."""
-        rows = self._first_layer(waveform)
-        for layer, stride in list(enumerate(self._architecture.conv_stride))[1:]:
-            rows = convolve(rows, self._kernels[layer], stride)
-            rows = self._finish(f"feature_extractor.conv_layers.{layer}", rows)
-        return rows
-
-    def _first_layer(self, waveform: FloatArray) -> Tensor:
-        """(samples,) -> (rows, channels).
+    def first_kernel(self, waveform: FloatArray) -> FloatArray:
+        """The first layer's kernel for this waveform, its last row the bias: (taps + 1, channels).
 
         A group norm needs each channel's mean and variance over time. The convolution is linear,
         so both follow from those of its windows, and the norm is folded into kernel and bias.
         """
-        samples = torch.from_numpy(waveform.astype(np.float32, copy=False)).to(self._exact_device)
-        kernel = self._first_kernel
-        windows = samples.unfold(0, len(kernel), self._architecture.conv_stride[0])
-        if self._architecture.feat_extract_norm == "layer":
-            return self._finish(_FIRST, self._here(windows) @ self._kernels[0][:, 0])
-        centred = windows.double()
-        mean = centred.mean(dim=0)
+        kernel = self._kernels[0][:, 0]
+        if self._by_channel:
+            bias = self._weights.get(f"{_LAYERS}.0.conv.bias", np.zeros(kernel.shape[1]))
+            return np.vstack([kernel, bias]).astype(np.float32)
+        centred = self._windows(waveform).astype(np.float64)
+        mean = centred.mean(axis=0)
         centred -= mean
         covariance = centred.T @ centred / len(centred)
-        gain = self._gain / (((covariance @ kernel) * kernel).sum(dim=0) + _EPSILON).sqrt()
-        shift = self._here(self._bias - mean @ kernel * gain)
-        rows = torch.addmm(shift, self._here(windows), self._here(kernel * gain))
-        return torch.ops.aten.gelu_(rows)
+        variance = ((covariance @ kernel) * kernel).sum(axis=0)
+        gain = self._weights[f"{_LAYERS}.0.layer_norm.weight"] / np.sqrt(variance + _EPSILON)
+        bias = self._weights[f"{_LAYERS}.0.layer_norm.bias"] - mean @ kernel * gain
+        return np.vstack([kernel * gain, bias]).astype(np.float32)
 
-    def _finish(self, name: str, rows: Tensor) -> Tensor:
-        bias = self._layers.weights.get(f"{name}.conv.bias")
+    def __call__(
+        self, waveform: FloatArray, first_kernel: FloatArray, first: int, end: int
+    ) -> FloatArray:
+        """The features of the frames from `first` to before `end`: (frames, channels)."""
+        size = self._architecture
+        begin = first * size.hop
+        heard = waveform[begin : begin + (end - first - 1) * size.hop + size.receptive_field]
+        windows = self._windows(heard)
+        # The bias is one more product.
+        rows = np.concatenate([windows, np.ones((len(windows), 1), np.float32)], axis=1)
+        rows = self._finish(0, rows @ first_kernel)
+        for layer, stride in list(enumerate(size.conv_stride))[1:]:
+            rows = self._finish(layer, self._convolve(layer, rows, stride))
+        return rows
+
+    def _windows(self, waveform: FloatArray) -> FloatArray:
+        """What each row of the first layer hears: (rows, taps), a view."""
+        size = self._architecture
+        windows: FloatArray = sliding_window_view(waveform, size.conv_kernel[0])
+        return windows[:: size.conv_stride[0]]
+
+    def _convolve(self, layer: int, rows: FloatArray, stride: int) -> FloatArray:
+        kernel, ends = self._kernels[layer], self._ends[layer]
+        if stride == 2 and ends is not None:
+            convolved = convolve_by_pairs(rows, kernel, ends)
+        else:
+            convolved = convolve(rows, kernel, stride)
+        bias = self._weights.get(f"{_LAYERS}.{layer}.conv.bias")
         if bias is not None:
-            rows += bias
-        if self._architecture.feat_extract_norm == "layer":
-            rows = self._layers.norm(f"{name}.layer_norm", rows, _EPSILON)
-        return torch.ops.aten.gelu_(rows)
+            convolved += bias
+        return convolved
 
-    def _exact(self, tensor: Tensor) -> Tensor:
-        return tensor.double().to(self._exact_device)
+    def _finish(self, layer: int, rows: FloatArray) -> FloatArray:
+        if self._by_channel:
+            name = f"{_LAYERS}.{layer}.layer_norm"
+            weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
+            kernels.layer_norm(rows, weight, bias, _EPSILON)
+        return kernels.gelu(rows)
 
-    def _here(self, tensor: Tensor) -> Tensor:
-        return tensor.float().to(self._layers.device)
 
-
-def convolve(rows: Tensor, kernel: Tensor, stride: int) -> Tensor:
+def convolve(rows: FloatArray, kernel: FloatArray, stride: int) -> FloatArray:
     """A convolution without padding, as products of views.
 
-    (rows, in) and (taps, in, out) -> (rows, out).
+    (rows, in) and (taps, in, out) → (rows, out).
     """
     count = (len(rows) - len(kernel)) // stride + 1
-    step = stride * rows.shape[1]
-    convolved = rows.new_empty(count, kernel.shape[2])
+    channels, value = rows.shape[1], rows.itemsize
+    convolved: FloatArray | None = None
     for first in range(0, len(kernel), stride):
-        columns = kernel[first : first + stride].flatten(0, 1)
-        offset = rows.storage_offset() + first * rows.shape[1]
-        windows = rows.as_strided((count, len(columns)), (step, 1), offset)
-        torch.addmm(convolved, windows, columns, beta=min(first, 1), out=convolved)
+        columns = kernel[first : first + stride].reshape(-1, kernel.shape[2])
+        steps = (stride * channels * value, value)
+        windows = as_strided(rows[first:], (count, len(columns)), steps, writeable=False)
+        product = windows @ columns
+        convolved = product if convolved is None else np.add(convolved, product, out=convolved)
+    assert convolved is not None
+    return convolved
+
+
+def convolve_by_pairs(rows: FloatArray, kernel: FloatArray, ends: FloatArray) -> FloatArray:
+    """As `convolve` with three taps and a stride of 2, with five products where that needs six.
+
+    Of five rows a b c d e, two results are made: aK₀ + bK₁ + cK₂ and cK₀ + dK₁ + eK₂. With
+    `ends` = K₀ + K₂, these are (a - c)K₀ + bK₁ and dK₁ + (e - c)K₂, and c `ends` more each: minimal
+    filtering (Winograd 1980; Lavin and Gray, arXiv 1509.09308). Overwrites `rows`.
+    """
+    count = (len(rows) - 3) // 2 + 1
+    pairs, channels = count // 2, rows.shape[1]
+    convolved = np.empty((count, kernel.shape[2]), np.float32)
+    if count % 2:
+        last = rows[4 * pairs : 4 * pairs + 3].reshape(1, -1)
+        convolved[-1:] = last @ kernel.reshape(-1, kernel.shape[2])
+    if pairs:
+        by_four = rows[: 4 * pairs].reshape(pairs, 4 * channels)
+        a, c = by_four[:, :channels], by_four[:, 2 * channels : 3 * channels]
+        later = np.empty((pairs, 2 * channels), np.float32)
+        later[:, :channels] = by_four[:, 3 * channels :]
+        np.subtract(rows[4 : 4 * pairs + 1 : 4], c, out=later[:, channels:])
+        both = c @ ends
+        np.add(later @ kernel[1:].reshape(-1, kernel.shape[2]), both, out=convolved[1::2])
+        a -= c
+        earlier = by_four[:, : 2 * channels] @ kernel[:2].reshape(-1, kernel.shape[2])
+        np.add(earlier, both, out=convolved[: 2 * pairs : 2])
     return convolved

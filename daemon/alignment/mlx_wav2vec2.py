@@ -1,6 +1,6 @@
 """The wav2vec 2.0 network of `wav2vec2`, through MLX: for the GPU of a Mac.
 
-The same arithmetic on the same weights, in float32, without torch at run time; as there, segments
+The same arithmetic on the same weights, in float32; as there, segments
 lie one behind the other, and what looks at more than one frame goes segment by segment.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import mlx.core as mx
 import numpy as np
@@ -17,32 +16,20 @@ from mlx import nn
 from daemon.alignment.architecture import Architecture
 from daemon.audio import FloatArray
 
-if TYPE_CHECKING:
-    from daemon.alignment.network import Network
-
 _EPSILON = 1e-5  # of the convolutions' norms, whatever the config says of the other norms
 _EXTRACTOR = "feature_extractor.conv_layers"
 _POSITIONS = "encoder.pos_conv_embed.conv"
 
 
 class MlxWav2Vec2:
-    """Satisfies `Network`. `weights` are float32, under the names that `Wav2Vec2` takes.
+    """Satisfies `Network`. `weights` are those that `Wav2Vec2` takes."""
 
-    `host` is the network that it was made from: it goes back there for any other device.
-    """
-
-    def __init__(
-        self, architecture: Architecture, weights: Mapping[str, FloatArray], host: Network
-    ) -> None:
+    def __init__(self, architecture: Architecture, weights: Mapping[str, FloatArray]) -> None:
         self._architecture = architecture
-        self._host = host
         self._weights = {name: mx.array(array) for name, array in weights.items()}
         for name in [name for name in weights if name.endswith(".conv.weight")]:
             self._weights[name] = self._weights[name].swapaxes(1, 2)  # MLX: (out, taps, in)
         mx.eval(self._weights)
-
-    def to(self, device: str) -> Network:
-        return self if device == "mlx" else self._host.to(device)
 
     @property
     def shortest(self) -> int:

@@ -20,6 +20,10 @@ class Network(Protocol):
         """Log-probabilities, shape (frames, characters), for each waveform of shape (samples,)."""
         ...
 
+
+class HostNetwork(Network, Protocol):
+    """A network on the CPU."""
+
     def to(self, device: str) -> Network:
-        """The same network on another device, named as torch names it."""
+        """The same network on a device: "cpu", "mlx" (a Mac's GPU through MLX), "mps" or "cuda"."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 from pathlib import Path
 
 import click
@@ -53,9 +54,9 @@ def _is_needed(name: str) -> bool:
 
 def _from_torchaudio(name: str) -> str:
     """One of torchaudio's models. It is a pickle: it is downloaded here, never opened."""
-    from daemon.alignment.checkpoint import bundle_path, find_bundle  # noqa: PLC0415 - torch
-
-    path = bundle_path(find_bundle(name))
+    path = registry.torchaudio_file(name, os.environ)
+    if path is None:
+        raise ValueError(f"torchaudio has no model called {name}")
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"{path.name}.part")
@@ -121,6 +122,6 @@ def _answer_of(error: Exception) -> int | None:
 
 
 def _torch_folder() -> Path:
-    from daemon.alignment.checkpoint import bundle_path, find_bundle  # noqa: PLC0415
-
-    return bundle_path(find_bundle("WAV2VEC2_ASR_BASE_960H")).parent
+    file = registry.torchaudio_file("WAV2VEC2_ASR_BASE_960H", os.environ)
+    assert file is not None
+    return file.parent

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from daemon.errors import DropscribeError
@@ -40,6 +40,7 @@ TORCHAUDIO: Mapping[str, str] = {
     ),
 }
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_RECORD = "SHA256SUMS"  # beside weights that were converted here, as sha256sum writes it
 
 
 class TamperedModelError(DropscribeError):
@@ -50,7 +51,8 @@ def verify(weights: Path) -> int:
     """Hold a file, or the files of a folder, against their known digests; how many are known.
 
     Known are the bundled models, torchaudio's, and whatever lies in the hub's cache: that stores
-    each large file under its SHA-256. Other files are the user's own. Raises TamperedModelError.
+    each large file under its SHA-256; and what was converted here. Other files are the user's own.
+    Raises TamperedModelError.
     """
     known = list(_known(weights))
     for path, expected in known:
@@ -78,5 +80,30 @@ def digest_of(path: Path) -> str | None:
 
 def _known(weights: Path) -> Iterator[tuple[Path, str]]:
     for path in sorted(weights.iterdir()) if weights.is_dir() else [weights]:
-        if (expected := digest_of(path)) is not None:
+        if (expected := digest_of(path) or _recorded(path)) is not None:
             yield path, expected
+
+
+def record(path: Path) -> None:
+    """Write the SHA-256 of a file that was made here beside it, for `verify`."""
+    line = f"{sha256_of(path)}  {path.name}\n"
+    (path.parent / _RECORD).write_text(line, encoding="utf-8")
+
+
+def _recorded(path: Path) -> str | None:
+    try:
+        lines = (path.parent / _RECORD).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return None
+    digests = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    return digests.get(path.name)
+
+
+def identity(files: Iterable[Path]) -> str:
+    """What tells these weights from others: digests, or the sizes and times of a user's own."""
+    return " ".join(digest_of(path) or _recorded(path) or _stamp(path) for path in files)
+
+
+def _stamp(path: Path) -> str:
+    stat = path.stat()
+    return f"{path} {stat.st_size:x} {stat.st_mtime_ns:x}"

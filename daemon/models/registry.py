@@ -148,7 +148,7 @@ def is_here(model: str, backend: BackendName, environment: Mapping[str, str]) ->
 
 
 # The files of torchaudio's alignment models, in torch's download cache.
-_TORCHAUDIO = {
+TORCHAUDIO = {
     "WAV2VEC2_ASR_BASE_960H": "wav2vec2_fairseq_base_ls960_asr_ls960.pth",
     "VOXPOPULI_ASR_BASE_10K_FR": "wav2vec2_voxpopuli_base_10k_asr_fr.pt",
     "VOXPOPULI_ASR_BASE_10K_DE": "wav2vec2_voxpopuli_base_10k_asr_de.pt",
@@ -161,11 +161,18 @@ def aligner_is_here(name: str, environment: Mapping[str, str]) -> bool:
     """Whether an alignment model is on this machine: a folder, torchaudio's, or from the hub."""
     if Path(name).expanduser().is_dir():
         return True
-    if (file := _TORCHAUDIO.get(name)) is not None:
-        caches = environment.get("XDG_CACHE_HOME") or "~/.cache"
-        home = environment.get("TORCH_HOME") or f"{caches}/torch"
-        return (Path(home).expanduser() / "hub" / "checkpoints" / file).is_file()
+    if (file := torchaudio_file(name, environment)) is not None:
+        return file.is_file()
     return "/" in name and snapshot_of(Source(name), environment) is not None
+
+
+def torchaudio_file(name: str, environment: Mapping[str, str]) -> Path | None:
+    """Where torch keeps the file of one of torchaudio's models; None for another name."""
+    if name not in TORCHAUDIO:
+        return None
+    caches = environment.get("XDG_CACHE_HOME") or "~/.cache"
+    home = environment.get("TORCH_HOME") or f"{caches}/torch"
+    return Path(home).expanduser() / "hub" / "checkpoints" / TORCHAUDIO[name]
 
 
 def snapshot_of(source: Source, environment: Mapping[str, str]) -> Path | None:

@@ -7,7 +7,9 @@ are over when the first segments arrive, and it aligns them while the rest is be
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -19,6 +21,7 @@ from daemon.domain.transcript import Alignment, AlignmentStatus, Segment
 from daemon.domain.validation import from_json
 from daemon.handoff import alignment_log, artefacts
 from daemon.handoff.alignment_log import AlignedLog, AlignmentHistory
+from daemon.models import registry
 from daemon.stages import sandbox
 from daemon.stages.serve import Channel, Handler, serve
 
@@ -34,9 +37,11 @@ _TRANSLATION = Alignment(
 
 
 def _handler() -> Handler:
+    from daemon.alignment.threads import Threads, keep_blas_on_one_core  # noqa: PLC0415
+
+    keep_blas_on_one_core()
     from daemon.alignment.aligner import Aligner  # noqa: PLC0415 - stdout must be guarded first
     from daemon.alignment.checkpoint import AlignModelMissingError  # noqa: PLC0415
-    from daemon.alignment.threads import Threads  # noqa: PLC0415
     from daemon.audio import Recording  # noqa: PLC0415
     from daemon.models.aligners import NoAlignModelError  # noqa: PLC0415
 
@@ -58,7 +63,7 @@ def _handler() -> Handler:
             )
             return
         try:
-            aligner = Aligner.load(language, arguments.model or None, arguments.device)
+            aligner = Aligner.load(language, arguments.model or None, arguments.device, threads)
         except (NoAlignModelError, AlignModelMissingError) as error:
             tried, without, model = AlignmentHistory(), str(error), arguments.model
         else:
@@ -154,5 +159,13 @@ def _aligned(tried: AlignmentHistory) -> dict[int, Aligned]:
     return finished | dict.fromkeys(tried.crashing, Aligned((), _KILLER))
 
 
+def _confine() -> None:
+    """It writes into the jobs' folders, which it is started in, and keeps converted models."""
+    copies = registry.conversions(os.environ)
+    with contextlib.suppress(OSError):  # then it keeps none
+        copies.mkdir(parents=True, exist_ok=True)
+    sandbox.confine_model(Path.cwd(), *([copies] if copies.is_dir() else []))
+
+
 if __name__ == "__main__":
-    serve(_handler, lambda: sandbox.confine_model(Path.cwd()))
+    serve(_handler, _confine)

@@ -42,7 +42,7 @@ def test_every_default_model_that_is_not_here_is_named_and_not_fetched(
     language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(AlignModelMissingError, match=f"models fetch {language}`"):
         load_align_model(language)
 
@@ -61,7 +61,7 @@ def test_a_repository_in_the_hub_cache_is_found_by_its_revision(
     shutil.copytree(DEMO, repository / "snapshots" / commit)
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text(commit)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     assert load_align_model("en", "someone/something").alphabet.blank == 0
     assert load_align_model("en", "someone/something", commit).alphabet.blank == 0
     with pytest.raises(AlignModelMissingError):

@@ -14,10 +14,9 @@ from pathlib import Path
 import huggingface_hub.constants
 import pytest
 
-from daemon.alignment.checkpoint import bundle_path, find_bundle
 from daemon.commands import download
 from daemon.errors import DropscribeError
-from daemon.models import checksums
+from daemon.models import checksums, registry
 from daemon.models.registry import Source
 from tests.kit.tls_server import untrusted_server
 
@@ -78,9 +77,9 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
         def log_message(self, *_: object) -> None:
             pass
 
-    name = find_bundle(_ALIGNER.repository)._path
+    name = registry.TORCHAUDIO[_ALIGNER.repository]
     monkeypatch.setattr(checksums, "TORCHAUDIO", {name: hashlib.sha256(CONTENT).hexdigest()})
-    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with http.server.HTTPServer(("127.0.0.1", 0), Handler) as listener:
         address = f"http://127.0.0.1:{listener.server_port}/"
         monkeypatch.setattr(download, "_TORCHAUDIO", address)
@@ -93,7 +92,8 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
 
 def _part() -> Path:
     """What an interrupted download has left."""
-    path = bundle_path(find_bundle(_ALIGNER.repository))
+    path = registry.torchaudio_file(_ALIGNER.repository, os.environ)
+    assert path is not None
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.with_name(f"{path.name}.part")
 
