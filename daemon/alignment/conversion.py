@@ -27,6 +27,7 @@ from daemon.alignment.checkpoint import (
     NotFetchedError,
     read_alphabet,
     read_json,
+    weight_files,
 )
 from daemon.models import checksums, registry
 
@@ -81,6 +82,19 @@ def converted_bundle(name: str, copies: Path) -> Path:
     return _copy([path], copies, write)
 
 
+def convert_fetched(source: registry.Source, copies: Path) -> Path | None:
+    """The copy of a model that was just fetched; None for one that needs none, or is no aligner."""
+    if source.repository in registry.TORCHAUDIO:
+        return converted_bundle(source.repository, copies)
+    folder = registry.snapshot_of(source, os.environ)
+    if folder is None or weight_files(folder) or not (folder / "vocab.json").exists():
+        return None
+    try:
+        return converted_folder(folder, copies)
+    except (UnsupportedArchitectureError, AlignModelMissingError):
+        return None  # the aligner's process says why, or leaves it to WhisperX
+
+
 def _copy(pickles: Sequence[Path], copies: Path, write: Callable[[Path], Weights]) -> Path:
     """The folder that `write` fills with all but the weights, which it returns.
 
@@ -88,7 +102,7 @@ def _copy(pickles: Sequence[Path], copies: Path, write: Callable[[Path], Weights
     """
     digests = [_vouched(path) for path in pickles]
     key = hashlib.sha256("".join(digests).encode()).hexdigest() if digests[1:] else digests[0]
-    target = copies / f"aligner-{key}"
+    target = copies / f"{registry.ALIGNER_COPY}{key}"
     if _is_whole(target):
         return target
     for path in pickles:

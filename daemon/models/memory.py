@@ -18,7 +18,7 @@ _MOST_ROWS = {"metal": 32, "cuda": 128, "cpu": 8}  # more only costs memory
 _MOST_ENCODED = {"metal": 8, "cuda": 24, "cpu": 1}
 # Few are encoded at once where few rows fit: they need memory beside the rows.
 _ROWS_PER_ENCODED = {"metal": 8, "cuda": 5, "cpu": 8}
-ALIGNER_BYTES = 1_300_000_000  # what an aligner takes beside the transcriber
+ALIGNER_BYTES = 800_000_000  # what an aligner of 95 million weights takes beside the transcriber
 _CACHE_BYTES = _GIB  # freed buffers that MLX keeps for the next step of the same file
 
 

@@ -191,6 +191,9 @@ def hub_cache(environment: Mapping[str, str]) -> Path:
     return Path(environment.get("HF_HUB_CACHE") or f"{home}/hub").expanduser()
 
 
+ALIGNER_COPY = "aligner-"  # and the SHA-256 of the pickle that it was converted from
+
+
 def conversions(environment: Mapping[str, str]) -> Path:
     """Where converted weights are kept, so that it is done once."""
     base = environment.get("XDG_CACHE_HOME") or "~/.cache"

@@ -24,7 +24,7 @@ from daemon.supervisor.transitions import Transitions
 from daemon.supervisor.turns import Turns
 from daemon.supervisor.waiting import SORTED, WaitingJobs
 
-_SPARE_MEMORY = 4_000_000_000  # bytes that are free: an aligner that waits takes an eighth of them
+_SPARE_MEMORY = 500_000_000  # bytes that are free: an aligner that waits takes a tenth of them
 
 
 class Scheduler:

@@ -20,10 +20,11 @@ from daemon.alignment.checkpoint import (
     read_alphabet,
     read_folder,
 )
-from daemon.alignment.conversion import converted_bundle, converted_folder
+from daemon.alignment.conversion import convert_fetched, converted_bundle, converted_folder
 from daemon.alignment.wav2vec2 import Wav2Vec2
 from daemon.models import checksums, registry
 from daemon.models.aligners import read_catalogue
+from daemon.models.registry import Source
 from tests.alignment.conftest import vouch_for
 from tests.kit.alignment_samples import DEMO, whisperx_alignment
 
@@ -193,6 +194,16 @@ def test_a_torchaudio_bundle_hears_what_torchaudio_hears(
     np.testing.assert_allclose(emission, torch.log_softmax(logits[0], dim=-1), atol=2e-4)
     assert checkpoint.alphabet["-"] == 0
     assert checkpoint.alphabet["e"] == 2
+
+
+def test_what_was_fetched_as_a_pickle_is_converted_at_once(
+    bundle: torch.nn.Module, tmp_path: Path
+) -> None:
+    del bundle
+    copy = convert_fetched(Source("SMALL"), tmp_path / "copies")
+    assert copy == converted_bundle("SMALL", tmp_path / "copies")
+    assert checksums.verify(copy) == 1
+    assert convert_fetched(Source("no/such"), tmp_path / "copies") is None
 
 
 def test_a_bundle_that_was_changed_or_that_nobody_vouches_for_is_not_opened(

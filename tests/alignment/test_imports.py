@@ -20,7 +20,8 @@ ALLOWED = {
 }
 
 PROGRAM = """
-import json, os, sys
+import json, sys
+import daemon.stages.align
 from daemon.alignment.aligner import Aligner
 from daemon.audio import SAMPLE_RATE
 from daemon.domain.transcript import Segment
