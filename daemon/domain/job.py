@@ -123,6 +123,9 @@ class Candidate:
     refusal: str | None = None
 
 
+DECODED_A_SECOND = 2_000_000  # bytes of a recording that PREPARE gets through: an estimate
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One admitted file, as the ledger knows it. `admitted_at` is Unix time."""
@@ -140,6 +143,11 @@ class Job:
     def name(self) -> str:
         """The file's name, printable: no control characters, no invalid bytes."""
         return printable(self.source.name)
+
+    @property
+    def estimated_seconds(self) -> float:
+        """How long it takes, by the size of the recording: a rough guess that only orders files."""
+        return self.identity.size / DECODED_A_SECOND
 
     @property
     def has_begun_delivery(self) -> bool:

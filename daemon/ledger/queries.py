@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from daemon.domain.job import Job, Stage, StageRecord
 from daemon.ledger.schema import (
     ACTIVE_SQL,
+    DUE,
     JOB_COLUMNS,
     RECORD_COLUMNS,
     TERMINAL_SQL,
@@ -57,30 +59,35 @@ class LedgerQueries:
         ).fetchone()
         return job_of(row) if row else None
 
-    def waiting(self, stage: Stage, order: Callable[[Job], float] | None = None) -> Iterator[Job]:
+    def waiting(self, stage: Stage, by_due: bool = False) -> Iterator[Job]:
         """Jobs for which `stage` is next: those never begun first, so none delays another.
 
-        Among those `order` decides, within some hundreds of the oldest at a time; without it, they
-        come as they were admitted.
+        Those come as they were admitted, or, `by_due`, by that time plus the estimated work.
         """
-        last, page = 0, _FIRST_PAGE if order is None else _PAGE
-        while rows := self._unbegun(stage, last, page):
-            jobs = map(job_of, rows)
-            yield from jobs if order is None else sorted(jobs, key=order)
-            last, page = int(rows[-1][0]), _PAGE
-        begun = self._db.execute(
-            f"SELECT {JOB_COLUMNS} FROM jobs JOIN stages ON job = id AND stage = next"
-            " WHERE next = ? AND starts > 0 ORDER BY starts, id",
-            (stage,),
-        )
-        yield from map(job_of, begun.fetchall())
+        key, after, page = DUE if by_due else "id", (-1.0, 0), _FIRST_PAGE
+        begun: list[tuple[int, Job]] = []
+        while rows := self._next_at(stage, key, after, page):
+            for *row, starts, _ in rows:
+                job = job_of(tuple(row))
+                if starts:
+                    begun.append((starts, job))
+                else:
+                    yield job
+            if len(rows) < page:
+                break
+            after, page = (rows[-1][-1], rows[-1][0]), min(page * 5, _PAGE)
+        yield from (job for _, job in sorted(begun, key=lambda found: (found[0], found[1].id)))
 
-    def _unbegun(self, stage: Stage, after: int, page: int) -> list[tuple[int, ...]]:
+    def _next_at(
+        self, stage: Stage, key: str, after: tuple[float, int], page: int
+    ) -> list[tuple[Any, ...]]:
+        """Rows in the order of the SQL term `key`; last in each, the stage's starts and that."""
         return self._db.execute(
-            f"SELECT {JOB_COLUMNS} FROM jobs WHERE next = ? AND id > ? AND NOT EXISTS"
-            " (SELECT 1 FROM stages WHERE job = id AND stage = next AND starts > 0)"
-            " ORDER BY id LIMIT ?",
-            (stage, after, page),
+            f"SELECT {JOB_COLUMNS},"
+            f" (SELECT starts FROM stages WHERE job = id AND stage = next), {key}"
+            f" FROM jobs WHERE next = ? AND next IN ({ACTIVE_SQL}) AND ({key}, id) > (?, ?)"
+            f" ORDER BY {key}, id LIMIT ?",
+            (stage, *after, page),
         ).fetchall()
 
     def recent(self, limit: int) -> list[Job]:

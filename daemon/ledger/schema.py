@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.domain.job import (
+    DECODED_A_SECOND,
     TERMINAL,
     Candidate,
     Failure,
@@ -20,12 +21,17 @@ from daemon.domain.job import (
     StageRecord,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 TERMINAL_SQL = ", ".join(f"'{stage}'" for stage in sorted(TERMINAL))
 # The same, told by what is active: so that an index on `next` finds these few among a million.
 ACTIVE_SQL = ", ".join(f"'{stage}'" for stage in Stage if stage not in TERMINAL)
 _DIGESTS = "CREATE INDEX IF NOT EXISTS jobs_by_digest ON jobs (sha256) WHERE sha256 IS NOT NULL;"
+# When a job would be done if its work had begun at once, in Unix seconds.
+DUE = f"(admitted_at + size / {DECODED_A_SECOND}.0)"
+_BY_DUE = (
+    f"CREATE INDEX IF NOT EXISTS jobs_by_due ON jobs (next, {DUE}) WHERE next IN ({ACTIVE_SQL});"
+)
 SCHEMA = f"""
 CREATE TABLE jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -42,6 +48,7 @@ CREATE TABLE jobs (
 CREATE UNIQUE INDEX one_active_job_a_path ON jobs (source) WHERE next NOT IN ({TERMINAL_SQL});
 CREATE INDEX jobs_by_next ON jobs (next);
 {_DIGESTS}
+{_BY_DUE}
 CREATE TABLE stages (
     job INTEGER NOT NULL REFERENCES jobs (id),
     stage TEXT NOT NULL,
@@ -57,7 +64,11 @@ PRAGMA user_version = {SCHEMA_VERSION};
 """
 
 # How a database of an earlier version becomes one of the next: by the version it has.
-MIGRATIONS = {1: "ALTER TABLE stages ADD COLUMN kind TEXT NOT NULL DEFAULT '';", 2: _DIGESTS}
+MIGRATIONS = {
+    1: "ALTER TABLE stages ADD COLUMN kind TEXT NOT NULL DEFAULT '';",
+    2: _DIGESTS,
+    3: _BY_DUE,
+}
 
 JOB_COLUMNS = (
     "id, source, size, mtime_ns, ctime_ns, inode, next, admitted_at, finished_at, stem,"

@@ -41,7 +41,7 @@ class Context:
     unix_time: Callable[[], float] = time.time
     commands: Callable[[Config], Mapping[Stage, Command]] | None = None  # by the settings
     _profiles: Profiles = field(init=False)
-    _lately: dict[Path, Config] = field(init=False, default_factory=dict)
+    _lately: dict[int, Config] = field(init=False, default_factory=dict)
     _lately_until: float = field(init=False, default=-math.inf)
 
     def use(self, config: Config, commands: Mapping[Stage, Command]) -> None:
@@ -74,9 +74,9 @@ class Context:
         if (now := self.clock()) >= self._lately_until:
             self._lately.clear()
             self._lately_until = now + 1.0
-        if job.source not in self._lately:
-            self._lately[job.source] = self.config_where_good(job)
-        return self._lately[job.source]
+        if job.id not in self._lately:
+            self._lately[job.id] = self.config_where_good(job)
+        return self._lately[job.id]
 
     def folder(self, job: int) -> Path:
         return _folder(self.jobs, job)

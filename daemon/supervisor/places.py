@@ -18,7 +18,6 @@ AHEAD = 8  # files decoded ahead of the transcriber, and files that it may hold 
 
 AHEAD_OF_LENDING = lending.AT_HOME + 1  # where other machines take files, too
 _AHEAD_BYTES = 2_000_000_000  # of decoded audio that waits; it is 17 hours
-_DECODED_A_SECOND = 2_000_000  # bytes of a recording that PREPARE gets through: an estimate
 _SHORT = 30.0  # seconds of estimated work: one place is kept for files that take less
 _SHORT_BYTES = 20_000_000  # of decoded audio: ten minutes
 _PREPARE_BYTES = 2_000_000_000  # of the machine's memory, for each file that is decoded
@@ -87,12 +86,7 @@ class Places:
 
 def is_short(job: Job) -> bool:
     """Whether PREPARE is done with it soon, as far as its size tells."""
-    return estimated(job) < _SHORT
-
-
-def estimated(job: Job) -> float:
-    """Seconds of work, by the size of the recording: a rough guess that only orders files."""
-    return job.identity.size / _DECODED_A_SECOND
+    return job.estimated_seconds < _SHORT
 
 
 @cache

@@ -16,7 +16,7 @@ from daemon.domain.job import Job, Stage
 from daemon.supervisor import lending
 from daemon.supervisor.context import Context
 from daemon.supervisor.last_steps import LastSteps
-from daemon.supervisor.places import AHEAD, Places, estimated, is_short
+from daemon.supervisor.places import AHEAD, Places, is_short
 from daemon.supervisor.publishing import Publishing
 from daemon.supervisor.scarcity import frees_space
 from daemon.supervisor.starts import Starts
@@ -57,7 +57,7 @@ class Scheduler:
         self._prewarm_aligners(now)
         self._prewarm_next_aligner(now)
         self._prewarm_publisher(now)
-        waiting = self._waiting.at(Stage.PREPARE, now, _due)
+        waiting = self._waiting.at(Stage.PREPARE, now, by_due=True)
         lending.lend_due(
             self._context, waiting, lambda job, host: self._starts.lend(job, host, now)
         )
@@ -101,7 +101,7 @@ class Scheduler:
         short_fits, long_fits = self._places.for_preparing()
         if not short_fits:
             return
-        for job in islice(self._waiting.at(Stage.PREPARE, now, _due), SORTED):
+        for job in islice(self._waiting.at(Stage.PREPARE, now, by_due=True), SORTED):
             if not (short_fits if is_short(job) else long_fits):
                 continue
             if not self._has_room(job):
@@ -129,7 +129,7 @@ class Scheduler:
         attempts = self._context.attempts
         if attempts.awaits_change or self._places.is_full(Stage.TRANSCRIBE):
             return
-        for job in self._waiting.at(Stage.TRANSCRIBE, now, _due):
+        for job in self._waiting.at(Stage.TRANSCRIBE, now, by_due=True):
             busy = attempts.of(Stage.TRANSCRIBE)
             if any(self._is_suspect(attempt.job) for attempt in busy):
                 return
@@ -211,8 +211,3 @@ class Scheduler:
             job.id not in served and self._waiting.is_ours(job) for job in islice(coming, AHEAD)
         ):
             attempts.prewarm((Stage.ALIGN,), now)
-
-
-def _due(job: Job) -> float:
-    """When its work could be done if it had begun at once: what has the earliest time is first."""
-    return job.admitted_at + estimated(job)

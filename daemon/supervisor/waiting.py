@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 
 from daemon.domain.job import TERMINAL, Job, Stage
@@ -20,15 +20,17 @@ class WaitingJobs:
         self._transitions = transitions
         self._only = only
 
-    def at(
-        self, stage: Stage, now: float, order: Callable[[Job], float] | None = None
-    ) -> Iterator[Job]:
-        """Those for which `stage` is next and may begin; by priority, then by `order`."""
-        attempts = self._context.attempts
-        for job in self._by_priority(self._context.ledger.waiting(stage, order)):
-            busy = {attempt.job.id for attempt in attempts.running if attempt.stage is stage}
+    def at(self, stage: Stage, now: float, by_due: bool = False) -> Iterator[Job]:
+        """Those for which `stage` is next and may begin: by priority, then as the ledger says."""
+        busy = self._busy(stage)
+        for job in self._by_priority(self._context.ledger.waiting(stage, by_due)):
             if job.id not in busy and self.may_start(job, now):
                 yield job
+                busy = self._busy(stage)
+
+    def _busy(self, stage: Stage) -> set[int]:
+        running = self._context.attempts.running
+        return {attempt.job.id for attempt in running if attempt.stage is stage}
 
     def may_start(self, job: Job, now: float) -> bool:
         """Whether nothing holds this job back, and we work on it."""

@@ -128,6 +128,16 @@ def test_files_that_failed_wait_behind_those_that_never_began(ledger: Ledger) ->
     assert [job.id for job in ledger.waiting(Stage.PREPARE)] == [second.id, first.id]
 
 
+def test_a_short_file_overtakes_long_ones_that_came_a_little_earlier(ledger: Ledger) -> None:
+    long = [Candidate(Path(f"/in/{n}"), Identity(10**9, 2, 3, n + 9)) for n in range(600)]
+    earlier = ledger.admit(long, 1.0)
+    (short,) = ledger.admit([ONE], 400.0)
+    (last,) = ledger.admit([TWO], 600.0)
+    expected = [short.id, *(job.id for job in earlier), last.id]
+    assert [job.id for job in ledger.waiting(Stage.PREPARE, by_due=True)] == expected
+    assert [job.id for job in ledger.waiting(Stage.PREPARE)] == sorted(expected)
+
+
 def test_a_changed_file_starts_over(ledger: Ledger) -> None:
     job = _admit(ledger)
     ledger.begin(job.id, Stage.PREPARE, 1.0)
@@ -281,6 +291,7 @@ def test_no_question_of_a_turn_walks_through_the_finished_jobs(ledger: Ledger) -
     ledger.anything_active()
     ledger.active()
     list(ledger.waiting(Stage.PREPARE))
+    list(ledger.waiting(Stage.PREPARE, by_due=True))
     ledger.active_at(ONE.path)
     ledger.reserved_stems(besides=1)
     ledger.delivered(ONE.path, "0")
