@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from pathlib import Path
+
 # In the state folder
 LEDGER = "ledger.db"
 JOBS = "jobs"  # a folder for each job's artefacts
@@ -13,6 +16,13 @@ LOCK = "daemon.lock"
 CANCELLATIONS = "cancel"
 LENT = "lent"  # what is done here for other machines
 CLUSTER = "cluster"  # our key, and the keys of the machines that lend themselves
+
+
+@lru_cache(maxsize=1_024)
+def job_folder(jobs: Path, job: int) -> Path:
+    """In the folder `jobs`. Remembered: a Path keeps its text, and each is asked for many times."""
+    return jobs / str(job)
+
 
 # Beside recordings and results
 TEMP_PREFIX = ".dropscribe-"  # of every file that is not whole yet; hidden, and never a recording

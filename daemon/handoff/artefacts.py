@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -207,8 +208,8 @@ def read_diarization(folder: Path, nonce: str | None = None) -> Diarization:
     return read_artefact(folder / SPEAKERS, nonce, Diarization)
 
 
-def drop_large(folder: Path) -> None:
-    """Remove the large artefacts of a job that is at its end. Raises OSError."""
+def drop(folder: Path, unwanted: Collection[str] = LARGE) -> None:
+    """Remove these artefacts, and what is half-written. Raises OSError."""
     try:
         with os.scandir(folder) as entries:  # one look: most of them are not there
             names = {entry.name for entry in entries}
@@ -216,7 +217,7 @@ def drop_large(folder: Path) -> None:
         return
     if any(name.startswith(TEMP_PREFIX) for name in names):
         sweep_temporaries(folder)
-    for name in LARGE:
+    for name in unwanted:
         if name not in names:
             continue
         path = folder / name

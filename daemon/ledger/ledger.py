@@ -86,6 +86,8 @@ class Ledger(LedgerQueries):
     def _version(self) -> int:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])
 
+    # A statement outside of `_transaction` is one by itself, as durable.
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         self._db.execute("BEGIN IMMEDIATE")
@@ -127,43 +129,41 @@ class Ledger(LedgerQueries):
 
     def set_digest(self, job: int, sha256: str) -> bool:
         """Note which bytes were read. True if they are new: earlier stages' results are void."""
-        if self.digest(job) == sha256:
-            return False
         with self._transaction() as db:
-            db.execute("UPDATE jobs SET sha256 = ? WHERE id = ?", (sha256, job))
-            db.execute("DELETE FROM stages WHERE job = ? AND stage != ?", (job, Stage.PREPARE))
-        return True
+            return _set_digest(db, job, sha256)
 
     def begin(self, job: int, stage: Stage, now: float) -> None:
         """Count a start, committed before the stage begins."""
-        with self._transaction() as db:
-            db.execute(
-                "INSERT INTO stages (job, stage, starts, started_at) VALUES (?, ?, 1, ?)"
-                " ON CONFLICT DO UPDATE SET starts = starts + 1, started_at = excluded.started_at,"
-                " exit = ''",
-                (job, stage, now),
-            )
+        self._db.execute(
+            "INSERT INTO stages (job, stage, starts, started_at) VALUES (?, ?, 1, ?)"
+            " ON CONFLICT DO UPDATE SET starts = starts + 1, started_at = excluded.started_at,"
+            " exit = ''",
+            (job, stage, now),
+        )
 
     def restart_clock(self, job: int, stage: Stage, now: float) -> None:
         """The stage was started early and waited; its work begins now."""
-        with self._transaction() as db:
-            db.execute(
-                "UPDATE stages SET started_at = ? WHERE job = ? AND stage = ?", (now, job, stage)
-            )
+        self._db.execute(
+            "UPDATE stages SET started_at = ? WHERE job = ? AND stage = ?", (now, job, stage)
+        )
 
     def uncount_start(self, job: int, stage: Stage) -> None:
         """Uncount a start that we ended ourselves: a deliberate stop, a fault of the machine."""
-        with self._transaction() as db:
-            db.execute(
-                "UPDATE stages SET starts = starts - 1 WHERE job = ? AND stage = ?", (job, stage)
-            )
+        self._db.execute(
+            "UPDATE stages SET starts = starts - 1 WHERE job = ? AND stage = ?", (job, stage)
+        )
 
-    def end(self, job: int, record: StageRecord, following: Stage | None) -> None:
+    def end(
+        self, job: int, record: StageRecord, following: Stage | None, sha256: str | None = None
+    ) -> None:
         """Store how a stage ended and, in the same commit, what is next (None: no change).
 
+        `sha256`: of the bytes that it read, noted as by `set_digest`.
         Raises InvalidTransitionError, storing nothing.
         """
         with self._transaction() as db:
+            if sha256 is not None:
+                _set_digest(db, job, sha256)
             db.execute(
                 "UPDATE stages SET failures = failures + ?, ended_at = ?, exit = ?, kind = ?,"
                 " reason = ?, cpu_seconds = cpu_seconds + ?,"
@@ -185,19 +185,11 @@ class Ledger(LedgerQueries):
 
     def interrupt(self, job: int, record: StageRecord) -> None:
         """The stage's end was not seen, for that reason: its start counts as an interruption."""
-        with self._transaction() as db:
-            db.execute(
-                "UPDATE stages SET ended_at = ?, exit = ?, kind = ?, reason = ?"
-                " WHERE job = ? AND stage = ?",
-                (
-                    record.ended_at,
-                    record.exit,
-                    record.kind or "",
-                    record.reason,
-                    job,
-                    record.stage,
-                ),
-            )
+        self._db.execute(
+            "UPDATE stages SET ended_at = ?, exit = ?, kind = ?, reason = ?"
+            " WHERE job = ? AND stage = ?",
+            (record.ended_at, record.exit, record.kind or "", record.reason, job, record.stage),
+        )
 
     def move(self, job: int, following: Stage, now: float | None = None) -> None:
         """What is next changes; `now` (Unix time) is noted where nothing is next any more.
@@ -239,8 +231,7 @@ class Ledger(LedgerQueries):
 
     def reserve(self, job: int, stem: str | None) -> None:
         """Bind the outputs' name to the job, before the first output appears."""
-        with self._transaction() as db:
-            db.execute("UPDATE jobs SET stem = ? WHERE id = ?", (stem, job))
+        self._db.execute("UPDATE jobs SET stem = ? WHERE id = ?", (stem, job))
 
 
 def _move(db: sqlite3.Connection, job: int, following: Stage, now: float | None = None) -> None:
@@ -252,6 +243,16 @@ def _move(db: sqlite3.Connection, job: int, following: Stage, now: float | None 
         raise InvalidTransitionError(f"job {job} cannot go from {current} to {following}")
     finished = now if following in TERMINAL else None
     db.execute("UPDATE jobs SET next = ?, finished_at = ? WHERE id = ?", (following, finished, job))
+
+
+def _set_digest(db: sqlite3.Connection, job: int, sha256: str) -> bool:
+    changed = db.execute(
+        "UPDATE jobs SET sha256 = ? WHERE id = ? AND sha256 IS NOT ?", (sha256, job, sha256)
+    )
+    if changed.rowcount <= 0:
+        return False
+    db.execute("DELETE FROM stages WHERE job = ? AND stage != ?", (job, Stage.PREPARE))
+    return True
 
 
 def _relocate(db: sqlite3.Connection, job: int, candidate: Candidate) -> None:

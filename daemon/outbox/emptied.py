@@ -19,10 +19,8 @@ class EmptiedFolders:
         self._since: dict[Path, float] = {}  # monotonic
 
     def note(self, folder: Path) -> None:
-        """A recording has left it."""
-        inbox = real_path(self._inbox)
-        if folder != inbox and folder.is_relative_to(inbox):
-            self._since[folder] = time.monotonic()
+        """A recording has left it: a folder inside the inbox."""
+        self._since[folder] = time.monotonic()
 
     def remove(self, after_seconds: float = _EMPTY_SECONDS) -> None:
         """Remove those that are due, and the folders around them that this leaves empty."""

@@ -18,6 +18,7 @@ from daemon.files.permissions import share
 from daemon.files.real_path import real_path
 from daemon.files.recording import still_holds
 from daemon.files.renaming import UNSPEAKABLE
+from daemon.files.state_folder import job_folder
 from daemon.handoff import artefacts
 from daemon.handoff.outputs import OutputSet
 from daemon.ledger.ledger import Ledger
@@ -40,6 +41,7 @@ class Publisher:
         self._ledger = ledger
         self._jobs = jobs
         self._may_break_off = may_break_off  # around what takes long
+        self._inbox = config.paths.inbox  # its real path, once that was asked for
         self._stems = placing.StemIndex(config.paths.outbox)
         self._stems_of = PurePosixPath()  # the folder inside the outbox that `_stems` is about
         self.emptied = EmptiedFolders(config.paths.inbox)
@@ -47,10 +49,14 @@ class Publisher:
     def use(self, config: Config) -> None:
         """From now on, these settings hold."""
         self._config = config
+        self._inbox = config.paths.inbox
 
-    def publish(self, job: Job, outputs: OutputSet) -> list[Path]:
-        """Put the rendered outputs into the outbox. Raises OSError if it cannot take them."""
-        files = outputs.paths(self._jobs / str(job.id))
+    def publish(self, job: Job, outputs: OutputSet) -> list[str]:
+        """Put the rendered outputs into the outbox; return their paths below it, the JSON last.
+
+        Raises OSError if it cannot take them.
+        """
+        files = outputs.paths(job_folder(self._jobs, job.id))
         stem, wanted = job.stem or self._stem_of_half(job), outputs.name
         inside = PurePosixPath(stem).parent if stem is not None else self.inside(job)
         outbox = self._config.paths.outbox / inside
@@ -73,7 +79,7 @@ class Publisher:
             else:
                 self._stems.add(name)
                 self._share(paths)
-                return paths
+                return [str(inside / path.name) for path in paths]
             self._stems.add(name)
             stem = None
 
@@ -91,12 +97,16 @@ class Publisher:
     def _share(self, paths: Sequence[Path]) -> None:
         """Give the results the mode and the group that the configuration names."""
         output, outbox = self._config.output, self._config.paths.outbox
+        if not (output.mode or output.group):
+            return
         inside = [folder for folder in paths[0].parents if folder.is_relative_to(outbox)]
         share(paths, inside, output.mode, output.group)
 
     def inside(self, job: Job) -> PurePosixPath:
         """The folder below the inbox that the recording lies in; outbox and done/ mirror it."""
-        return inside_inbox(job.source, real_path(self._config.paths.inbox))
+        if not job.source.is_relative_to(self._inbox):
+            self._inbox = real_path(self._config.paths.inbox)
+        return inside_inbox(job.source, self._inbox)
 
     def _index(self, inside: PurePosixPath) -> None:
         """Have the index of the names in that folder of the outbox."""
@@ -142,7 +152,7 @@ class Publisher:
             done = self._mirrored(job, self._config.paths.done)
             filed = file_away(job.source, now, done, self._may_break_off)
             self._tag(filed, finder_tag.DONE)
-        self.emptied.note(job.source.parent)
+        self._note_departure(job)
         return filed
 
     def quarantine(self, job: Job) -> tuple[Path, Path | None, str]:
@@ -165,9 +175,14 @@ class Publisher:
                     target = recording or target
             except StaysError as error:
                 stays = str(error)
-            self.emptied.note(job.source.parent)
+            self._note_departure(job)
         report = self._write_report(target, documents.error(job, records, target.name))
         return report, recording, stays
+
+    def _note_departure(self, job: Job) -> None:
+        """Its folder, if that is one inside the inbox, may be empty now."""
+        if self.inside(job).parts:
+            self.emptied.note(job.source.parent)
 
     def _still_there(self, job: Job) -> Identity | None:
         """Of the file that was read, if it is there. Raises OSError."""
@@ -201,4 +216,4 @@ class Publisher:
     def clear(self, job: Job) -> None:
         """Drop what a finished job does not need any more; what stays goes at the next start."""
         with suppress(OSError):
-            artefacts.drop_large(self._jobs / str(job.id))
+            artefacts.drop(job_folder(self._jobs, job.id))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from daemon.domain.job import Job
 from daemon.domain.suffixes import SUFFIXES, track_prefix
-from daemon.files.state_folder import TIMING_SUFFIX
+from daemon.files.state_folder import TIMING_SUFFIX, job_folder
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import InvalidArtefactError
 from daemon.ledger.ledger import Ledger
@@ -19,7 +19,7 @@ def half_before(ledger: Ledger, jobs: Path, job: Job) -> Job | None:
     if earlier is None or earlier.stem is None or earlier.identity.size >= job.identity.size:
         return None
     try:
-        cut_off = artefacts.read_prepared(jobs / str(earlier.id)).is_cut_off
+        cut_off = artefacts.read_prepared(job_folder(jobs, earlier.id)).is_cut_off
     except InvalidArtefactError:
         return None
     return earlier if cut_off else None
@@ -27,7 +27,7 @@ def half_before(ledger: Ledger, jobs: Path, job: Job) -> Job | None:
 
 def transcripts(jobs: Path, job: Job) -> int:
     """How many it was delivered with: one, or one for each of its tracks."""
-    prepared = artefacts.read_prepared(jobs / str(job.id))
+    prepared = artefacts.read_prepared(job_folder(jobs, job.id))
     return max(len(prepared.lanes), 1) if prepared.lanes_are == "tracks" else 1
 
 

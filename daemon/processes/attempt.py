@@ -93,6 +93,7 @@ class Attempt:
     peak_bytes: int = 0
     cpu_seconds: float = 0.0
     usage: Usage = field(default_factory=Usage)
+    result: object = None  # what it wrote, once that is read and found whole
     host: str = ""  # the machine that all stages but PUBLISH are lent to
     is_stored: bool = False  # its end stands in the ledger, or its start was uncounted
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from daemon.domain.job import FailureKind, Job, Stage
 from daemon.domain.names import printable
 from daemon.files.faults import explain
+from daemon.files.state_folder import job_folder
 from daemon.handoff import artefacts, outputs
 from daemon.handoff.protocol import Lend, MoreInput, Progress, Receipt, Request
 from daemon.processes import outcome
@@ -105,12 +106,12 @@ class Attempts:
         worker, nonce = self.remote.place(), secrets.token_hex(8)
         attempt = Attempt(job, Stage.PREPARE, nonce, worker, limits, now, now, host=host)
         self._running[nonce] = attempt
-        worker.ask(Lend(self._folder / str(job.id), nonce, host))
+        worker.ask(Lend(job_folder(self._folder, job.id), nonce, host))
         return attempt
 
     def start(self, job: Job, stage: Stage, limits: AttemptLimits, now: float) -> Attempt:
         """Begin an attempt. Raises OSError if no process can be started."""
-        folder = self._folder / str(job.id)
+        folder = job_folder(self._folder, job.id)
         log = folder / artefacts.LOG
         worker = self._workers.take(stage, log, now)
         attempt = Attempt(job, stage, secrets.token_hex(8), worker, limits, begun=now, heard=now)
@@ -179,7 +180,7 @@ class Attempts:
         ended: list[Ended] = []
         vitals: dict[StageProcess, Vitals | None] = {}  # one look a process: they are dear
         for attempt in self.running:
-            _bound(self._folder / str(attempt.job.id) / artefacts.LOG)
+            _bound(job_folder(self._folder, attempt.job.id) / artefacts.LOG)
             if attempt.worker.exit_code() is None:
                 if attempt.worker not in vitals:
                     vitals[attempt.worker] = attempt.worker.vitals()
@@ -228,13 +229,14 @@ class Attempts:
 
     def _outcome_of(self, attempt: Attempt, receipt: Receipt) -> Outcome:
         if attempt.host:
-            return lent_outcome(attempt, receipt, self._folder / str(attempt.job.id))
+            return lent_outcome(attempt, receipt, job_folder(self._folder, attempt.job.id))
         if receipt.kind is not None:
             return outcome.failed(receipt.kind, printable(receipt.message))
         if attempt.stage is Stage.ALIGN and attempt.state is AttemptState.WAITING:
             return outcome.invalid(attempt.stage, "its input was not complete")
         try:
-            _READERS[attempt.stage](self._folder / str(attempt.job.id), attempt.nonce)
+            read, folder = _READERS[attempt.stage], job_folder(self._folder, attempt.job.id)
+            attempt.result = read(folder, attempt.nonce)
         except artefacts.InvalidArtefactError as error:
             return outcome.invalid(attempt.stage, str(error))
         except OSError as error:
@@ -272,7 +274,7 @@ class Attempts:
 
     def _last_words(self, attempt: Attempt) -> bytes:
         """The end of what its process wrote to the job's log since it began."""
-        path = self._folder / str(attempt.job.id) / artefacts.LOG
+        path = job_folder(self._folder, attempt.job.id) / artefacts.LOG
         with contextlib.suppress(OSError), path.open("rb") as log:
             size = log.seek(0, os.SEEK_END)
             log.seek(max(min(attempt.log_from, size), size - _LAST_WORDS))

@@ -26,20 +26,21 @@ class Vitals:
 
 
 class ProcessTree:
-    """Remembers every descendant that it ever saw: they may outlive their parent."""
+    """Remembers every descendant that it ever saw: they may outlive their parent.
+
+    `vitals` and `look_below` are for a child that is not reaped: else its pid may be another's.
+    """
 
     def __init__(self, pid: int) -> None:
-        self._descendants: set[psutil.Process] = set()
+        self._pid = pid
         self._root: psutil.Process | None = None
-        with contextlib.suppress(*_UNKNOWN):  # it may have died at once
-            self._root = psutil.Process(pid)
+        self._descendants: set[psutil.Process] = set()
 
     def vitals(self) -> Vitals | None:
         """Memory and CPU of the living tree; None if it cannot be known at this moment."""
-        if self._root is None:
-            return None
         try:
-            tree = [self._root, *_below(self._root)]
+            self._root = self._root or psutil.Process(self._pid)
+            tree = [self._root, *_below(self._pid)]
             self._descendants.update(tree[1:])
             cpu = [process.cpu_times() for process in tree]
             memory = sum(footprint(process) for process in tree)
@@ -47,27 +48,28 @@ class ProcessTree:
             return None
         return Vitals(memory, sum(times.user + times.system for times in cpu), len(tree) - 1)
 
-    def signal(self, number: int) -> None:
-        """Signal them all; psutil checks that a pid was not given to somebody else before."""
-        if self._root is None:
-            return
+    def look_below(self) -> None:
+        """Take note of its descendants."""
         with contextlib.suppress(*_UNKNOWN):
-            self._descendants.update(_below(self._root))
-        for process in (self._root, *self._descendants):
+            self._descendants.update(_below(self._pid))
+
+    def signal_below(self, number: int) -> None:
+        """Signal every descendant that was ever seen; psutil checks whose pid it is by now."""
+        for process in self._descendants:
             with contextlib.suppress(*_UNKNOWN):
                 process.send_signal(number)
 
 
-def _below(process: psutil.Process) -> list[psutil.Process]:
+def _below(root: int) -> list[psutil.Process]:
     """All its descendants. Raises psutil.Error or OSError.
 
     psutil looks at every process of the machine, which took a third of the daemon's time. Linux
     lists the children of each thread; where it does not (CONFIG_PROC_CHILDREN), psutil looks.
     """
     if not _lists_children():
-        return process.children(recursive=True)
+        return psutil.Process(root).children(recursive=True)
     below: list[psutil.Process] = []
-    pids = _children(process.pid)
+    pids = _children(root)
     while pids:
         pid = pids.pop()
         with contextlib.suppress(psutil.NoSuchProcess):

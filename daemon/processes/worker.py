@@ -150,16 +150,22 @@ class Worker:
         """
         with contextlib.suppress(OSError):
             _pipe(self._process.stdin).close()
-        self._tree.signal(signal.SIGTERM)
+        self._signal(signal.SIGTERM)
         deadline = time.monotonic() + grace_seconds
         while not self._wait(min(_HURRY_SECONDS, deadline - time.monotonic())):
             if is_hurried() or time.monotonic() >= deadline:
                 break
-        self._tree.signal(signal.SIGKILL)  # what ignored TERM, and what outlived its parent
-        self._process.kill()  # even if psutil could not see it
+        self._signal(signal.SIGKILL)  # what ignored TERM, and what outlived its parent
         self._wait(_KILL_SECONDS)
         self._reader.join(timeout=1)  # not for ever: a grandchild may hold the pipe open
         return self._process.poll()
+
+    def _signal(self, number: int) -> None:
+        """To the whole tree. What is reaped has no children, and gets no signal from Popen."""
+        if self._process.poll() is None:
+            self._tree.look_below()
+        self._process.send_signal(number)
+        self._tree.signal_below(number)
 
     def _wait(self, seconds: float) -> bool:
         """Whether it has ended within these."""

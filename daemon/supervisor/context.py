@@ -7,12 +7,12 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 from daemon.config.profile import ProfileError, Profiles
 from daemon.config.settings import Config
 from daemon.domain.job import Job, Stage
+from daemon.files.state_folder import job_folder
 from daemon.files.volumes import Mounts
 from daemon.ledger.ledger import Ledger
 from daemon.outbox.publisher import Publisher
@@ -79,10 +79,4 @@ class Context:
         return self._lately[job.id]
 
     def folder(self, job: int) -> Path:
-        return _folder(self.jobs, job)
-
-
-@lru_cache(maxsize=1_024)
-def _folder(jobs: Path, job: int) -> Path:
-    """A Path remembers its text, and each is asked for dozens of times."""
-    return jobs / str(job)
+        return job_folder(self.jobs, job)

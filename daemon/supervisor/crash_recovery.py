@@ -91,7 +91,7 @@ def sweep_jobs(jobs: Path, ledger: Ledger) -> None:
             if not large.isdisjoint(names):
                 job = ledger.job(int(folder.name)) if folder.name.isdecimal() else None
                 if job is None or job.next in TERMINAL:
-                    artefacts.drop_large(folder)
+                    artefacts.drop(folder)
 
 
 def sweep_orphans(state: Path) -> None:

@@ -17,6 +17,7 @@ from daemon.outbox.known_voices import KnownVoices
 from daemon.supervisor.context import Context
 
 _MB = 1_000_000
+_MADE_FROM_RECORDING = (*artefacts.LARGE, artefacts.VOICES, artefacts.SPEAKERS)
 _MADE_FROM_AUDIO = (
     artefacts.SEGMENTS,
     artefacts.TRANSCRIPT,
@@ -35,19 +36,18 @@ class JobFolders:
         """Make the job folder ready for a stage; False if what it needs is not there any more."""
         folder = self._context.folder(job.id)
         if stage is Stage.PREPARE:
-            folder.mkdir(mode=0o700, exist_ok=True)
-            lent.drop_lent(folder)
-            artefacts.drop_large(folder)  # what was made of other bytes must not be delivered
-            for name in (artefacts.VOICES, artefacts.SPEAKERS):
-                (folder / name).unlink(missing_ok=True)
+            try:
+                folder.mkdir(mode=0o700)
+            except FileExistsError:  # what was made of other bytes must not be delivered
+                lent.drop_lent(folder)
+                artefacts.drop(folder, _MADE_FROM_RECORDING)
             self._request(job).write(folder)
             return True
         needed = artefacts.TRANSCRIPT if stage is Stage.PUBLISH else artefacts.AUDIO
-        if not (folder / needed).exists() or not (folder / artefacts.PREPARED).exists():
+        if not (folder / needed).exists():
             return False
         if stage is Stage.TRANSCRIBE:
-            for name in _MADE_FROM_AUDIO:
-                (folder / name).unlink(missing_ok=True)
+            artefacts.drop(folder, _MADE_FROM_AUDIO)
             request = self._request(job)  # anew: the settings may have changed since PREPARE
             request.write(folder)
             write_json(folder / artefacts.OPTIONS, request.options())

@@ -10,7 +10,6 @@ from pathlib import Path
 from daemon.domain.job import Job, Stage
 from daemon.domain.names import printable
 from daemon.files.recording import is_unchanged
-from daemon.handoff import artefacts
 from daemon.handoff.outputs import OutputSet
 from daemon.outbox import documents, placing, summary
 from daemon.outbox.archive import StaysError
@@ -71,14 +70,13 @@ def _stem_of_a_duplicate(context: Context, sha256: str) -> str | None:
     return stem if stem is not None and context.publisher.is_delivered(stem) else None
 
 
-def left_behind_by(context: Context, job: Job) -> Job | None:
+def left_behind_by(context: Context, job: Job, sha256: str) -> Job | None:
     """The earlier job of the recording that `job` has read, if the file has left its place.
 
     By its bytes: volumes exist that give a renamed file another inode. Where the delivery has
     begun, the inode counts as well: the file may lie in done/, and this be another like it.
     """
-    digest = artefacts.read_prepared(context.folder(job.id)).sha256
-    for found in context.ledger.unfinished_reading(digest, besides=job.id):
+    for found in context.ledger.unfinished_reading(sha256, besides=job.id):
         is_same = found.identity.inode == job.identity.inode or not found.has_begun_delivery
         if is_same and not os.path.lexists(found.source):
             return found
@@ -111,7 +109,7 @@ class LastSteps:
         if not is_counted:
             context.ledger.begin(job.id, Stage.PUBLISH, context.unix_time())
         try:
-            paths = context.publisher.publish(job, outputs)
+            names = context.publisher.publish(job, outputs)
             # It may leave in the meantime, or at the very moment at which it is filed away.
             has_escaped = self._wait_for_search(job)
             recording = None if has_escaped else archive(context, job)
@@ -132,7 +130,6 @@ class LastSteps:
         records = context.ledger.records(job.id, documents.REPORTED)
         now = context.unix_time()
         stages = documents.stages(job, records, now)
-        names = [str(path.relative_to(context.config.paths.outbox)) for path in paths]
         facts = summary.facts(job, outputs.facts, names, stages, now)
         facts["recording"] = str(recording) if recording else None
         context.event_log.info("done", summary.line(facts), job, **facts)

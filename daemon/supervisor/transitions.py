@@ -40,8 +40,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from daemon.domain.job import TERMINAL, Candidate, Failure, FailureKind, Job, Stage
+from daemon.domain.speakers import Diarization
+from daemon.domain.transcript import Alignment, Recognition
 from daemon.handoff import artefacts, lent
-from daemon.handoff.outputs import read_outputs
+from daemon.handoff.artefacts import Prepared
+from daemon.handoff.outputs import OutputSet
 from daemon.inbox.unfinished import UnfinishedFiles
 from daemon.processes import outcome
 from daemon.processes.attempt import Attempt
@@ -74,7 +77,7 @@ class Transitions:
         record = self._context.ledger.record(job.id, stage)
         if record.interruptions() >= self._context.config.limits.max_interruptions:
             return outcome.interrupted(stage, record.interruptions())
-        if record.failures >= given_up.max_failures(self._context, job, stage):
+        if record.failures and record.failures >= given_up.max_failures(self._context, job, stage):
             return Outcome(record.kind or FailureKind.CRASHED, record.reason, record.exit)
         return None
 
@@ -146,10 +149,11 @@ class Transitions:
         """Whether PREPARE met a file that looks unfinished, and it is given time."""
         job = attempt.job
         if ended.kind is None:
-            folder, was_read = self._context.folder(job.id), attempt.stage is Stage.PREPARE
+            found = attempt.result
             if attempt.host:
-                folder = lent.results_folder(folder, attempt.nonce)
-            if not (was_read and artefacts.read_prepared(folder).is_cut_off):
+                folder = lent.results_folder(self._context.folder(job.id), attempt.nonce)
+                found = artefacts.read_prepared(folder)
+            if not (isinstance(found, Prepared) and found.is_cut_off):
                 return False
         return self._unfinished.wait_for_more(job.source) and self._held.hold(job.id)
 
@@ -168,7 +172,9 @@ class Transitions:
         """Once: what comes after it may meet a fault, and the whole is repeated then."""
         if not attempt.is_stored:
             record = attempt.record(ended, self._context.unix_time())
-            self._context.ledger.end(attempt.job.id, record, following)
+            read = attempt.result.sha256 if isinstance(attempt.result, Prepared) else None
+            sha256 = None if following in TERMINAL else read
+            self._context.ledger.end(attempt.job.id, record, following, sha256)
             attempt.is_stored = True
 
     def _after_failure(self, attempt: Attempt, ended: Outcome, now: float) -> None:
@@ -192,15 +198,18 @@ class Transitions:
         context, job = self._context, attempt.job
         if attempt.host:
             self._after_lending(attempt, ended)
-        elif attempt.stage is Stage.PUBLISH:  # its start counts until it is delivered
-            self._after_rendering(job)
+        elif isinstance(attempt.result, OutputSet):  # its start counts until it is delivered
+            self._after_rendering(job, attempt.result)
         else:
             self._end(attempt, ended, self._following(attempt))
             context.pause.end("work")
 
     def _end(self, attempt: Attempt, ended: Outcome, following: Stage | None) -> None:
         job = attempt.job
-        earlier = left_behind_by(self._context, job) if following is Stage.GONE else None
+        earlier = None
+        if following is Stage.GONE:
+            prepared = artefacts.read_prepared(self._context.folder(job.id))
+            earlier = left_behind_by(self._context, job, prepared.sha256)
         self._store(attempt, ended, following)
         if following in TERMINAL:
             self._context.publisher.clear(job)
@@ -224,47 +233,48 @@ class Transitions:
 
     def _following(self, attempt: Attempt) -> Stage | None:
         """What comes next, by what the stage's artefact says; None: what was next before."""
-        match attempt.stage:
-            case Stage.PREPARE:
-                return self._after_prepare(attempt.job)
-            case Stage.TRANSCRIBE:
-                return self._after_transcribe(attempt.job)
-            case Stage.DIARIZE:
-                return self._after_diarize(attempt.job)
-            case _:
-                return self._after_align(attempt.job)
+        match attempt.result:
+            case Prepared() as prepared:
+                return self._after_prepare(attempt.job, prepared)
+            case Recognition() as recognition:
+                return self._after_transcribe(attempt.job, recognition)
+            case Alignment() as alignment:
+                return self._after_align(attempt.job, alignment)
+            case Diarization() as diarization:
+                return self._after_diarize(attempt.job, diarization)
+            case other:
+                raise AssertionError(f"no stage results in {type(other).__name__}")
 
     def _after_lending(self, attempt: Attempt, ended: Outcome) -> None:
         """Every stage but PUBLISH ran on another machine: each enters the ledger as if here."""
-        context, job = self._context, attempt.job
-        report = lending.take_over(context, attempt)
-        following = Stage.PREPARE if report is None else self._after_prepare(job)
+        context, job, folder = self._context, attempt.job, self._context.folder(attempt.job.id)
+        report, following = lending.take_over(context, attempt), Stage.PREPARE
+        if report is not None:
+            following = self._after_prepare(job, artefacts.read_prepared(folder))
         self._end(attempt, ended, following)
         if report is None or following in TERMINAL:
             return
         lending.enter_costs(context, job.id, report)
-        following = self._after_transcribe(job)
-        if following is Stage.ALIGN and (context.folder(job.id) / artefacts.ALIGNMENT).exists():
-            following = self._after_align(job)
+        following = self._after_transcribe(job, artefacts.read_recognition(folder))
+        if following is Stage.ALIGN and (folder / artefacts.ALIGNMENT).exists():
+            following = self._after_align(job, artefacts.read_alignment(folder))
         context.ledger.move(job.id, following)
 
-    def _after_prepare(self, job: Job) -> Stage:
+    def _after_prepare(self, job: Job, prepared: Prepared) -> Stage:
         context, folder = self._context, self._context.folder(job.id)
-        prepared = artefacts.read_prepared(folder)
         if skip_if_delivered(context, job, prepared.sha256):
             return Stage.DONE
-        if left_behind_by(self._context, job) is not None:
+        if left_behind_by(context, job, prepared.sha256) is not None:
             return Stage.GONE
         stage_events.prepared(context.event_log, job, prepared)
         if context.ledger.digest(job.id) != prepared.sha256:
-            (folder / artefacts.TRANSCRIPT).unlink(missing_ok=True)  # first, in case we die here
-            context.ledger.set_digest(job.id, prepared.sha256)
+            # Before the new digest is stored, in case we die here.
+            (folder / artefacts.TRANSCRIPT).unlink(missing_ok=True)
             return Stage.TRANSCRIBE
         return Stage.ALIGN if artefacts.is_whole(folder, Stage.TRANSCRIBE) else Stage.TRANSCRIBE
 
-    def _after_transcribe(self, job: Job) -> Stage:
+    def _after_transcribe(self, job: Job, recognition: Recognition) -> Stage:
         context = self._context
-        recognition = artefacts.read_recognition(context.folder(job.id))
         stage_events.transcribed(context.event_log, job, recognition)
         config = self._context.config_where_good(job)
         if not recognition.segments:
@@ -276,19 +286,17 @@ class Transitions:
             context.ledger.restart_clock(job.id, Stage.ALIGN, context.unix_time())
         return Stage.ALIGN
 
-    def _after_align(self, job: Job) -> Stage:
-        alignment = artefacts.read_alignment(self._context.folder(job.id))
+    def _after_align(self, job: Job, alignment: Alignment) -> Stage:
         stage_events.aligned(self._context.event_log, job, alignment)
         return self._after_words(job)
 
-    def _after_rendering(self, job: Job) -> None:
+    def _after_rendering(self, job: Job, outputs: OutputSet) -> None:
         """A format that could not be rendered is missing: the rest is delivered all the same."""
-        for reason in read_outputs(self._context.folder(job.id)).missing:
+        for reason in outputs.missing:
             self._context.event_log.warning("unrendered", reason, job, reason=reason)
 
-    def _after_diarize(self, job: Job) -> Stage | None:
+    def _after_diarize(self, job: Job, diarization: Diarization) -> Stage | None:
         context = self._context
-        diarization = artefacts.read_diarization(context.folder(job.id))
         stage_events.diarized(context.event_log, job, diarization)
         current = context.ledger.job(job.id)
         return Stage.PUBLISH if current is not None and current.next is Stage.DIARIZE else None

@@ -78,4 +78,4 @@ def test_a_whole_artefact_is_whole(tmp_path: Path) -> None:
 
 
 def test_a_recording_that_was_refused_unread_has_nothing_to_drop(tmp_path: Path) -> None:
-    artefacts.drop_large(tmp_path / "7")
+    artefacts.drop(tmp_path / "7")
