@@ -108,12 +108,12 @@ class Installation:
             (outputs / suffix).write_bytes(b"text")
         for stage, following in pairwise(_WAY):
             (waiting,) = ledger.waiting(stage)
-            ledger.begin(waiting.id, stage, time.time())
+            ledger.begin(waiting, stage, time.time())
             if stage is Stage.PUBLISH:
-                publisher.publish(waiting, OutputSet("new", dict.fromkeys(_SUFFIXES, 4), _FACTS))
-                publisher.archive(waiting)
+                publisher.publish(job, OutputSet("new", dict.fromkeys(_SUFFIXES, 4), _FACTS))
+                publisher.archive(job)
             ended = StageRecord(stage, ended_at=time.time(), exit="ok")
-            ledger.end(waiting.id, ended, following)
+            ledger.end(waiting, ended, following)
             ledger.anything_active()
         publisher.clear(job)
 

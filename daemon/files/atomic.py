@@ -68,7 +68,7 @@ def copy_to_temporary(
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(fd, "wb") as file:
-            copy_in_pieces(source, file, may_break_off)
+            copy_in_pieces(source, file, size, may_break_off)
             sync(file.fileno())
             if os.fstat(file.fileno()).st_size != size:
                 raise OSError(errno.EIO, "the file is not whole", str(path))
@@ -95,13 +95,15 @@ class _SyncedWriter:
         return written
 
 
-def copy_in_pieces(source: BinaryIO, target: BinaryIO, may_break_off: BreakOff) -> None:
-    """Copy what is left of `source`; all but the last of it is on the medium then.
+def copy_in_pieces(
+    source: BinaryIO, target: BinaryIO, size: int, may_break_off: BreakOff
+) -> None:
+    """Copy the `size` bytes left of `source`; all but the last of it is on the medium then.
 
     A single sync of gigabytes takes many seconds, and cannot be broken off.
     """
     with may_break_off():
-        shutil.copyfileobj(source, _SyncedWriter(target), CHUNK)
+        shutil.copyfileobj(source, _SyncedWriter(target), min(CHUNK, size + 1))
     target.flush()
 
 

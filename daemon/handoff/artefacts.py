@@ -249,12 +249,15 @@ def read_artefact(path: Path, nonce: str | None, kind: type[T]) -> T:
     """
     try:
         with path.open("rb") as file:
-            raw = file.read(_MAX_BYTES + 1)
+            size = os.fstat(file.fileno()).st_size  # as much memory is taken as is asked for
+            raw = file.read(min(size, _MAX_BYTES) + 1)
     except FileNotFoundError as error:
         raise InvalidArtefactError(f"it wrote no {path.name}") from error
     try:
         if len(raw) > _MAX_BYTES:
             raise ValueError("it is too large")
+        if len(raw) > size:
+            raise ValueError("it is still written to")
         if nonce is not None and from_json(_Envelope, raw).nonce != nonce:
             raise ValueError("it is from another attempt")
         return from_json(kind, raw)

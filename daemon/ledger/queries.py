@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from daemon.domain.job import Job, Stage, StageRecord
 from daemon.ledger.schema import (
@@ -59,32 +58,30 @@ class LedgerQueries:
         ).fetchone()
         return job_of(row) if row else None
 
-    def waiting(self, stage: Stage, by_due: bool = False) -> Iterator[Job]:
-        """Jobs for which `stage` is next: those never begun first, so none delays another.
+    def waiting(self, stage: Stage, by_due: bool = False) -> Iterator[int]:
+        """The jobs for which `stage` is next: those never begun first, so none delays another.
 
         Those come as they were admitted, or, `by_due`, by that time plus the estimated work.
         """
         key, after, page = DUE if by_due else "id", (-1.0, 0), _FIRST_PAGE
-        begun: list[tuple[int, Job]] = []
+        begun: list[tuple[int, int]] = []
         while rows := self._next_at(stage, key, after, page):
-            for *row, starts, _ in rows:
-                job = job_of(tuple(row))
+            for job, starts, _ in rows:
                 if starts:
                     begun.append((starts, job))
                 else:
                     yield job
             if len(rows) < page:
                 break
-            after, page = (rows[-1][-1], rows[-1][0]), min(page * 5, _PAGE)
-        yield from (job for _, job in sorted(begun, key=lambda found: (found[0], found[1].id)))
+            after, page = (rows[-1][2], rows[-1][0]), min(page * 5, _PAGE)
+        yield from (job for _, job in sorted(begun))
 
     def _next_at(
         self, stage: Stage, key: str, after: tuple[float, int], page: int
-    ) -> list[tuple[Any, ...]]:
-        """Rows in the order of the SQL term `key`; last in each, the stage's starts and that."""
+    ) -> list[tuple[int, int | None, float]]:
+        """Their numbers, the stage's starts, and the SQL term `key`, in whose order they come."""
         return self._db.execute(
-            f"SELECT {JOB_COLUMNS},"
-            f" (SELECT starts FROM stages WHERE job = id AND stage = next), {key}"
+            f"SELECT id, (SELECT starts FROM stages WHERE job = id AND stage = next), {key}"
             f" FROM jobs WHERE next = ? AND next IN ({ACTIVE_SQL}) AND ({key}, id) > (?, ?)"
             f" ORDER BY {key}, id LIMIT ?",
             (stage, *after, page),

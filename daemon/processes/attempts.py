@@ -115,8 +115,7 @@ class Attempts:
         log = folder / artefacts.LOG
         worker = self._workers.take(stage, log, now)
         attempt = Attempt(job, stage, secrets.token_hex(8), worker, limits, begun=now, heard=now)
-        if worker.has_worked and (vitals := worker.vitals()) is not None:
-            attempt.cpu_before = vitals.cpu_seconds
+        attempt.cpu_before = worker.cpu_seen
         with contextlib.suppress(OSError):  # not there yet
             attempt.log_from = log.stat().st_size
         self._running[attempt.nonce] = attempt

@@ -90,6 +90,7 @@ class Worker:
     ) -> None:
         self.flooding = False
         self._asked = 0  # requests that it may answer
+        self.cpu_seen = 0.0  # seconds, at the last look: not all that it costs is the next file's
         self.ready = False  # its imports are over
         self._post = post
         self.log = log
@@ -117,11 +118,6 @@ class Worker:
     def pid(self) -> int:
         return self._process.pid
 
-    @property
-    def has_worked(self) -> bool:
-        """Whether it was asked for something before: not all that it costs is the next file's."""
-        return self._asked > 0
-
     def ask(self, request: AnyRequest) -> None:
         """Send one line, without ever waiting for the child to read it.
 
@@ -138,7 +134,9 @@ class Worker:
 
     def vitals(self) -> Vitals | None:
         """Memory and CPU of the whole tree; None if it cannot be known at this moment."""
-        return self._tree.vitals()
+        if (found := self._tree.vitals()) is not None:
+            self.cpu_seen = found.cpu_seconds
+        return found
 
     def end(
         self, grace_seconds: float, is_hurried: Callable[[], bool] = lambda: False

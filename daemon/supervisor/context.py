@@ -66,7 +66,7 @@ class Context:
             return self.config_for(job)
         return self.config
 
-    def config_lately(self, job: Job) -> Config:
+    def config_lately(self, job: int) -> Config:
         """As `config_where_good`, as it was within the last second: to order many files by it.
 
         To look for the profiles of all that wait, in each turn of the loop, is dear.
@@ -74,9 +74,10 @@ class Context:
         if (now := self.clock()) >= self._lately_until:
             self._lately.clear()
             self._lately_until = now + 1.0
-        if job.id not in self._lately:
-            self._lately[job.id] = self.config_where_good(job)
-        return self._lately[job.id]
+        if job not in self._lately:
+            found = self.ledger.job(job)
+            self._lately[job] = self.config_where_good(found) if found else self.config
+        return self._lately[job]
 
     def folder(self, job: int) -> Path:
         return job_folder(self.jobs, job)

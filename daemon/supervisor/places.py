@@ -50,7 +50,7 @@ class Places:
         fits = places > 1 and sum(map(self._audio_bytes, waiting)) < _AHEAD_BYTES
         return places > 0, fits
 
-    def has_place(self, stage: Stage, job: Job) -> bool:
+    def has_place(self, stage: Stage, job: int) -> bool:
         """Whether one more file may be at that stage.
 
         Where only long ones are, there is a place more for a short one.
@@ -58,14 +58,16 @@ class Places:
         running = self._context.attempts.of(stage)
         if len(running) != _PLACES[stage]:
             return len(running) < _PLACES[stage]
-        return self._is_short(job) and not any(self._is_short(attempt.job) for attempt in running)
+        return self._is_short(job) and not any(
+            self._is_short(attempt.job.id) for attempt in running
+        )
 
     def is_full(self, stage: Stage) -> bool:
         """Whether there is no place for any file, short or long."""
         running = self._context.attempts.of(stage)
         if len(running) != _PLACES[stage]:
             return len(running) > _PLACES[stage]
-        return any(self._is_short(attempt.job) for attempt in running)
+        return any(self._is_short(attempt.job.id) for attempt in running)
 
     def has_publisher(self, now: float) -> bool:
         """Whether another file can be rendered. Usually, the one that is will be done at once."""
@@ -73,14 +75,14 @@ class Places:
         is_brief = any(now - attempt.begun < _RENDERED_SOON for attempt in running)
         return len(running) < _PUBLISHERS and not is_brief
 
-    def _is_short(self, job: Job) -> bool:
+    def _is_short(self, job: int) -> bool:
         return self._audio_bytes(job) < _SHORT_BYTES
 
-    def _audio_bytes(self, job: Job) -> int:
+    def _audio_bytes(self, job: int) -> int:
         """Of its decoded audio; 0 if that is not there."""
         with contextlib.suppress(OSError):
             # Asked of all that is under way in each turn: without a Path, for its speed.
-            return os.stat(f"{self._context.jobs}/{job.id}/{artefacts.AUDIO}").st_size  # noqa: PTH116
+            return os.stat(f"{self._context.jobs}/{job}/{artefacts.AUDIO}").st_size  # noqa: PTH116
         return 0
 
 

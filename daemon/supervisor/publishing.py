@@ -38,7 +38,7 @@ class Publishing:
     @cached_property
     def _undelivered(self) -> set[int]:
         """Jobs that may have their outputs: at first, because an earlier daemon rendered them."""
-        return {job.id for job in self._context.ledger.waiting(Stage.PUBLISH)}
+        return set(self._context.ledger.waiting(Stage.PUBLISH))
 
     def take_due(self, now: float) -> None:
         """Deliver or quarantine what can be, and have the next one rendered. Raises OSError."""
@@ -66,7 +66,7 @@ class Publishing:
         jobs = [(number, ledger.job(number)) for number in sorted(self._undelivered - under_way)]
         waiting = [job for _, job in jobs if job is not None and job.next is Stage.PUBLISH]
         self._undelivered -= {number for number, _ in jobs} - {job.id for job in waiting}
-        return [job for job in waiting if self._waiting.may_start(job, now)]
+        return [job for job in waiting if self._waiting.may_start(job.id, now)]
 
     def _deliver(self, job: Job) -> None:
         is_counted = job.id in self._counted

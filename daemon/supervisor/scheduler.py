@@ -133,7 +133,7 @@ class Scheduler:
             busy = attempts.of(Stage.TRANSCRIBE)
             if any(self._is_suspect(attempt.job) for attempt in busy):
                 return
-            if not self._places.has_place(Stage.TRANSCRIBE, job):
+            if not self._places.has_place(Stage.TRANSCRIBE, job.id):
                 continue
             if busy and self._is_suspect(job):
                 return
@@ -165,7 +165,7 @@ class Scheduler:
             served = {attempt.job.id for attempt in attempts.of(Stage.ALIGN)}
             if attempt.job.id in served or not self._is_aligned(attempt.job):
                 continue
-            if self._places.has_place(Stage.ALIGN, attempt.job):
+            if self._places.has_place(Stage.ALIGN, attempt.job.id):
                 self._begin(attempt.job, Stage.ALIGN, now)
 
     def _prewarm_publisher(self, now: float) -> None:
@@ -176,13 +176,13 @@ class Scheduler:
             attempts.prewarm((Stage.PUBLISH,), now)
 
     def _is_aligned(self, job: Job) -> bool:
-        return self._context.config_lately(job).align.enabled
+        return self._context.config_lately(job.id).align.enabled
 
     def _start_aligners(self, now: float) -> None:
         if self._places.is_full(Stage.ALIGN):
             return
         for job in self._waiting.at(Stage.ALIGN, now):
-            if self._places.has_place(Stage.ALIGN, job) and self._begin(job, Stage.ALIGN, now):
+            if self._places.has_place(Stage.ALIGN, job.id) and self._begin(job, Stage.ALIGN, now):
                 self._context.attempts.send_more_input(job.id, complete=True, now=now)
 
     def _start_diarizer(self, now: float) -> None:
@@ -193,10 +193,14 @@ class Scheduler:
         stages = (Stage.DIARIZE, Stage.ALIGN, Stage.TRANSCRIBE)
         waiting = chain.from_iterable(context.ledger.waiting(stage) for stage in stages)
         busy = {attempt.job.id for attempt in context.attempts.of(Stage.DIARIZE)}
-        for job in islice(waiting, AHEAD):
-            if job.id in busy or not self._places.has_place(Stage.DIARIZE, job):
+        for number in islice(waiting, AHEAD):
+            if number in busy or not self._places.has_place(Stage.DIARIZE, number):
                 continue
-            if self._transitions.wants_speakers(job) and self._waiting.may_start(job, now):
+            if not (
+                self._transitions.wants_speakers(number) and self._waiting.may_start(number, now)
+            ):
+                continue
+            if (job := context.ledger.job(number)) is not None:
                 self._begin(job, Stage.DIARIZE, now)
                 return
 
@@ -207,7 +211,5 @@ class Scheduler:
         if not served:
             return
         coming = chain(ledger.waiting(Stage.ALIGN), ledger.waiting(Stage.TRANSCRIBE))
-        if any(
-            job.id not in served and self._waiting.is_ours(job) for job in islice(coming, AHEAD)
-        ):
+        if any(job not in served and self._waiting.is_ours(job) for job in islice(coming, AHEAD)):
             attempts.prewarm((Stage.ALIGN,), now)

@@ -69,8 +69,8 @@ class Transitions:
 
     # Before a start
 
-    def may_start(self, job: Job, now: float) -> bool:
-        return job.id not in self._held and self.backoff.is_over(job.id, now)
+    def may_start(self, job: int, now: float) -> bool:
+        return job not in self._held and self.backoff.is_over(job, now)
 
     def final_outcome(self, job: Job, stage: Stage) -> Outcome | None:
         """Why the stage may not be tried again; None if it may."""
@@ -106,13 +106,13 @@ class Transitions:
         if current is not None and current.next is Stage.DIARIZE:
             self._context.ledger.move(job.id, Stage.PUBLISH)
 
-    def wants_speakers(self, job: Job) -> bool:
+    def wants_speakers(self, job: int) -> bool:
         """Whether it is still open who speaks in this file."""
         wanted = self._context.config_lately(job).speakers.mode != "off"
-        return wanted and not (self._context.folder(job.id) / artefacts.SPEAKERS).exists()
+        return wanted and not (self._context.folder(job) / artefacts.SPEAKERS).exists()
 
     def _after_words(self, job: Job) -> Stage:
-        return Stage.DIARIZE if self.wants_speakers(job) else Stage.PUBLISH
+        return Stage.DIARIZE if self.wants_speakers(job.id) else Stage.PUBLISH
 
     # After an end
 

@@ -23,8 +23,11 @@ class WaitingJobs:
     def at(self, stage: Stage, now: float, by_due: bool = False) -> Iterator[Job]:
         """Those for which `stage` is next and may begin: by priority, then as the ledger says."""
         busy = self._busy(stage)
-        for job in self._by_priority(self._context.ledger.waiting(stage, by_due)):
-            if job.id not in busy and self.may_start(job, now):
+        ledger = self._context.ledger
+        for number in self._by_priority(ledger.waiting(stage, by_due)):
+            if number in busy or not self.may_start(number, now):
+                continue
+            if (job := ledger.job(number)) is not None and job.next is stage:
                 yield job
                 busy = self._busy(stage)
 
@@ -32,12 +35,12 @@ class WaitingJobs:
         running = self._context.attempts.running
         return {attempt.job.id for attempt in running if attempt.stage is stage}
 
-    def may_start(self, job: Job, now: float) -> bool:
+    def may_start(self, job: int, now: float) -> bool:
         """Whether nothing holds this job back, and we work on it."""
         return self.is_ours(job) and self._transitions.may_start(job, now)
 
-    def is_ours(self, job: Job) -> bool:
-        return self._only is None or job.id == self._only
+    def is_ours(self, job: int) -> bool:
+        return self._only is None or job == self._only
 
     def anything_left(self) -> bool:
         """Whether any job of ours is not at its end."""
@@ -47,10 +50,10 @@ class WaitingJobs:
         job = ledger.job(self._only)
         return job is not None and job.next not in TERMINAL
 
-    def _by_priority(self, jobs: Iterator[Job]) -> Iterator[Job]:
+    def _by_priority(self, jobs: Iterator[int]) -> Iterator[int]:
         """The next ones by the priority that their profiles give them; the rest as they came."""
         yield from sorted(islice(jobs, SORTED), key=self._priority, reverse=True)
         yield from jobs
 
-    def _priority(self, job: Job) -> int:
+    def _priority(self, job: int) -> int:
         return self._context.config_lately(job).queue.priority

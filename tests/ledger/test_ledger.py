@@ -125,7 +125,7 @@ def test_files_that_failed_wait_behind_those_that_never_began(ledger: Ledger) ->
     first, second = ledger.admit([ONE, TWO], 1.0)
     ledger.begin(first.id, Stage.PREPARE, 2.0)
     _end(ledger, first, Stage.PREPARE, "exit 1", None)
-    assert [job.id for job in ledger.waiting(Stage.PREPARE)] == [second.id, first.id]
+    assert list(ledger.waiting(Stage.PREPARE)) == [second.id, first.id]
 
 
 def test_a_short_file_overtakes_long_ones_that_came_a_little_earlier(ledger: Ledger) -> None:
@@ -134,8 +134,8 @@ def test_a_short_file_overtakes_long_ones_that_came_a_little_earlier(ledger: Led
     (short,) = ledger.admit([ONE], 400.0)
     (last,) = ledger.admit([TWO], 600.0)
     expected = [short.id, *(job.id for job in earlier), last.id]
-    assert [job.id for job in ledger.waiting(Stage.PREPARE, by_due=True)] == expected
-    assert [job.id for job in ledger.waiting(Stage.PREPARE)] == sorted(expected)
+    assert list(ledger.waiting(Stage.PREPARE, by_due=True)) == expected
+    assert list(ledger.waiting(Stage.PREPARE)) == sorted(expected)
 
 
 def test_a_changed_file_starts_over(ledger: Ledger) -> None:

@@ -168,7 +168,7 @@ def test_what_cannot_be_stored_becomes_a_job_later(
         watch.scan(0.0)
         _wait_for_the_look(watch)
         watch.take_in()
-        (job,) = ledger.waiting(Stage.PREPARE)
+        (job,) = ledger.active()
         assert not watch._context.pause.reason
     assert job.name == "a.wav"
 
