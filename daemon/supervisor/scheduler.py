@@ -102,7 +102,7 @@ class Scheduler:
         if not short_fits:
             return
         for job in islice(self._waiting.at(Stage.PREPARE, now, by_due=True), SORTED):
-            if not (short_fits if is_short(job) else long_fits):
+            if not (long_fits or is_short(job)):
                 continue
             if not self._has_room(job):
                 return
@@ -111,6 +111,8 @@ class Scheduler:
             ):
                 self.prewarm(now)
                 short_fits, long_fits = self._places.for_preparing()
+                if not short_fits:
+                    return
 
     def _has_room(self, job: Job) -> bool:
         """What filled the disk beside others is decoded when no other audio lies there."""
