@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +27,7 @@ from daemon.files.state_folder import VOLUMES
 # File system types: macOS's (mount(8)), Linux's, and drivers in user space on both (fuse.sshfs).
 _NETWORK = {"smbfs", "nfs", "afpfs", "webdav", "ftp", "cifs", "smb3", "nfs4", "9p", "ceph"}
 _SECONDS = 3.0  # for a folder's answer
+_FRESH_SECONDS = 1.0  # for which a server that has answered is not asked again in a thread
 _NETWORK_IN_USER_SPACE = {"sshfs", "rclone", "s3fs", "davfs", "gvfsd-fuse"}
 
 
@@ -62,6 +65,7 @@ class Mounts:
         self._learning = threading.Lock()  # the inbox is looked at in a thread of its own
         self._known: dict[str, str] = {}
         self._asked: dict[tuple[Path, ...], _Question] = {}
+        self._answered: dict[tuple[Path, ...], float] = {}  # when, monotonic
         with contextlib.suppress(OSError, ValueError):
             found = json.loads(self._path.read_bytes())
             self._known = {str(key): str(value) for key, value in found.items()}
@@ -81,10 +85,14 @@ class Mounts:
     def check_answering(self, folders: Iterable[Path]) -> None:
         """As `check`, and raises OSError (ETIMEDOUT) for a folder whose server does not answer.
 
-        It waits once: while that question is open, it raises at once.
+        It waits once: while that question is open, it raises at once. A thread for each delivery is
+        dear: what answered within the last second is checked here.
         """
 
         asked = tuple(folders)
+        if time.monotonic() - self._answered.get(asked, -math.inf) < _FRESH_SECONDS:
+            self.check(asked)
+            return
         seconds, question = 0.0, self._asked.get(asked)
         if question is None or question.answer.done():
             seconds, question = _SECONDS, _Question(self.check, asked)
@@ -93,6 +101,7 @@ class Mounts:
             question.answer.result(seconds)
         except TimeoutError:
             raise OSError(errno.ETIMEDOUT, why_blocked(question.at)) from None
+        self._answered[asked] = time.monotonic()
 
 
 class _Question:

@@ -18,6 +18,7 @@ nonce is the one we are waiting for, whatever the exit status said.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -30,7 +31,7 @@ from daemon.domain.job import Identity, Stage
 from daemon.domain.speakers import Diarization
 from daemon.domain.transcript import Alignment, Json, Recognition
 from daemon.domain.validation import Count, Line, Seconds, Sha256, Time, from_json, to_json
-from daemon.files.atomic import sweep_temporaries, write_json
+from daemon.files.atomic import json_bytes, sweep_temporaries, write_atomically, write_json
 from daemon.files.state_folder import TEMP_PREFIX
 
 REQUEST = "request.json"
@@ -95,9 +96,14 @@ class JobRequest:
     max_speakers: int = 20
 
     def write(self, folder: Path) -> None:
+        """If it is not there already, as PREPARE had it. Raises OSError."""
         data = {field.name: getattr(self, field.name) for field in fields(self)}
         data |= {"source": os.fsencode(self.source).hex(), "identity": to_json(self.identity)}
-        write_json(folder / REQUEST, data)
+        raw, path = json_bytes(data, indent=None), folder / REQUEST
+        with contextlib.suppress(FileNotFoundError):
+            if path.read_bytes() == raw:
+                return
+        write_atomically(path, raw)
 
     @classmethod
     def read(cls, folder: Path) -> JobRequest:
@@ -248,7 +254,7 @@ def read_artefact(path: Path, nonce: str | None, kind: type[T]) -> T:
     Raises InvalidArtefactError.
     """
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size  # as much memory is taken as is asked for
             raw = file.read(min(size, _MAX_BYTES) + 1)
     except FileNotFoundError as error:

@@ -79,7 +79,7 @@ class Publisher:
             else:
                 self._stems.add(name)
                 self._share(paths)
-                return [str(inside / path.name) for path in paths]
+                return [f"{stem.removesuffix(name)}{path.name}" for path in paths]
             self._stems.add(name)
             stem = None
 
