@@ -95,9 +95,7 @@ class _SyncedWriter:
         return written
 
 
-def copy_in_pieces(
-    source: BinaryIO, target: BinaryIO, size: int, may_break_off: BreakOff
-) -> None:
+def copy_in_pieces(source: BinaryIO, target: BinaryIO, size: int, may_break_off: BreakOff) -> None:
     """Copy the `size` bytes left of `source`; all but the last of it is on the medium then.
 
     A single sync of gigabytes takes many seconds, and cannot be broken off.
