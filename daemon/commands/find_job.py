@@ -45,7 +45,7 @@ def real_inbox(paths: Paths) -> Path:
 
 def folder_of(job: Job, inbox: Path) -> str:
     """The folder in the inbox that the recording was dropped into, for a person; "" if in none."""
-    folder = printable(str(inside_inbox(job.source, inbox)))
+    folder = printable(str(inside_inbox(job.source.parent, inbox)))
     return "" if folder == "." else folder
 
 
@@ -138,6 +138,6 @@ def _is_at(job: Job, path: Path, paths: Paths, inbox: Path) -> bool:
     filed = {Stage.DONE: paths.done, Stage.FAILED: paths.failed}.get(job.next)
     return (
         filed is not None
-        and path.parent.resolve() == filed.resolve() / inside_inbox(job.source, inbox)
+        and path.parent.resolve() == filed.resolve() / inside_inbox(job.source.parent, inbox)
         and path.name == job.source.name
     )

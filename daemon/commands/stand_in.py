@@ -31,7 +31,7 @@ def retry_stand_ins(config: Config) -> bool:
                 raise DropscribeError(
                     f"{job.name}: it was kept in the inbox; run: dropscribe transcribe {recording}"
                 )
-            _put_back(recording, config.paths.inbox / inside_inbox(job.source, inbox))
+            _put_back(recording, config.paths.inbox / inside_inbox(job.source.parent, inbox))
         except DropscribeError as error:
             click.echo(f"dropscribe: {error}", err=True)
             well = False

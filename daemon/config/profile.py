@@ -49,9 +49,9 @@ def _places(source: Path, inbox: Path) -> list[str]:
     if source.is_relative_to(inbox):
         for part in source.parent.relative_to(inbox).parts:
             folders.append(folders[-1] / part)
-    wanted = [folder / FOLDER_PROFILE for folder in folders]
-    wanted += [source.with_suffix(".toml"), source.with_name(f"{source.name}.toml")]
-    return [str(path) for path in dict.fromkeys(wanted)]
+    wanted = [f"{folder}/{FOLDER_PROFILE}" for folder in folders]
+    wanted += [str(source.with_suffix(".toml")), f"{source}.toml"]
+    return list(dict.fromkeys(wanted))
 
 
 class Profiles:

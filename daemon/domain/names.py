@@ -40,14 +40,15 @@ def stem_of(source: Path) -> str:
     return _safe(source.name.removesuffix(source.suffix))
 
 
-def inside_inbox(source: Path, inbox: Path) -> PurePosixPath:
-    """The folder below the inbox that a recording lies in; outbox and done/ mirror it.
+@lru_cache(maxsize=1_024)
+def inside_inbox(folder: Path, inbox: Path) -> PurePosixPath:
+    """Where below the inbox a recording's folder lies; outbox and done/ mirror it.
 
     Parts that are no text get plain names.
     """
-    if not source.is_relative_to(inbox):
+    if not folder.is_relative_to(inbox):
         return PurePosixPath()
-    parts = source.parent.relative_to(inbox).parts
+    parts = folder.relative_to(inbox).parts
     return PurePosixPath(*(part if is_text(part) else plain_name(part) for part in parts))
 
 

@@ -76,7 +76,7 @@ class OpenFiles:
 
     def _real(self, path: Path) -> str:
         """As the last look named it; no link inside the folder is followed."""
-        return f"{self._root}{path.relative_to(self._folder)}"
+        return f"{self._root}{str(path).removeprefix(f'{self._folder}/')}"
 
     def _look_anew(self, now: float) -> None:
         self._looked_at = now

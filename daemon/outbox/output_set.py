@@ -92,7 +92,9 @@ class OutputSetRenderer:
 
     def _render_formats(self, document: Json, stages: Json, building: Path, prefix: str) -> None:
         config, job = self._order.config, self._order.job
-        folder = config.paths.outbox / inside_inbox(job.source, real_path(config.paths.inbox))
+        folder = config.paths.outbox / inside_inbox(
+            job.source.parent, real_path(config.paths.inbox)
+        )
 
         @cache
         def material() -> Material:

@@ -104,9 +104,12 @@ class Publisher:
 
     def inside(self, job: Job) -> PurePosixPath:
         """The folder below the inbox that the recording lies in; outbox and done/ mirror it."""
-        if not job.source.is_relative_to(self._inbox):
+        folder = job.source.parent
+        inside = inside_inbox(folder, self._inbox)
+        if not inside.parts and folder != self._inbox:
             self._inbox = real_path(self._config.paths.inbox)
-        return inside_inbox(job.source, self._inbox)
+            inside = inside_inbox(folder, self._inbox)
+        return inside
 
     def _index(self, inside: PurePosixPath) -> None:
         """Have the index of the names in that folder of the outbox."""

@@ -75,7 +75,7 @@ class Retention:
         for job in jobs:
             if job.next is not Stage.DONE:
                 continue
-            places = filed_as(job.source.name, paths.done / inside_inbox(job.source, inbox))
+            places = filed_as(job.source.name, paths.done / inside_inbox(job.source.parent, inbox))
             try:
                 path = next((place for place in places if _is_recording(place, job)), None)
                 if path is not None:
@@ -90,7 +90,9 @@ class Retention:
         context, paths = self._context, self._context.config.paths
         inbox, over = real_path(paths.inbox), []
         for job in jobs:
-            places = filed_as(job.source.name, paths.failed / inside_inbox(job.source, inbox))
+            places = filed_as(
+                job.source.name, paths.failed / inside_inbox(job.source.parent, inbox)
+            )
             may_be_retried = job.next is Stage.FAILED and any(map(os.path.lexists, places))
             if not may_be_retried and not os.path.lexists(job.source):
                 over.append(job)
