@@ -21,8 +21,7 @@ from daemon.ledger.schema import (
 )
 
 # Rows read at a time, so that the queue may change while it is walked through.
-_PAGE = 500
-_FIRST_PAGE = 20  # often, the first few are all that is asked for
+_PAGE = 100
 
 
 class LedgerQueries:
@@ -63,28 +62,28 @@ class LedgerQueries:
 
         Those come as they were admitted, or, `by_due`, by that time plus the estimated work.
         """
-        key, after, page = DUE if by_due else "id", (-1.0, 0), _FIRST_PAGE
+        key, after = DUE if by_due else "id", (-1.0, 0)
         begun: list[tuple[int, int]] = []
-        while rows := self._next_at(stage, key, after, page):
+        while rows := self._next_at(stage, key, after):
             for job, starts, _ in rows:
                 if starts:
                     begun.append((starts, job))
                 else:
                     yield job
-            if len(rows) < page:
+            if len(rows) < _PAGE:
                 break
-            after, page = (rows[-1][2], rows[-1][0]), min(page * 5, _PAGE)
+            after = rows[-1][2], rows[-1][0]
         yield from (job for _, job in sorted(begun))
 
     def _next_at(
-        self, stage: Stage, key: str, after: tuple[float, int], page: int
+        self, stage: Stage, key: str, after: tuple[float, int]
     ) -> list[tuple[int, int | None, float]]:
         """Their numbers, the stage's starts, and the SQL term `key`, in whose order they come."""
         return self._db.execute(
             f"SELECT id, (SELECT starts FROM stages WHERE job = id AND stage = next), {key}"
             f" FROM jobs WHERE next = ? AND next IN ({ACTIVE_SQL}) AND ({key}, id) > (?, ?)"
-            f" ORDER BY {key}, id LIMIT ?",
-            (stage, *after, page),
+            f" ORDER BY {key}, id LIMIT {_PAGE}",
+            (stage, *after),
         ).fetchall()
 
     def recent(self, limit: int) -> list[Job]:

@@ -141,9 +141,7 @@ def _job_of(row: tuple[object, ...]) -> Job:
     failure = Failure(Stage(str(stage)), FailureKind(str(kind)), str(message)) if kind else None
     return Job(
         id=_int(number),
-        source=Path(
-            os.fsdecode(bytes(source) if isinstance(source, memoryview) else _blob(source))
-        ),
+        source=_path_of(bytes(source) if isinstance(source, memoryview) else _blob(source)),
         identity=Identity(_int(size), _int(mtime), _int(ctime), _int(inode)),
         next=Stage(str(following)),
         admitted_at=float(str(admitted)),
@@ -151,6 +149,12 @@ def _job_of(row: tuple[object, ...]) -> Job:
         stem=str(stem) if stem is not None else None,
         failure=failure,
     )
+
+
+@lru_cache(maxsize=4_096)
+def _path_of(source: bytes) -> Path:
+    """A Path remembers its text, and a job's row changes with each stage."""
+    return Path(os.fsdecode(source))
 
 
 def record_of(stage: Stage, row: tuple[Any, ...]) -> StageRecord:

@@ -89,7 +89,7 @@ class Attempt:
     done: float = 0.0  # audio seconds
     total: float = 0.0
     cpu_before: float = 0.0  # a resident worker has worked on other files, too
-    log_from: int = 0  # where its part of the job's log begins
+    log_from: int = 0  # where a transcription's part of the job's log begins
     peak_bytes: int = 0
     cpu_seconds: float = 0.0
     usage: Usage = field(default_factory=Usage)

@@ -116,8 +116,9 @@ class Attempts:
         worker = self._workers.take(stage, log, now)
         attempt = Attempt(job, stage, secrets.token_hex(8), worker, limits, begun=now, heard=now)
         attempt.cpu_before = worker.cpu_seen
-        with contextlib.suppress(OSError):  # not there yet
-            attempt.log_from = log.stat().st_size
+        if stage is Stage.TRANSCRIBE:
+            with contextlib.suppress(OSError):  # not there yet
+                attempt.log_from = log.stat().st_size
         self._running[attempt.nonce] = attempt
         worker.ask(Request(folder, attempt.nonce))
         return attempt
