@@ -24,6 +24,7 @@ import os
 import shutil
 from collections.abc import Collection
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -190,6 +191,21 @@ def write_artefact(path: Path, nonce: str, content: object) -> None:
 
 def read_prepared(folder: Path, nonce: str | None = None) -> Prepared:
     return read_artefact(folder / PREPARED, nonce, Prepared)
+
+
+def audio_seconds(folder: Path) -> float:
+    """How much there is to transcribe. Raises InvalidArtefactError."""
+    try:
+        found = (folder / PREPARED).stat()
+    except FileNotFoundError as error:
+        raise InvalidArtefactError(f"there is no {PREPARED}") from error
+    return _audio_seconds(folder, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _audio_seconds(folder: Path, *_: int) -> float:
+    """Asked before each stage: remembered for as long as the file is the same."""
+    return read_prepared(folder).audio_seconds
 
 
 def read_recognition(folder: Path, nonce: str | None = None) -> Recognition:

@@ -128,9 +128,11 @@ class EventLog:
         self, level: str, event: str, message: str, job: Job | None, facts: Mapping[str, Any]
     ) -> None:
         about: dict[str, Any] = {"event": event}
+        name = job.name if job is not None else ""
         if job is not None:
-            about |= {"job": job.id, "name": job.name}
-        self._listener(event, message, job.name if job else "", {**about, **facts})
+            about |= {"job": job.id, "name": name}
+        about |= facts
+        self._listener(event, message, name, about)
         if job is not None:
-            message = f"#{job.id} {job.name}: {message}"
-        logger.bind(**about, **facts).log(level, "{}", printable(message))
+            message = f"#{job.id} {name}: {message}"
+        logger.bind(**about).log(level, "{}", printable(message))

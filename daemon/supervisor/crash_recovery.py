@@ -96,13 +96,11 @@ def sweep_jobs(jobs: Path, ledger: Ledger) -> None:
 
 def sweep_orphans(state: Path) -> None:
     """End stage processes of a daemon that was killed, should one have outlived its stdin's end."""
-    for process in psutil.process_iter(["cmdline", "ppid", "cwd"]):
+    for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
-        folder = process.info["cwd"] or ""
-        if (
-            any(str(part).startswith(("daemon.stages.", "daemon.cluster.")) for part in command)
-            and process.info["ppid"] != os.getpid()
-            and Path(folder).is_relative_to(state.resolve())
-        ):
-            with contextlib.suppress(psutil.Error):
+        if not any(part.startswith(("daemon.stages.", "daemon.cluster.")) for part in command):
+            continue
+        with contextlib.suppress(psutil.Error):
+            is_below = Path(process.cwd()).is_relative_to(state.resolve())
+            if is_below and process.ppid() != os.getpid():
                 process.kill()

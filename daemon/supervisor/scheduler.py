@@ -7,7 +7,8 @@ a little earlier, and the book comes first once it has waited for as long as its
 from __future__ import annotations
 
 import contextlib
-from itertools import chain, islice
+from collections.abc import Sequence
+from itertools import islice
 
 import psutil
 
@@ -53,9 +54,10 @@ class Scheduler:
         """Start whatever can start. Raises OSError for faults of the machine."""
         self._start_aligners(now)
         self._start_transcriptions(now)
-        self._start_diarizer(now)
+        coming = [*self._next_at(Stage.ALIGN), *self._next_at(Stage.TRANSCRIBE)][:AHEAD]
+        self._start_diarizer(coming, now)
         self._prewarm_aligners(now)
-        self._prewarm_next_aligner(now)
+        self._prewarm_next_aligner(coming, now)
         self._prewarm_publisher(now)
         waiting = self._waiting.at(Stage.PREPARE, now, by_due=True)
         lending.lend_due(
@@ -187,15 +189,18 @@ class Scheduler:
             if self._places.has_place(Stage.ALIGN, job.id) and self._begin(job, Stage.ALIGN, now):
                 self._context.attempts.send_more_input(job.id, complete=True, now=now)
 
-    def _start_diarizer(self, now: float) -> None:
+    def _next_at(self, stage: Stage) -> list[int]:
+        """The first jobs for which `stage` is next."""
+        return list(islice(self._context.ledger.waiting(stage), AHEAD))
+
+    def _start_diarizer(self, coming: Sequence[int], now: float) -> None:
         """Beside whatever else is done to a file that is prepared."""
         context = self._context
         if self._places.is_full(Stage.DIARIZE):
             return
-        stages = (Stage.DIARIZE, Stage.ALIGN, Stage.TRANSCRIBE)
-        waiting = chain.from_iterable(context.ledger.waiting(stage) for stage in stages)
+        waiting = [*self._next_at(Stage.DIARIZE), *coming][:AHEAD]
         busy = {attempt.job.id for attempt in context.attempts.of(Stage.DIARIZE)}
-        for number in islice(waiting, AHEAD):
+        for number in waiting:
             if number in busy or not self._places.has_place(Stage.DIARIZE, number):
                 continue
             if not (
@@ -206,12 +211,11 @@ class Scheduler:
                 self._begin(job, Stage.DIARIZE, now)
                 return
 
-    def _prewarm_next_aligner(self, now: float) -> None:
+    def _prewarm_next_aligner(self, coming: Sequence[int], now: float) -> None:
         """If another file will need one: its imports pass while these work."""
-        attempts, ledger = self._context.attempts, self._context.ledger
+        attempts = self._context.attempts
         served = {attempt.job.id for attempt in attempts.of(Stage.ALIGN)}
         if not served:
             return
-        coming = chain(ledger.waiting(Stage.ALIGN), ledger.waiting(Stage.TRANSCRIBE))
-        if any(job not in served and self._waiting.is_ours(job) for job in islice(coming, AHEAD)):
+        if any(job not in served and self._waiting.is_ours(job) for job in coming):
             attempts.prewarm((Stage.ALIGN,), now)

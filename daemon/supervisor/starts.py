@@ -81,7 +81,7 @@ class Starts:
         audio = 0.0
         if stage is not Stage.PREPARE:
             try:
-                audio = artefacts.read_prepared(self._context.folder(job.id)).audio_seconds
+                audio = artefacts.audio_seconds(self._context.folder(job.id))
             except artefacts.InvalidArtefactError:
                 return None
         return AttemptLimits.of(self._context.config, stage, audio)
