@@ -199,7 +199,8 @@ class Transitions:
         if attempt.host:
             self._after_lending(attempt, ended)
         elif isinstance(attempt.result, OutputSet):  # its start counts until it is delivered
-            self._after_rendering(job, attempt.result)
+            for reason in attempt.result.missing:  # the other formats are delivered all the same
+                context.event_log.warning("unrendered", reason, job, reason=reason)
         else:
             self._end(attempt, ended, self._following(attempt))
             context.pause.end("work")
@@ -289,11 +290,6 @@ class Transitions:
     def _after_align(self, job: Job, alignment: Alignment) -> Stage:
         stage_events.aligned(self._context.event_log, job, alignment)
         return self._after_words(job)
-
-    def _after_rendering(self, job: Job, outputs: OutputSet) -> None:
-        """A format that could not be rendered is missing: the rest is delivered all the same."""
-        for reason in outputs.missing:
-            self._context.event_log.warning("unrendered", reason, job, reason=reason)
 
     def _after_diarize(self, job: Job, diarization: Diarization) -> Stage | None:
         context = self._context
