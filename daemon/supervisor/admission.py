@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from daemon.domain.job import TERMINAL, Candidate, Failure, FailureKind, Identity, Job, Stage
@@ -38,8 +38,10 @@ class Admission:
         held: HeldJobs,
         completeness: CompletenessCheck,
         unfinished: UnfinishedFiles,
+        break_off: Callable[[], None] = lambda: None,
     ) -> None:
         self._inbox = inbox
+        self._break_off = break_off  # called between two files where there may be very many
         self._extensions = context.config.watch.extensions
         self._recursive = context.config.watch.recursive
         self._context = context
@@ -102,19 +104,24 @@ class Admission:
         Of many settled files, only so many at once: call `admit_more` while there are more.
         """
         self._looked_for = self._sought
-        seen = self._ledger.compare(look.candidates)
+        seen = self._ledger.compare(self._stoppable(look.candidates))
         before = self.settling
         fresh = seen.fresh(_AT_ONCE)
         absent = seen.absent(self._inbox, _AT_ONCE)
         looked_at = [*fresh, *self._unread(seen, fresh)]
         self._completeness.keep_only([candidate.path for candidate in looked_at])
-        self._settled = self._settling.look(looked_at, now)
+        self._settled = self._settling.look(self._stoppable(looked_at), now)
         self._absent = {_kept(job.identity): job.id for job in absent}
         self.admit_more(unix_time)
         self._drop_the_gone(absent, fresh, unix_time)
         self._mention(look.reasons)
         self._context.publisher.emptied.remove()
         return self.settling > before
+
+    def _stoppable(self, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
+        for candidate in candidates:
+            self._break_off()
+            yield candidate
 
     def _unread(self, seen: LedgerScan, fresh: Iterable[Candidate]) -> list[Candidate]:
         """The files that changed while they were read, and have not changed since."""

@@ -195,7 +195,15 @@ class Application:
                 unfinished=unfinished,
                 is_finished=finished,
             )
-            admission = Admission(inbox, context, transitions, held, completeness, unfinished)
+            admission = Admission(
+                inbox,
+                context,
+                transitions,
+                held,
+                completeness,
+                unfinished,
+                self._events.break_off,
+            )
             watcher = None
             if config.watch.events:
                 watcher = Watcher(inbox, pending.post, config.watch.recursive, finished.on_event)

@@ -68,6 +68,11 @@ class EventQueue:
         except queue.Empty:
             return None
 
+    def break_off(self) -> None:
+        """Between two steps of what takes long: raises StopNow if somebody wants us to end."""
+        if self._stop is not None:
+            raise StopNow
+
     @contextmanager
     def may_break_off(self) -> Iterator[None]:
         """Around what takes long, touches no ledger, and leaves nothing that its repetition minds.
@@ -76,8 +81,7 @@ class EventQueue:
         """
         self._may_break_off = True
         try:
-            if self._stop is not None:
-                raise StopNow
+            self.break_off()
             yield
         finally:
             self._may_break_off = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from daemon.ledger.ledger import Ledger
 from daemon.reporting.event_log import EventLog
 from daemon.supervisor import admission
 from daemon.supervisor.admission import Admission
+from daemon.supervisor.events import StopNow
 from daemon.supervisor.held_jobs import HeldJobs
 from daemon.supervisor.inbox_watch import InboxWatch
 from daemon.supervisor.pause import Pause
@@ -150,6 +152,32 @@ def test_of_many_files_only_so_many_become_jobs_in_a_turn(tmp_path: Path) -> Non
     assert counts == [turn, 2 * turn - 1, 2 * turn + 2]
 
 
+@pytest.mark.parametrize("at", [1, 20, 45])
+def test_a_stop_does_not_wait_until_many_files_are_decided_about(tmp_path: Path, at: int) -> None:
+    """While the files are compared with the ledger, or asked whether they are whole."""
+    config = configured(tmp_path, {"watch": {"settle_seconds": 0.0}})
+    inbox, asked = config.paths.inbox, 0
+    inbox.mkdir()
+    for number in range(30):
+        (inbox / f"{number}.wav").write_bytes(b"a recording")
+
+    def break_off() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == at:
+            raise StopNow
+
+    with closing(Ledger(tmp_path / "ledger.db")) as ledger:
+        watch = _watch(inbox, config, ledger, break_off)
+        watch.scan(0.0)
+        _wait_for_the_look(watch)
+        with pytest.raises(StopNow):
+            watch.take_in()
+        assert not ledger.anything_active()
+        (job,) = ledger.admit([Candidate(inbox / "0.wav", Identity(1, 2, 3, 4))], 0.0)
+        assert ledger.active() == [job]
+
+
 def test_what_cannot_be_stored_becomes_a_job_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,7 +209,9 @@ def _is_locked(*_: object) -> None:
     raise sqlite3.OperationalError("database is locked")
 
 
-def _watch(inbox: Path, config: Config, ledger: Ledger) -> InboxWatch:
+def _watch(
+    inbox: Path, config: Config, ledger: Ledger, break_off: Callable[[], None] = lambda: None
+) -> InboxWatch:
     """Of a folder whose files are whole as soon as they are seen."""
     context: Any = SimpleNamespace(
         config=config,
@@ -194,7 +224,7 @@ def _watch(inbox: Path, config: Config, ledger: Ledger) -> InboxWatch:
     )
     files: Any = _Whole()
     nothing: Any = SimpleNamespace()
-    admitted = Admission(inbox, context, nothing, HeldJobs(True), files, files)
+    admitted = Admission(inbox, context, nothing, HeldJobs(True), files, files, break_off)
     return InboxWatch(context, admitted, None, Reader(lambda: None), lambda: None, lambda: None)
 
 
