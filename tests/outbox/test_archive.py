@@ -183,6 +183,30 @@ def test_a_claim_that_cannot_be_cleared_away_does_not_hide_how_it_went(
     assert file_away(source, _identity(source), tmp_path / "done") == tmp_path / "done" / "memo.wav"
 
 
+@pytest.mark.parametrize("volume", ["", "_other_volume"])
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EROFS])
+def test_a_folder_that_is_denied_is_no_locked_recording(
+    source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    volume: str,
+    number: int,
+) -> None:
+    """As macOS denies one: what is asked for permissions beforehand says that all is well."""
+    if volume:
+        request.getfixturevalue(volume)
+    done = tmp_path / "done"
+
+    def denied(path: Path, *_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "mkdir", denied)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        file_away(source, _identity(source), done)
+    assert source.exists()
+
+
 def test_the_inbox_under_another_name_takes_nothing(source: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(source.parent)
     with pytest.raises(StaysError, match="is the inbox itself"):
