@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import threading
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -258,6 +260,60 @@ def test_a_volume_that_is_unmounted_is_missing_not_empty_f109(
     (daemon.config.paths.inbox / "three.wav").write_bytes(recording("three"))
     daemon.wait_for("done", 2 if key == "inbox" else 3)
     assert not daemon.events("gone")
+
+
+def _made_read_only(volume: Path) -> Callable[[], None]:
+    def remount(how: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,{how}", volume], check=True)
+
+    remount("ro")
+    return partial(remount, "rw")
+
+
+def _without_inodes(volume: Path) -> Callable[[], None]:
+    fillers = []
+    with contextlib.suppress(OSError):
+        while True:
+            filler = volume / f"filler-{len(fillers)}"
+            filler.touch()
+            fillers.append(filler)
+
+    def mend() -> None:
+        for filler in fillers:
+            filler.unlink()
+
+    return mend
+
+
+@_NEEDS_ROOT
+@pytest.mark.parametrize(
+    ("key", "damage"),
+    [("outbox", _made_read_only), ("done", _without_inodes), ("state", _without_inodes)],
+)
+def test_a_volume_that_takes_no_files_for_a_while_costs_only_time_f124(
+    make: MakeDaemon,
+    tmp_path: Path,
+    mounted: list[Path],
+    key: str,
+    damage: Callable[[Path], Callable[[], None]],
+) -> None:
+    """Under a daemon that works: as a server that fails over, or a disk that had an error."""
+    volume, gate = tmp_path / "volume", tmp_path / "gate"
+    _mount(volume, "10m,nr_inodes=200", mounted)
+    daemon = _on_its_own_volume(make, key, volume)
+    daemon.give("one.wav", "one", f"transcribe gate:{gate}")
+    daemon.start()
+    daemon.wait_until(lambda: daemon.working_on().get("transcribe", 0) > 0, "it was at work")
+    mend = damage(volume)
+    daemon.give("two.wav", "two")
+    gate.touch()
+    daemon.wait_for("paused")
+    assert daemon.cpu_share() < 0.5
+    mend()
+    daemon.wait_for("done", 2)
+    daemon.end()
+    assert len(daemon.events("paused")) <= 3
+    assert daemon.violations() == []
 
 
 # Recordings that may not be moved
