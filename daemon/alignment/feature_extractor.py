@@ -12,6 +12,7 @@ from daemon.alignment.architecture import Architecture
 from daemon.audio import FloatArray
 
 _EPSILON = 1e-5  # of the convolutions' norms, whatever the config says of the other norms
+_PAIRS = 192  # of results that are made together: all that they need stays in cache
 _LAYERS = "feature_extractor.conv_layers"
 
 
@@ -114,21 +115,26 @@ def convolve_by_pairs(rows: FloatArray, kernel: FloatArray, ends: FloatArray) ->
     `ends` = K₀ + K₂, these are (a - c)K₀ + bK₁ and dK₁ + (e - c)K₂, and c `ends` more each: minimal
     filtering (Winograd 1980; Lavin and Gray, arXiv 1509.09308). Overwrites `rows`.
     """
-    count = (len(rows) - 3) // 2 + 1
+    count, outputs = (len(rows) - 3) // 2 + 1, kernel.shape[2]
     pairs, channels = count // 2, rows.shape[1]
-    convolved = np.empty((count, kernel.shape[2]), np.float32)
+    convolved = np.empty((count, outputs), np.float32)
     if count % 2:
         last = rows[4 * pairs : 4 * pairs + 3].reshape(1, -1)
-        convolved[-1:] = last @ kernel.reshape(-1, kernel.shape[2])
-    if pairs:
-        by_four = rows[: 4 * pairs].reshape(pairs, 4 * channels)
-        a, c = by_four[:, :channels], by_four[:, 2 * channels : 3 * channels]
-        later = np.empty((pairs, 2 * channels), np.float32)
-        later[:, :channels] = by_four[:, 3 * channels :]
-        np.subtract(rows[4 : 4 * pairs + 1 : 4], c, out=later[:, channels:])
+        convolved[-1:] = last @ kernel.reshape(-1, outputs)
+    first_taps, last_taps = kernel[:2].reshape(-1, outputs), kernel[1:].reshape(-1, outputs)
+    results = convolved[: 2 * pairs].reshape(pairs, 2 * outputs)
+    by_four = rows[: 4 * pairs].reshape(pairs, 4 * channels)
+    e = rows[4 : 4 * pairs + 1 : 4]
+    later = np.empty((min(pairs, _PAIRS), 2 * channels), np.float32)
+    for begin in range(0, pairs, _PAIRS):
+        part = slice(begin, begin + _PAIRS)
+        four, result = by_four[part], results[part]
+        a, c = four[:, :channels], four[:, 2 * channels : 3 * channels]
         both = c @ ends
-        np.add(later @ kernel[1:].reshape(-1, kernel.shape[2]), both, out=convolved[1::2])
-        a -= c
-        earlier = by_four[:, : 2 * channels] @ kernel[:2].reshape(-1, kernel.shape[2])
-        np.add(earlier, both, out=convolved[: 2 * pairs : 2])
+        late = later[: len(four)]
+        late[:, :channels] = four[:, 3 * channels :]
+        np.subtract(e[part], c, late[:, channels:])
+        np.add(late @ last_taps, both, result[:, outputs:])
+        np.subtract(a, c, a)
+        np.add(four[:, : 2 * channels] @ first_taps, both, result[:, :outputs])
     return convolved

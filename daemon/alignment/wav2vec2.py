@@ -27,8 +27,8 @@ from daemon.audio import FloatArray
 Bounds = Sequence[tuple[int, int]]  # where each segment's frames start and end
 
 _POSITIONS = "encoder.pos_conv_embed.conv"
-_HEARD = 64  # frames whose audio is convolved together: what the first layers make stays in cache
-_ROWS = 256  # frames that a layer takes together
+_HEARD = 128  # frames whose audio is convolved together: what the first layers make stays in cache
+_ROWS = 512  # frames that a layer takes together
 
 
 @dataclass(frozen=True, slots=True)
