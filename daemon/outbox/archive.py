@@ -53,7 +53,7 @@ def file_away(
     except FileNotFoundError:
         return None
     except OSError as error:
-        if error.errno in _IMMOVABLE and not _lies_in(folder, error):
+        if error.errno in _IMMOVABLE and _concerns(source, error):
             raise StaysError("it may not be moved (is it locked?)") from error
         if error.errno != errno.EXDEV:
             raise
@@ -120,17 +120,18 @@ def _copy_away(
     except (FileNotFoundError, ReplacedError):
         return None
     except PermissionError as error:
-        if _lies_in(folder, error):
+        if not _concerns(source, error):
             raise
         raise StaysError("it may not be moved (is it locked?)") from error
 
 
-def _lies_in(folder: Path, error: OSError) -> bool:
-    """Whether it is something in `folder` that could not be made: no recording is to blame then.
+def _concerns(source: Path, error: OSError) -> bool:
+    """Whether `source` itself could not be moved, and not something that was made elsewhere.
 
     os.access does not tell: where macOS denies a program a folder, it says that all is well.
     """
-    return error.filename is not None and Path(os.fsdecode(error.filename)).parent == folder
+    name = error.filename
+    return name is not None and Path(os.fsdecode(name)).parent == source.parent
 
 
 def _named(file: Path, folder: Path, name: str) -> Path:

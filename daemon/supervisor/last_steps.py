@@ -9,8 +9,9 @@ from pathlib import Path
 
 from daemon.domain.job import Job, Stage
 from daemon.domain.names import printable
-from daemon.files.recording import is_unchanged
+from daemon.files.recording import is_same_file, is_unchanged
 from daemon.handoff.outputs import OutputSet
+from daemon.inbox.scan import candidate
 from daemon.outbox import documents, placing, summary
 from daemon.outbox.archive import StaysError
 from daemon.supervisor.context import Context
@@ -23,8 +24,16 @@ def archive(context: Context, job: Job) -> Path | None:
     try:
         return context.publisher.archive(job)
     except StaysError as error:
-        context.event_log.warning("kept", f"the recording stays in the inbox: {error}", job)
+        _keep(context, job, str(error))
         return job.source
+
+
+def _keep(context: Context, job: Job, reason: str) -> None:
+    """It stays in the inbox. To try to move it may have changed its times: it is no new file."""
+    found = candidate(job.source)
+    if found is not None and is_same_file(found.identity, job.identity):
+        context.ledger.relocate(job.id, found)
+    context.event_log.warning("kept", f"the recording stays in the inbox: {reason}", job)
 
 
 def skip_if_delivered(context: Context, job: Job, sha256: str) -> bool:
@@ -163,7 +172,7 @@ class LastSteps:
         context = self._context
         report, recording, stays = context.publisher.quarantine(job)
         if stays:
-            context.event_log.warning("kept", f"the recording stays in the inbox: {stays}", job)
+            _keep(context, job, stays)
         has_left = not os.path.lexists(job.source)
         context.ledger.finish(job.id, Stage.FAILED, context.unix_time(), has_left)
         context.publisher.clear(job)

@@ -319,6 +319,20 @@ def test_a_volume_that_takes_no_files_for_a_while_costs_only_time_f124(
 # Recordings that may not be moved
 
 
+def test_a_recording_that_stays_is_not_delivered_again_f98(make: MakeDaemon) -> None:
+    """The try to move it has changed its times, as a link and its removal do where none renames."""
+    daemon = make()
+    daemon.give("one.wav", "one")
+    daemon.give("bad.wav", "bad", "prepare bad_input")
+    inbox = daemon.config.paths.inbox
+    assert daemon.run_to_end("--fault", f"rename-late:1+:EPERM:{inbox}").returncode == 0
+    assert len(daemon.events("kept")) == 2
+    daemon.drained()
+    assert daemon.delivered() == ["one"]
+    assert len(daemon.events("queued")) == 2
+    assert daemon.inbox_names() == ["bad.wav", "one.wav"]
+
+
 def test_a_locked_recording_is_delivered_and_stays_f98(make: MakeDaemon) -> None:
     """As a file that the Finder has locked: its folder could be changed, the file may not."""
     daemon = make()

@@ -183,6 +183,43 @@ def test_a_claim_that_cannot_be_cleared_away_does_not_hide_how_it_went(
     assert file_away(source, _identity(source), tmp_path / "done") == tmp_path / "done" / "memo.wav"
 
 
+@pytest.mark.usefixtures("_other_volume")
+def test_what_could_be_claimed_is_not_locked(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy's name is refused: that is the folder's fault, and passes."""
+    real = moving.rename_without_clobbering
+
+    def rename(one: Path, other: Path) -> None:
+        if one.suffix == ".tmp":
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(one), None, str(other))
+        real(one, other)
+
+    monkeypatch.setattr(moving, "rename_without_clobbering", rename)
+    with pytest.raises(PermissionError):
+        file_away(source, _identity(source), tmp_path / "done")
+    assert source.exists()
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_only_the_first_rename_tells_that_a_recording_is_locked(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    real, renames = moving.rename_without_clobbering, 0
+
+    def rename(one: Path, other: Path) -> None:
+        nonlocal renames
+        renames += 1
+        if renames == step:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(one), None, str(other))
+        real(one, other)
+
+    monkeypatch.setattr(moving, "rename_without_clobbering", rename)
+    with pytest.raises(StaysError if step == 1 else OSError, match=r".+"):
+        file_away(source, _identity(source), tmp_path / "done")
+    assert source.exists()
+
+
 @pytest.mark.parametrize("volume", ["", "_other_volume"])
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EROFS])
 def test_a_folder_that_is_denied_is_no_locked_recording(
