@@ -100,8 +100,11 @@ def copy_in_pieces(source: BinaryIO, target: BinaryIO, size: int, may_break_off:
 
     A single sync of gigabytes takes many seconds, and cannot be broken off.
     """
-    with may_break_off():
-        shutil.copyfileobj(source, _SyncedWriter(target), min(CHUNK, size + 1))
+    if size < CHUNK:
+        target.write(source.read(size + 1))
+    else:
+        with may_break_off():
+            shutil.copyfileobj(source, _SyncedWriter(target), CHUNK)
     target.flush()
 
 

@@ -24,6 +24,12 @@ def job_folder(jobs: Path, job: int) -> Path:
     return jobs / str(job)
 
 
+@lru_cache(maxsize=4_096)
+def job_file(folder: Path, name: str) -> Path:
+    """In a job's folder. Remembered for the same reason."""
+    return folder / name
+
+
 # Beside recordings and results
 TEMP_PREFIX = ".dropscribe-"  # of every file that is not whole yet; hidden, and never a recording
 TIMING_SUFFIX = "timing.json"

@@ -33,7 +33,7 @@ from daemon.domain.speakers import Diarization
 from daemon.domain.transcript import Alignment, Json, Recognition
 from daemon.domain.validation import Count, Line, Seconds, Sha256, Time, from_json, to_json
 from daemon.files.atomic import json_bytes, sweep_temporaries, write_atomically, write_json
-from daemon.files.state_folder import TEMP_PREFIX
+from daemon.files.state_folder import TEMP_PREFIX, job_file
 
 REQUEST = "request.json"
 OPTIONS = "options.json"
@@ -100,7 +100,7 @@ class JobRequest:
         """If it is not there already, as PREPARE had it. Raises OSError."""
         data = {field.name: getattr(self, field.name) for field in fields(self)}
         data |= {"source": os.fsencode(self.source).hex(), "identity": to_json(self.identity)}
-        raw, path = json_bytes(data, indent=None), folder / REQUEST
+        raw, path = json_bytes(data, indent=None), job_file(folder, REQUEST)
         with contextlib.suppress(FileNotFoundError):
             if path.read_bytes() == raw:
                 return
@@ -190,13 +190,13 @@ def write_artefact(path: Path, nonce: str, content: object) -> None:
 
 
 def read_prepared(folder: Path, nonce: str | None = None) -> Prepared:
-    return read_artefact(folder / PREPARED, nonce, Prepared)
+    return read_artefact(job_file(folder, PREPARED), nonce, Prepared)
 
 
 def audio_seconds(folder: Path) -> float:
     """How much there is to transcribe. Raises InvalidArtefactError."""
     try:
-        found = (folder / PREPARED).stat()
+        found = job_file(folder, PREPARED).stat()
     except FileNotFoundError as error:
         raise InvalidArtefactError(f"there is no {PREPARED}") from error
     return _audio_seconds(folder, found.st_ino, found.st_size, found.st_mtime_ns)
@@ -209,7 +209,7 @@ def _audio_seconds(folder: Path, *_: int) -> float:
 
 
 def read_recognition(folder: Path, nonce: str | None = None) -> Recognition:
-    return read_artefact(folder / TRANSCRIPT, nonce, Recognition)
+    return read_artefact(job_file(folder, TRANSCRIPT), nonce, Recognition)
 
 
 def read_alignment(folder: Path, nonce: str | None = None) -> Alignment:

@@ -26,6 +26,7 @@ from daemon.domain.job import Identity, Job, Stage, StageRecord
 from daemon.domain.transcript import AlignmentStatus
 from daemon.domain.validation import Count, Finite, Line, Seconds, from_json
 from daemon.files.atomic import write_atomically
+from daemon.files.state_folder import job_file
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import OUTPUT_SET, OUTPUTS, PUBLISH_ORDER, InvalidArtefactError
 
@@ -112,7 +113,7 @@ def read_outputs(folder: Path, nonce: str | None = None) -> OutputSet:
 
     Raises InvalidArtefactError if there is none, or if a file of it is not as it was.
     """
-    found = artefacts.read_artefact(folder / OUTPUT_SET, nonce, OutputSet)
+    found = artefacts.read_artefact(job_file(folder, OUTPUT_SET), nonce, OutputSet)
     for suffix, expected in found.sizes.items():
         try:
             # Asked of every output three times a delivery: without a Path, for its speed.

@@ -139,7 +139,7 @@ def place(data: bytes, path: Path) -> None:
 
 def place_copy(source: Path, path: Path, may_break_off: BreakOff = nullcontext) -> None:
     """As `place`, with the bytes of the file `source`."""
-    with source.open("rb") as file:
+    with source.open("rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         temporary = copy_to_temporary(path.parent, file, size, may_break_off)
     _name(temporary, path)

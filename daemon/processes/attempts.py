@@ -17,7 +17,7 @@ from pathlib import Path
 from daemon.domain.job import FailureKind, Job, Stage
 from daemon.domain.names import printable
 from daemon.files.faults import explain
-from daemon.files.state_folder import job_folder
+from daemon.files.state_folder import job_file, job_folder
 from daemon.handoff import artefacts, outputs
 from daemon.handoff.protocol import Lend, MoreInput, Progress, Receipt, Request
 from daemon.processes import outcome
@@ -112,7 +112,7 @@ class Attempts:
     def start(self, job: Job, stage: Stage, limits: AttemptLimits, now: float) -> Attempt:
         """Begin an attempt. Raises OSError if no process can be started."""
         folder = job_folder(self._folder, job.id)
-        log = folder / artefacts.LOG
+        log = job_file(folder, artefacts.LOG)
         worker = self._workers.take(stage, log, now)
         attempt = Attempt(job, stage, secrets.token_hex(8), worker, limits, begun=now, heard=now)
         attempt.cpu_before = worker.cpu_seen

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,17 +67,21 @@ class Context:
         return self.config
 
     def config_lately(self, job: int) -> Config:
-        """As `config_where_good`, as it was within the last second: to order many files by it.
+        """As `config_where_good`, as it was within the last second."""
+        return self.configs_lately([job])[job]
+
+    def configs_lately(self, jobs: Collection[int]) -> Mapping[int, Config]:
+        """Those of these jobs, and perhaps of others: to order many files by them.
 
         To look for the profiles of all that wait, in each turn of the loop, is dear.
         """
         if (now := self.clock()) >= self._lately_until:
             self._lately.clear()
             self._lately_until = now + 1.0
-        if job not in self._lately:
+        for job in [job for job in jobs if job not in self._lately]:
             found = self.ledger.job(job)
             self._lately[job] = self.config_where_good(found) if found else self.config
-        return self._lately[job]
+        return self._lately
 
     def folder(self, job: int) -> Path:
         return job_folder(self.jobs, job)

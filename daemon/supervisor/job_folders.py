@@ -9,6 +9,7 @@ from msgspec import structs
 from daemon.config.settings import Config
 from daemon.domain.job import Job, Stage
 from daemon.files.atomic import write_json
+from daemon.files.state_folder import job_file
 from daemon.handoff import alignment_log, artefacts, lent
 from daemon.handoff.artefacts import JobRequest
 from daemon.handoff.outputs import PublishOrder
@@ -44,7 +45,7 @@ class JobFolders:
             self._request(job).write(folder)
             return True
         needed = artefacts.TRANSCRIPT if stage is Stage.PUBLISH else artefacts.AUDIO
-        if not (folder / needed).exists():
+        if not job_file(folder, needed).exists():
             return False
         if stage is Stage.TRANSCRIBE:
             artefacts.drop(folder, _MADE_FROM_AUDIO)

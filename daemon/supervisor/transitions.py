@@ -42,6 +42,7 @@ from dataclasses import replace
 from daemon.domain.job import TERMINAL, Candidate, Failure, FailureKind, Job, Stage
 from daemon.domain.speakers import Diarization
 from daemon.domain.transcript import Alignment, Recognition
+from daemon.files.state_folder import job_file
 from daemon.handoff import artefacts, lent
 from daemon.handoff.artefacts import Prepared
 from daemon.handoff.outputs import OutputSet
@@ -270,7 +271,7 @@ class Transitions:
         stage_events.prepared(context.event_log, job, prepared)
         if context.ledger.digest(job.id) != prepared.sha256:
             # Before the new digest is stored, in case we die here.
-            (folder / artefacts.TRANSCRIPT).unlink(missing_ok=True)
+            job_file(folder, artefacts.TRANSCRIPT).unlink(missing_ok=True)
             return Stage.TRANSCRIBE
         return Stage.ALIGN if artefacts.is_whole(folder, Stage.TRANSCRIBE) else Stage.TRANSCRIBE
 

@@ -52,8 +52,7 @@ class WaitingJobs:
 
     def _by_priority(self, jobs: Iterator[int]) -> Iterator[int]:
         """The next ones by the priority that their profiles give them; the rest as they came."""
-        yield from sorted(islice(jobs, SORTED), key=self._priority, reverse=True)
+        first = list(islice(jobs, SORTED))
+        lately = self._context.configs_lately(first)
+        yield from sorted(first, key=lambda job: lately[job].queue.priority, reverse=True)
         yield from jobs
-
-    def _priority(self, job: int) -> int:
-        return self._context.config_lately(job).queue.priority
