@@ -35,6 +35,7 @@ from daemon.domain.transcript import AlignmentStatus  # noqa: E402
 from daemon.handoff import artefacts  # noqa: E402
 from daemon.handoff.outputs import Facts, OutputSet  # noqa: E402
 from daemon.ledger.ledger import Ledger  # noqa: E402
+from daemon.ledger.schema import identity_values  # noqa: E402
 from daemon.outbox.publisher import Publisher  # noqa: E402
 from tests.kit import command_line  # noqa: E402
 from tests.kit.daemon_process import configured  # noqa: E402
@@ -99,7 +100,7 @@ class Installation:
         source = self.paths.inbox / f"new {self._files}.wav"
         source.write_bytes(b"sound")
         candidate = Candidate(source, Identity.of(source.lstat()))
-        scan = ledger.compare([candidate])
+        scan = ledger.compare([(*identity_values(candidate), None)])
         (job,) = ledger.admit(scan.fresh(10), time.time())
         scan.absent(self.paths.inbox, 10)
         outputs = self.paths.state / "jobs" / str(job.id) / artefacts.OUTPUTS

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from daemon.config.profile import FOLDER_PROFILE
 from daemon.domain.job import Candidate, Identity
+from daemon.ledger.inbox_scan import Seen
 
 # Names that other programs use while a file is incomplete, or for their own bookkeeping.
 _JUNK = re.compile(
@@ -76,13 +77,21 @@ class Look:
         return tuple(self.reasons)
 
     @property
-    def candidates(self) -> Iterator[Candidate]:
-        """What lay there under those names, without another look; made one at a time."""
-        for name, (mode, *identity) in zip(
-            self.recordings, _SEEN.iter_unpack(self.seen), strict=True
-        ):
+    def rows(self) -> Iterator[Seen]:
+        """What lay there under those names, without another look, as the ledger takes it."""
+        inbox = os.fsencode(self.inbox)
+        found = zip(self.recordings, _SEEN.iter_unpack(self.seen), strict=True)
+        for name, (mode, size, mtime_ns, ctime_ns, inode) in found:
             if mode:
-                yield Candidate(self.inbox / name, Identity(*identity), _refusal(mode))
+                path = b"%b/%b" % (inbox, os.fsencode(name))
+                yield path, size, mtime_ns, ctime_ns, inode, _refusal(mode)
+
+    @property
+    def candidates(self) -> Iterator[Candidate]:
+        """The same, made one at a time."""
+        for path, size, mtime_ns, ctime_ns, inode, refusal in self.rows:
+            identity = Identity(size, mtime_ns, ctime_ns, inode)
+            yield Candidate(Path(os.fsdecode(path)), identity, refusal)
 
 
 def look_into(inbox: Path, extensions: Iterable[str], recursive: bool = False) -> Look:

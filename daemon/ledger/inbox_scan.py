@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from daemon.domain.job import Candidate, Identity, Job, Stage
-from daemon.ledger.schema import ACTIVE_SQL, JOB_COLUMNS, identity_values, job_of
+from daemon.ledger.schema import ACTIVE_SQL, JOB_COLUMNS, job_of
 
 # In memory, and only for as long as the connection lives.
 _SEEN = """
@@ -29,21 +29,22 @@ SELECT {JOB_COLUMNS} FROM jobs WHERE next IN ({ACTIVE_SQL})
 AND NOT EXISTS (SELECT 1 FROM seen WHERE seen.source = jobs.source) ORDER BY id LIMIT ?
 """
 
+# A file that was seen: its path's bytes, the numbers of its Identity, and why it is refused. Most
+# are known to the ledger, and are never made a Candidate.
+Seen = tuple[bytes, int, int, int, int, str | None]
+
 
 class LedgerScan:
     """What a scan saw, until the next one replaces it."""
 
-    def __init__(self, db: sqlite3.Connection, candidates: Iterable[Candidate]) -> None:
+    def __init__(self, db: sqlite3.Connection, seen: Iterable[Seen]) -> None:
         self._db = db
         db.execute("PRAGMA temp_store = MEMORY")
         db.execute(_SEEN)
         db.execute("DELETE FROM seen")
         db.execute("BEGIN")
         try:
-            db.executemany(
-                "INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?, ?, ?)",
-                ((*identity_values(candidate), candidate.refusal) for candidate in candidates),
-            )
+            db.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?, ?, ?)", seen)
         finally:
             db.execute("COMMIT")
 
@@ -64,6 +65,6 @@ class LedgerScan:
         return _candidate_of(row) if row else None
 
 
-def _candidate_of(row: tuple[bytes, int, int, int, int, str | None]) -> Candidate:
+def _candidate_of(row: Seen) -> Candidate:
     source, size, mtime, ctime, inode, refusal = row
     return Candidate(Path(os.fsdecode(source)), Identity(size, mtime, ctime, inode), refusal)

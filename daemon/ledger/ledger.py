@@ -17,7 +17,7 @@ from daemon.domain.job import (
     Stage,
     StageRecord,
 )
-from daemon.ledger.inbox_scan import LedgerScan
+from daemon.ledger.inbox_scan import LedgerScan, Seen
 from daemon.ledger.queries import LedgerQueries
 from daemon.ledger.schema import (
     JOB_COLUMNS,
@@ -104,9 +104,9 @@ class Ledger(LedgerQueries):
         with self._transaction() as db:
             return [job for candidate in candidates if (job := _admit(db, candidate, now))]
 
-    def compare(self, candidates: Iterable[Candidate]) -> LedgerScan:
+    def compare(self, seen: Iterable[Seen]) -> LedgerScan:
         """Hold what a scan saw against the jobs."""
-        return LedgerScan(self._db, candidates)
+        return LedgerScan(self._db, seen)
 
     def recover(self, deliveries: Iterable[Delivered], now: float) -> int:
         """Enter finished jobs that an earlier ledger knew; return how many."""

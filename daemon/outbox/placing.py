@@ -109,7 +109,7 @@ def publish(
     paths = {suffix: outbox / f"{stem}.{suffix}" for suffix in order}
     try:
         for suffix in order:
-            if _is_ours(paths[suffix], files[suffix]):
+            if os.path.lexists(paths[suffix]) and _is_ours(paths[suffix], files[suffix]):
                 continue
             if suffix == JSON:
                 sync_folder(outbox)  # the mark must not survive a power cut that its set did not

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from daemon.domain.job import TERMINAL, Candidate, Failure, FailureKind, Identity, Job, Stage
 from daemon.domain.names import printable
@@ -24,6 +25,7 @@ _A_TURN = 200  # files that become jobs in a turn of the loop: other work goes o
 
 _CANCELLABLE = {Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN, Stage.PUBLISH}
 
+T = TypeVar("T")
 _Kept = tuple[int, int, int]  # what a rename keeps: inode, size and modification time
 
 
@@ -104,7 +106,7 @@ class Admission:
         Of many settled files, only so many at once: call `admit_more` while there are more.
         """
         self._looked_for = self._sought
-        seen = self._ledger.compare(self._stoppable(look.candidates))
+        seen = self._ledger.compare(self._stoppable(look.rows))
         before = self.settling
         fresh = seen.fresh(_AT_ONCE)
         absent = seen.absent(self._inbox, _AT_ONCE)
@@ -118,10 +120,10 @@ class Admission:
         self._context.publisher.emptied.remove()
         return self.settling > before
 
-    def _stoppable(self, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
-        for candidate in candidates:
+    def _stoppable(self, found: Iterable[T]) -> Iterator[T]:
+        for one in found:
             self._break_off()
-            yield candidate
+            yield one
 
     def _unread(self, seen: LedgerScan, fresh: Iterable[Candidate]) -> list[Candidate]:
         """The files that changed while they were read, and have not changed since."""

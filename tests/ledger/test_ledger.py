@@ -22,8 +22,9 @@ from daemon.domain.job import (
     Stage,
     StageRecord,
 )
+from daemon.ledger.inbox_scan import Seen
 from daemon.ledger.ledger import CorruptLedgerError, InvalidTransitionError, Ledger
-from daemon.ledger.schema import MIGRATIONS, SCHEMA_VERSION
+from daemon.ledger.schema import MIGRATIONS, SCHEMA_VERSION, identity_values
 
 ONE = Candidate(Path("/in/one.wav"), Identity(10, 20, 30, 40))
 TWO = Candidate(Path("/in/two.wav"), Identity(11, 21, 31, 41))
@@ -39,6 +40,10 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 def _admit(ledger: Ledger, candidate: Candidate = ONE) -> Job:
     (job,) = ledger.admit([candidate], 100.0)
     return job
+
+
+def _seen(candidate: Candidate) -> Seen:
+    return (*identity_values(candidate), candidate.refusal)
 
 
 def _end(ledger: Ledger, job: Job, stage: Stage, exit_: str, following: Stage | None) -> None:
@@ -191,7 +196,7 @@ def test_a_recording_delivered_before_is_recognised(ledger: Ledger) -> None:
 def test_a_scan_is_compared_with_what_is_known(ledger: Ledger) -> None:
     ledger.admit([ONE, TWO], 1.0)
     new = Candidate(Path("/in/new.wav"), Identity(1, 1, 1, 1))
-    seen = ledger.compare([CHANGED, new])
+    seen = ledger.compare(map(_seen, [CHANGED, new]))
     assert seen.fresh(10) == [new, CHANGED]
     assert seen.fresh(1) == [new]
     assert [job.source for job in seen.absent(Path("/in"), 10)] == [TWO.path]
@@ -299,7 +304,7 @@ def test_no_question_of_a_turn_walks_through_the_finished_jobs(ledger: Ledger) -
     ledger.last_delivered(ONE.path, 9)
     ledger.recovered(ONE.path, "0")
     ledger.oldest(0, 10)
-    scan = ledger.compare([ONE])
+    scan = ledger.compare([_seen(ONE)])
     scan.fresh(10)
     scan.absent(Path("/in"), 10)
     db.set_trace_callback(None)
@@ -328,7 +333,7 @@ def test_a_file_that_we_moved_away_may_come_back_with_the_same_identity(ledger: 
     for one, has_left in ((job, True), (kept, False)):
         ledger.mark_failed(one.id, Failure(Stage.PREPARE, FailureKind.BAD_INPUT, "bad"))
         ledger.finish(one.id, Stage.FAILED, 2.0, has_left)
-    seen = ledger.compare([ONE, TWO]).fresh(10)
+    seen = ledger.compare(map(_seen, [ONE, TWO])).fresh(10)
     assert seen == [ONE]
     (again,) = ledger.admit(seen, 3.0)
     assert again.id not in {job.id, kept.id}
