@@ -100,11 +100,8 @@ def copy_in_pieces(source: BinaryIO, target: BinaryIO, size: int, may_break_off:
 
     A single sync of gigabytes takes many seconds, and cannot be broken off.
     """
-    if size < CHUNK:
-        target.write(source.read(size + 1))
-    else:
-        with may_break_off():
-            shutil.copyfileobj(source, _SyncedWriter(target), CHUNK)
+    with may_break_off():
+        shutil.copyfileobj(source, _SyncedWriter(target), min(CHUNK, size + 1))
     target.flush()
 
 

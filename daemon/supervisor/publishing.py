@@ -70,7 +70,11 @@ class Publishing:
 
     def _deliver(self, job: Job) -> None:
         is_counted = job.id in self._counted
-        if not self._may_be_published(job, is_counted):
+        if self._last_steps.wait_for_file(job):
+            return
+        if not (is_counted or self._starts.may_be_tried(job, Stage.PUBLISH)):
+            return
+        if not self._starts.profiles_are_good(job, Stage.PUBLISH):
             return
         if (outputs := find_outputs(self._context.folder(job.id))) is None:
             self._undelivered.discard(job.id)  # it has to be rendered, perhaps again
@@ -79,14 +83,9 @@ class Publishing:
         self._last_steps.deliver(job, outputs, is_counted)
 
     def _render(self, job: Job, now: float) -> None:
-        may_begin = self._may_be_published(job, job.id in self._counted)
-        if may_begin and self._starts.begin(job, Stage.PUBLISH, now):
+        if self._last_steps.wait_for_file(job):
+            return
+        is_good = self._starts.profiles_are_good(job, Stage.PUBLISH)
+        if is_good and self._starts.begin(job, Stage.PUBLISH, now):
             self._counted.add(job.id)
             self._undelivered.add(job.id)
-
-    def _may_be_published(self, job: Job, is_counted: bool) -> bool:
-        if self._last_steps.wait_for_file(job):
-            return False
-        if not (is_counted or self._starts.may_be_tried(job, Stage.PUBLISH)):
-            return False
-        return self._starts.profiles_are_good(job, Stage.PUBLISH)
