@@ -64,11 +64,10 @@ def test_a_daemon_that_is_stopped_alone_finds_everything_again_f123(
     assert {name: stage["attempts"] for name, stage in stages.items()} == dict.fromkeys(stages, 1)
 
 
-@pytest.mark.parametrize("stage", [Stage.PREPARE, Stage.TRANSCRIBE])
 def test_a_stage_that_dies_while_the_daemon_is_stopped_costs_its_own_attempt_only_f123(
-    make: MakeDaemon, stage: Stage
+    make: MakeDaemon,
 ) -> None:
-    daemon = make()
+    daemon, stage = make(), Stage.TRANSCRIBE
     gate = daemon.root / "gate"
     daemon.give("one.wav", "one", f"{stage} gate:{gate} 1")
     process = daemon.start()
