@@ -34,6 +34,7 @@ from daemon.domain.job import Candidate, Identity, Stage, StageRecord  # noqa: E
 from daemon.domain.transcript import AlignmentStatus  # noqa: E402
 from daemon.handoff import artefacts  # noqa: E402
 from daemon.handoff.outputs import Facts, OutputSet  # noqa: E402
+from daemon.inbox.scan import look_into  # noqa: E402
 from daemon.ledger.ledger import Ledger  # noqa: E402
 from daemon.ledger.schema import identity_values  # noqa: E402
 from daemon.outbox.publisher import Publisher  # noqa: E402
@@ -44,6 +45,7 @@ _SUFFIXES = ("txt", "srt", "vtt", "tsv", "html", "timing.json", "json")
 _WAY = (Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN, Stage.PUBLISH, Stage.DONE)
 _FACTS = Facts("backend", "device", "model", "en", 1.0, 1, 1, 1.0, AlignmentStatus.COMPLETE)
 _FILES = 100  # of which the mean is taken
+_LOOKED_AT = 10_000  # files in the inbox at once
 _FILL = """
 INSERT INTO jobs (source, size, mtime_ns, ctime_ns, inode, next, admitted_at, finished_at, stem,
     sha256) VALUES (?, 1, ?, ?, ?, 'done', ?, ?, ?, ?)
@@ -94,6 +96,22 @@ class Installation:
             for _ in range(_FILES):
                 self._pass_through(ledger, publisher)
             return (time.process_time() - before) / _FILES
+
+    def a_look(self, files: int) -> tuple[float, float]:
+        """CPU seconds to hold a look at that many new files against the ledger; once known."""
+        for number in range(files):
+            (self.paths.inbox / f"look {number}.wav").write_bytes(b"sound")
+        look = look_into(self.paths.inbox, self.config.watch.extensions)
+        with closing(Ledger(self.path)) as ledger:
+
+            def compare() -> list[Candidate]:
+                seen = ledger.compare(look.rows)
+                seen.absent(self.paths.inbox, files)
+                return seen.fresh(files)
+
+            new = _cpu(compare)
+            ledger.admit(compare(), time.time())
+            return new, _cpu(compare)
 
     def _pass_through(self, ledger: Ledger, publisher: Publisher) -> None:
         self._files += 1
@@ -152,6 +170,10 @@ def main() -> None:
         for command in (("status",), ("jobs",), ("jobs", "-n", "20")):
             installation.command(*command)  # imports what it needs
             print(f"  {' '.join(command):<22} {installation.command(*command) * 1000:8.1f} ms")
+        new, known = installation.a_look(_LOOKED_AT)
+        print(
+            f"  a look at {_LOOKED_AT:,} files {new * 1000:6.0f} ms, once known {known * 1000:.0f}"
+        )
     finally:
         shutil.rmtree(root)
 
