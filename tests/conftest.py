@@ -23,6 +23,8 @@ for _name in [name for name in os.environ if name.startswith(_OURS)]:
 os.environ["HOME"] = str(_HOME)
 os.environ["XDG_CONFIG_HOME"] = str(_HOME / "xdg" / "config")
 os.environ["XDG_CACHE_HOME"] = str(_HOME / "xdg" / "cache")
+# The aligner's threads share its work out, and BLAS's own would wait for one another.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

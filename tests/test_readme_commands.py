@@ -84,6 +84,7 @@ _NOT_RUN = {
     "dropscribe bench --only pipeline --rounds 1": _MEASURED,
     "dropscribe bench --only latency --rounds 2": _MEASURED,
     "python -m scripts.bench_align lecture --repeats 1": _MEASURED,
+    "python -m scripts.bench_align imports": _MEASURED,
     "python -m scripts.align_errors": _MEASURED,
     "./scripts/demo.sh talk.m4a": "it makes an environment, then it runs `dropscribe demo`",
     "python -m tests.kit.subtitle_figures": "minutes; the rules are tested in tests/rendering/",

@@ -127,12 +127,15 @@ def place(
             return network.to(known), known
         except (RuntimeError, ImportError):
             pass  # it was there then: the others are tried
+    was_tried = False
     for candidate in candidates():
+        was_tried = True
         moved = _proven(network, candidate, attempt)
         if moved is not None:
             choices.keep(model, candidate)
             return moved, candidate
-    choices.keep(model, "cpu")
+    if was_tried:  # where there is nothing to try, nothing is kept: a GPU may come
+        choices.keep(model, "cpu")
     return network, "cpu"
 
 

@@ -86,6 +86,7 @@ def never(network: Network) -> Trial:
 
 def test_auto_without_accelerators_is_the_cpu_and_tries_nothing(choices: Choices) -> None:
     assert place(Elsewhere(), "auto", "model", choices, list, never)[1] == "cpu"
+    assert choices.known("model") is None, "a GPU may come"
 
 
 def test_auto_survives_a_device_that_cannot_run_the_network(choices: Choices) -> None:
@@ -114,7 +115,7 @@ def test_another_model_and_other_versions_are_tried_anew(
 
 def test_a_device_that_was_chosen_and_is_gone_is_not_insisted_on(choices: Choices) -> None:
     choices.keep("model", "absent")
-    assert place(Elsewhere(), "auto", "model", choices, list, never)[1] == "cpu"
+    assert place(Elsewhere(), "auto", "model", choices, lambda: ["absent"], never)[1] == "cpu"
     assert choices.known("model") == "cpu"
 
 
