@@ -8,7 +8,7 @@ from functools import partial
 import mlx.core as mx
 import numpy as np
 
-from daemon.asr.mlx_backend import cuda_encoder
+from daemon.asr.mlx_backend import cpu_kernels, cuda_encoder
 from daemon.asr.mlx_backend.cuda_decoder import CudaDecoder, fits
 from daemon.asr.mlx_backend.log_mel import log_mel
 from daemon.asr.mlx_backend.rows import BLOCK, Rows, grown
@@ -50,7 +50,10 @@ class Engine:
     def encode(self, chunks: Sequence[FloatArray | Int16Array]) -> list[KeysValues]:
         """Encode chunks of audio, 16 kHz mono; each layer's keys and values of them."""
         mel = log_mel(chunks, self._model.dimensions.n_mels).astype(self._model.dtype)
-        cross = self._model.decoder.keys_values(self._encode(mel))
+        with cpu_kernels.all_cores():
+            cross = self._model.decoder.keys_values(self._encode(mel))
+            if mx.default_device() == mx.cpu:
+                mx.eval(cross)
         # The device begins while the host prepares the next chunks.
         mx.async_eval(cross)  # type: ignore[no-untyped-call]
         return cross
@@ -182,13 +185,13 @@ class Engine:
         position, done = scalars["position"], scalars["done"]
         logits, own = self._next_logits(scalars["last"], position, own, cross)
         sampled = Sampled(scalars["last"], scalars["before"], scalars["stamp"])
-        scores = self._rules.next(logits, sampled)
         if sample:
+            scores = self._rules.next(logits, sampled)
             keys = _at_position(scalars["key"], position)
             token = scores.pick(scalars["temperature"], keys)
             logprob = scores.logprob(token)
         else:
-            token, logprob = scores.best()
+            token, logprob = self._rules.greedy(logits, sampled)
         token = mx.where(done, self._vocabulary.eot, token)
         sampled = self._rules.after(sampled, token)
         position = position + ~done

@@ -11,6 +11,7 @@ import numpy as np
 from mlx.utils import tree_flatten
 
 from daemon.asr.language import Language
+from daemon.asr.mlx_backend import cpu_kernels
 from daemon.asr.mlx_backend.attempts import BatchSize
 from daemon.asr.mlx_backend.batch_decoder import BatchDecoder
 from daemon.asr.mlx_backend.batch_size import batch_size, device_name
@@ -74,7 +75,8 @@ class MlxRecognizer:
         """The last chunks of a file and the first ones of the next are decoded together."""
         queue = Queue(self._vocabulary, next_file, self._describe)
         decoder = BatchDecoder[FileTask](self._engine, self._vocabulary, self.size)
-        decoder.run(queue.take, queue.give)
+        with cpu_kernels.single_threaded_blas():
+            decoder.run(queue.take, queue.give)
         mx.clear_cache()
 
     def listener(self) -> CrossAttentionListener:

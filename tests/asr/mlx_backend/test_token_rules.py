@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from daemon.asr.checkpoint import read_checkpoint
-from daemon.asr.mlx_backend.token_rules import FIRST_TIMESTAMP, Scores, TokenRules
+from daemon.asr.mlx_backend.token_rules import FIRST_TIMESTAMP, Sampled, Scores, TokenRules
 from daemon.asr.vocabulary import Vocabulary
 from tests.kit.recognition import DEMO
 
@@ -69,13 +69,20 @@ def openai_rules_without_timestamps(logits: Logits, sampled: list[int]) -> Logit
     return logits
 
 
+RULES = TokenRules(VOCABULARY)
+
+
 def ours(logits: Logits, sampled: list[int], *, plain: bool = False) -> Scores:
-    rules = TokenRules(VOCABULARY)
-    state = rules.start(1)
-    for token in sampled:
-        state = rules.after(state, mx.array([token], dtype=mx.int32))
+    rules, state = RULES, _state(sampled)
     row = mx.array(logits)[None]
     return rules.next(row, state) if sampled else rules.first(row, [plain])
+
+
+def _state(sampled: list[int]) -> Sampled:
+    state = RULES.start(1)
+    for token in sampled:
+        state = RULES.after(state, mx.array([token], dtype=mx.int32))
+    return state
 
 
 def _whole(scores: Scores) -> Logits:
@@ -117,6 +124,8 @@ def test_the_same_tokens_may_follow_as_in_openai_whisper(transcript: str, shape:
     logits = LOGITS[shape](noise).astype(np.float32)
     sampled = TRANSCRIPTS[transcript]
     _assert_equal(ours(logits, sampled), openai_rules(logits, sampled))
+    if sampled:
+        _assert_greedy(logits, sampled, openai_rules(logits, sampled))
 
 
 @pytest.mark.parametrize("shape", LOGITS)
@@ -126,15 +135,13 @@ def test_no_timestamp_follows_where_none_begins(sampled: list[int], shape: str) 
     logits = LOGITS[shape](noise).astype(np.float32)
     expected = openai_rules_without_timestamps(logits, sampled)
     _assert_equal(ours(logits, sampled, plain=True), expected)
+    if sampled:
+        _assert_greedy(logits, sampled, expected)
 
 
 @pytest.mark.parametrize("sampled", [[TEXT], [TEXT, TEXT + 1], [T0, TEXT], [T0, TEXT, T0 + 9]])
 def test_the_state_is_that_of_the_tokens_sampled(sampled: list[int]) -> None:
-    rules = TokenRules(VOCABULARY)
-    state = rules.start(1)
-    for token in sampled:
-        state = rules.after(state, mx.array([token], dtype=mx.int32))
-    found = rules.state([sampled])
+    state, found = _state(sampled), RULES.state([sampled])
     assert (found.last.item(), found.before.item(), found.stamp.item()) == (
         state.last.item(),
         state.before.item(),
@@ -151,6 +158,12 @@ def _assert_equal(scores: Scores, expected: Logits) -> None:
     best, best_logprob = scores.best()
     assert best.item() == picked.item()
     assert best_logprob.item() == pytest.approx(logprob, abs=1e-4)
+
+
+def _assert_greedy(logits: Logits, sampled: list[int], expected: Logits) -> None:
+    token, logprob = RULES.greedy(mx.array(logits)[None], _state(sampled))
+    assert token.item() == int(expected.argmax())
+    assert logprob.item() == pytest.approx(float(expected.max()) - _logsumexp(expected), abs=1e-4)
 
 
 def test_a_row_at_temperature_zero_is_greedy_beside_one_that_samples() -> None:
