@@ -21,8 +21,9 @@ from daemon.audio import FloatArray
 
 _FIRST_TIMESTAMP = 50  # the first timestamp is at most 1 s, as in openai/whisper
 _TEXT_CONTEXT = 448
-# How many transcripts are followed at once where the first attempt has failed. CTranslate2 cannot
-# sample repeatably in a process that lives on, so it searches where openai/whisper samples.
+# How many transcripts are followed at once where the first attempt has failed or is not sure: it
+# pays where Whisper hears badly. CTranslate2 cannot sample repeatably in a process that lives on,
+# so it searches where openai/whisper samples.
 _BEAMS = 5
 
 
@@ -55,11 +56,13 @@ class FileDecoder:
         self._previous = tokens.encode(f" {prompt}") if prompt else []
 
     def decode(self, batch: Batch) -> list[tuple[Chunk, Decoded]]:
-        """Decode as was asked for, and what failed with other beams."""
+        """Decode as was asked for, and with other beams what failed or is not sure."""
         prompts = self._prompts(batch)
         best = self._plain(batch, prompts)
-        failed = [row for row in range(len(batch.chunks)) if row not in best]
+        rest = failed = [row for row in range(len(batch.chunks)) if row not in best]
+        searched = set[int]()
         for number, beam in enumerate(self._beams, start=1):
+            searched.update(failed if beam == _BEAMS else ())
             for row, tried in self._attempt(batch, prompts, failed, beam):
                 best[row] = tried if tried.good else better(best.get(row), tried)
             failed = [
@@ -70,14 +73,22 @@ class FileDecoder:
             ]
             if not failed:
                 break
+        doubted = [row for row in rest if row not in searched]
+        unsure = [row for row in doubted if not (best[row].sure or best[row].empty)]
+        for row, tried in self._attempt(batch, prompts, unsure, _BEAMS):
+            if tried.good and (not best[row].good or tried.avg_logprob > best[row].avg_logprob):
+                best[row] = tried
         return [(chunk, best[row]) for row, chunk in enumerate(batch.chunks)]
 
     def _plain(self, batch: Batch, prompts: Sequence[list[int]]) -> dict[int, Decoded]:
         """What is sure without timestamps, of those rows that need none."""
         rows = [row for row, chunk in enumerate(batch.chunks) if chunk.continuous]
         plain = [[*prompt, self._tokens.no_timestamps] for prompt in prompts]
-        attempts = self._attempt(batch, plain, rows, self._beams[0])
-        return {row: tried for row, tried in attempts if tried.sure}
+        best = dict(self._attempt(batch, plain, rows, self._beams[0]))
+        unsure = [row for row in rows if not (best[row].sure or best[row].empty)]
+        for row, tried in self._attempt(batch, plain, unsure, _BEAMS):
+            best[row] = max(best[row], tried, key=lambda one: (not one.repetitive, one.avg_logprob))
+        return {row: tried for row, tried in best.items() if tried.sure}
 
     def _prompts(self, batch: Batch) -> list[list[int]]:
         languages = [

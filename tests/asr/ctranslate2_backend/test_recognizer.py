@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from daemon.asr.ctranslate2_backend.batch_decoder import Batch, FileDecoder
 from daemon.asr.ctranslate2_backend.conversion import converted
 from daemon.asr.ctranslate2_backend.recognizer import CTranslate2Recognizer
+from daemon.asr.quality import Decoded
 from daemon.asr.recognizer import FileRequest, RecognitionOptions
-from daemon.audio import SAMPLE_RATE
+from daemon.audio import SAMPLE_RATE, FloatArray
 from daemon.domain.transcript import Recognition, Segment
 from daemon.errors import UsageError
 from daemon.models.registry import BUNDLED
@@ -111,6 +113,32 @@ def test_what_is_said_in_one_breath_is_not_misheard(tmp_path: Path) -> None:
     said = real.recognize(audio, speech, RecognitionOptions(), lambda _: None, lambda _: None)
     (segment,) = said.segments
     assert "wood blocks engraved in relief" in segment.text
+
+
+@pytest.mark.slow
+def test_only_what_is_not_sure_is_searched_with_beams(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = CTranslate2Recognizer(converted(BUNDLED / "whisper-base", tmp_path), name="base")
+    clean = decoded_file(BUNDLED / "audio" / "libri2412_0.flac")
+    noise = np.random.default_rng(5).normal(0, 1.5 * clean.std(), len(clean)).astype(np.float32)
+    attempt, beams = FileDecoder._attempt, set[int]()
+
+    def spy(
+        decoder: FileDecoder, batch: Batch, prompts: list[list[int]], rows: list[int], beam: int
+    ) -> list[tuple[int, Decoded]]:
+        beams.update([beam] if rows else [])
+        return attempt(decoder, batch, prompts, rows, beam)
+
+    def searched(audio: FloatArray) -> set[int]:
+        beams.clear()
+        speech, options = [(0.0, len(audio) / SAMPLE_RATE)], RecognitionOptions()
+        assert real.recognize(audio, speech, options, lambda _: None, lambda _: None).segments
+        return set(beams)
+
+    monkeypatch.setattr(FileDecoder, "_attempt", spy)
+    assert searched(clean) == {1}
+    assert searched(clean + noise) == {1, 5}
 
 
 def test_a_memo_that_comes_amid_a_long_file_is_done_first(
