@@ -23,6 +23,7 @@ def test_the_real_home_is_out_of_reach(home: Path) -> None:
         assert folder.is_relative_to(home)
     assert default_path(os.environ).is_relative_to(home)
     assert registry.conversions(os.environ).is_relative_to(home)
+    assert registry.aligner_conversions(os.environ).is_relative_to(home)
     assert registry.hub_cache(os.environ).is_relative_to(home)
 
 

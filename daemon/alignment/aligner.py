@@ -48,7 +48,7 @@ class Aligner:
     def __init__(self, model: AlignModel, device: str = "cpu") -> None:
         self.model = model.name
         self._alphabet = model.alphabet
-        choices = Choices(registry.conversions(os.environ) / _CHOICES)
+        choices = Choices(registry.aligner_conversions(os.environ) / _CHOICES)
         self._network, self.device = place(model.network, device, model.identity, choices)
         self.batch_seconds = batch_seconds(self.device)
 

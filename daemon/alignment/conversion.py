@@ -102,7 +102,7 @@ def _copy(pickles: Sequence[Path], copies: Path, write: Callable[[Path], Weights
     """
     digests = [_vouched(path) for path in pickles]
     key = hashlib.sha256("".join(digests).encode()).hexdigest() if digests[1:] else digests[0]
-    target = copies / f"{registry.ALIGNER_COPY}{key}"
+    target = copies / key
     if _is_whole(target):
         return target
     for path in pickles:

@@ -49,7 +49,7 @@ def load_align_model(
     safetensors, by default with this user's other conversions. Raises NoAlignModelError for a
     language without a model, AlignModelMissingError where the model's files are not here.
     """
-    copies, threads = copies or registry.conversions(os.environ), threads or Threads()
+    copies, threads = copies or registry.aligner_conversions(os.environ), threads or Threads()
     catalogue = read_catalogue()
     what = name or language  # a language's usual model is fetched by the language
     name = name or catalogue.model_for(language)

@@ -65,7 +65,7 @@ def _converted(source: registry.Source) -> Path | None:
     """An aligner that is a pickle is converted now, not while the first file waits for it."""
     from daemon.alignment.conversion import convert_fetched  # noqa: PLC0415 - numpy, and torch
 
-    return convert_fetched(source, registry.conversions(os.environ))
+    return convert_fetched(source, registry.aligner_conversions(os.environ))
 
 
 def _named(names: Iterable[str], backend: Backend) -> Iterator[tuple[str, registry.Source]]:
@@ -135,8 +135,8 @@ def verify(config_path: Path) -> int:
     for name in dict.fromkeys([registry.BASE, *registry.PRESETS, config.transcribe.model]):
         if registry.is_here(name, backend.name, os.environ):
             folders[name] = registry.find(name, backend.name, os.environ).folder
-    for copy in sorted(registry.conversions(os.environ).glob(f"{registry.ALIGNER_COPY}*")):
-        folders[copy.name[:16]] = copy
+    for copy in sorted(registry.aligner_conversions(os.environ).glob("[!.]*/")):
+        folders[f"aligner {copy.name[:8]}"] = copy
     damaged = 0
     for name, folder in folders.items():
         try:

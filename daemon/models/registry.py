@@ -191,12 +191,17 @@ def hub_cache(environment: Mapping[str, str]) -> Path:
     return Path(environment.get("HF_HUB_CACHE") or f"{home}/hub").expanduser()
 
 
-ALIGNER_COPY = "aligner-"  # and the SHA-256 of the pickle that it was converted from
-
-
 def conversions(environment: Mapping[str, str]) -> Path:
-    """Where converted weights are kept, so that it is done once."""
+    """Where TRANSCRIBE keeps weights that it converted, so that it is done once."""
+    return _cache(environment) / "converted"
+
+
+def aligner_conversions(environment: Mapping[str, str]) -> Path:
+    """The same for ALIGN, in a folder of its own: neither may write the other's."""
+    return _cache(environment) / "converted-aligners"
+
+
+def _cache(environment: Mapping[str, str]) -> Path:
     base = environment.get("XDG_CACHE_HOME") or "~/.cache"
     mac = Path("~/Library/Caches/dropscribe").expanduser()
-    folder = mac if os.uname().sysname == "Darwin" else Path(base).expanduser() / "dropscribe"
-    return folder / "converted"
+    return mac if os.uname().sysname == "Darwin" else Path(base).expanduser() / "dropscribe"

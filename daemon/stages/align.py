@@ -161,7 +161,7 @@ def _aligned(tried: AlignmentHistory) -> dict[int, Aligned]:
 
 def _confine() -> None:
     """It writes into the jobs' folders, which it is started in, and keeps converted models."""
-    copies = registry.conversions(os.environ)
+    copies = registry.aligner_conversions(os.environ)
     with contextlib.suppress(OSError):  # then it keeps none
         copies.mkdir(parents=True, exist_ok=True)
     sandbox.confine_model(Path.cwd(), *([copies] if copies.is_dir() else []))

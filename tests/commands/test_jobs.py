@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from daemon.ledger.cancellations import Cancellations
+from daemon.models import checksums, registry
 from tests.kit.daemon_process import DaemonProcess, running
 
 
@@ -129,3 +131,18 @@ def test_models_verify_holds_the_bundled_weights_against_their_digests(
     ended = daemon.call("models", "verify")
     assert ended.returncode == 0, ended.stdout
     assert ended.stdout.splitlines()[0].split()[:2] == ["ok", "base"]
+
+
+def test_models_verify_holds_converted_aligners_against_what_was_recorded(
+    daemon: DaemonProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    copy = registry.aligner_conversions(os.environ) / ("0" * 64)
+    copy.mkdir(parents=True)
+    (copy / "model.safetensors").write_bytes(b"weights")
+    checksums.record(copy / "model.safetensors")
+    assert "ok   aligner 00000000 1 files" in daemon.call("models", "verify").stdout
+    (copy / "model.safetensors").write_bytes(b"others")
+    ended = daemon.call("models", "verify")
+    assert ended.returncode == 1
+    assert "BAD  aligner 00000000" in ended.stdout
