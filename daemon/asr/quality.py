@@ -19,6 +19,7 @@ IMPROBABLE = -1.0  # mean natural log probability of a token
 GUESS = -0.8  # below which many words are wrong
 WILD = -0.9  # a guess at a few seconds of sound: below, Whisper says what is often said
 SURE = -0.5  # above which most words are right
+BEAMS = 5  # transcripts that are followed at once where the greedy one is not sure
 SILENT = 0.6  # probability of the no-speech token
 
 SPARSE = 4.0  # letters a second of speech; slow readers say 8, most people 12 to 16
@@ -92,6 +93,11 @@ class Decoded:
         """Good beyond doubt: a transcript without timestamps does not show where nobody speaks."""
         return self.good and self.no_speech_prob <= SILENT and self.avg_logprob >= SURE
 
+    @property
+    def doubtful(self) -> bool:
+        """There is something to hear, and a search may hear it better."""
+        return not (self.sure or self.empty)
+
 
 def repetitive(text: str) -> bool:
     """Whether `text` goes round in circles."""
@@ -152,6 +158,15 @@ def _weight(character: str) -> float:
     if character.isdigit():
         return 4.0
     return 3.0 if unicodedata.east_asian_width(character) in "WF" else 1.0
+
+
+def more_probable(greedy: Decoded, searched: Decoded) -> Decoded:
+    """What beams found, if it is good and the greedy transcript is not, or is less probable."""
+    if not searched.good:
+        return greedy
+    if greedy.good and greedy.avg_logprob >= searched.avg_logprob:
+        return greedy
+    return searched
 
 
 def better(first: Decoded | None, second: Decoded) -> Decoded:

@@ -14,17 +14,13 @@ from faster_whisper.tokenizer import Tokenizer
 
 from daemon.asr.chunks import Chunk
 from daemon.asr.language import FileLanguages
-from daemon.asr.quality import ATTEMPTS_BEFORE_HALVES, Decoded, better
+from daemon.asr.quality import ATTEMPTS_BEFORE_HALVES, BEAMS, Decoded, better, more_probable
 from daemon.asr.recognizer import RecognitionOptions
 from daemon.asr.timeline import Timeline
 from daemon.audio import FloatArray
 
 _FIRST_TIMESTAMP = 50  # the first timestamp is at most 1 s, as in openai/whisper
 _TEXT_CONTEXT = 448
-# How many transcripts are followed at once where the first attempt has failed or is not sure: it
-# pays where Whisper hears badly. CTranslate2 cannot sample repeatably in a process that lives on,
-# so it searches where openai/whisper samples.
-_BEAMS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +48,7 @@ class FileDecoder:
         self._timeline = timeline
         self._task = "translate" if options.translate else "transcribe"
         prompt = (options.initial_prompt or "").strip()
-        self._beams = (options.beam_size, _BEAMS if options.beam_size != _BEAMS else 1)
+        self._beams = (options.beam_size, BEAMS if options.beam_size != BEAMS else 1)
         self._previous = tokens.encode(f" {prompt}") if prompt else []
 
     def decode(self, batch: Batch) -> list[tuple[Chunk, Decoded]]:
@@ -62,7 +58,7 @@ class FileDecoder:
         rest = failed = [row for row in range(len(batch.chunks)) if row not in best]
         searched = set[int]()
         for number, beam in enumerate(self._beams, start=1):
-            searched.update(failed if beam == _BEAMS else ())
+            searched.update(failed if beam == BEAMS else ())
             for row, tried in self._attempt(batch, prompts, failed, beam):
                 best[row] = tried if tried.good else better(best.get(row), tried)
             failed = [
@@ -73,11 +69,9 @@ class FileDecoder:
             ]
             if not failed:
                 break
-        doubted = [row for row in rest if row not in searched]
-        unsure = [row for row in doubted if not (best[row].sure or best[row].empty)]
-        for row, tried in self._attempt(batch, prompts, unsure, _BEAMS):
-            if tried.good and (not best[row].good or tried.avg_logprob > best[row].avg_logprob):
-                best[row] = tried
+        doubted = [row for row in rest if row not in searched and best[row].doubtful]
+        for row, tried in self._attempt(batch, prompts, doubted, BEAMS):
+            best[row] = more_probable(best[row], tried)
         return [(chunk, best[row]) for row, chunk in enumerate(batch.chunks)]
 
     def _plain(self, batch: Batch, prompts: Sequence[list[int]]) -> dict[int, Decoded]:
@@ -85,9 +79,9 @@ class FileDecoder:
         rows = [row for row, chunk in enumerate(batch.chunks) if chunk.continuous]
         plain = [[*prompt, self._tokens.no_timestamps] for prompt in prompts]
         best = dict(self._attempt(batch, plain, rows, self._beams[0]))
-        unsure = [row for row in rows if not (best[row].sure or best[row].empty)]
-        for row, tried in self._attempt(batch, plain, unsure, _BEAMS):
-            best[row] = max(best[row], tried, key=lambda one: (not one.repetitive, one.avg_logprob))
+        doubted = [row for row in rows if best[row].doubtful]
+        for row, tried in self._attempt(batch, plain, doubted, BEAMS):
+            best[row] = more_probable(best[row], tried)
         return {row: tried for row, tried in best.items() if tried.sure}
 
     def _prompts(self, batch: Batch) -> list[list[int]]:

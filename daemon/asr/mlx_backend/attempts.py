@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from daemon.asr.quality import Decoded
+from daemon.asr.quality import Decoded, circling
 from daemon.audio import FloatArray, Int16Array
 
 
@@ -78,6 +78,14 @@ class Attempt(Generic[TaskT]):
         if self.plain:
             return Attempt(self.task, self.prompt[:-1])
         return Attempt(self.task, self.prompt, self.number + 1, self.best)
+
+    def loops(self, tokens: Sequence[int]) -> bool:
+        """What goes round in circles has failed, however many tokens are still to come."""
+        return circling(tokens) and self.task.decoded(tokens, 0.0, 0.0).repetitive
+
+    def judged(self, tokens: Sequence[int], logprob: float, no_speech: float) -> Decoded:
+        """The transcript that was found; `logprob` is the sum over it and the end of text."""
+        return self.task.decoded(tokens, logprob / (len(tokens) + 1), no_speech)
 
     def extend(self, tokens: Sequence[int], eot: int, room: int) -> None:
         """Add what was sampled, as far as the end of text or `room` tokens."""

@@ -21,10 +21,11 @@ from daemon.asr.mlx_backend.rows import Rows, take_cross
 from daemon.asr.mlx_backend.whisper import KeysValues
 from daemon.asr.quality import (
     ATTEMPTS_BEFORE_HALVES,
+    BEAMS,
     TEMPERATURES,
     Decoded,
     better,
-    circling,
+    more_probable,
 )
 from daemon.asr.vocabulary import Vocabulary
 
@@ -43,7 +44,7 @@ class _Block(Generic[TaskT]):
 
 
 class BatchDecoder(Generic[TaskT]):
-    """Decodes greedily or with beams; what fails is sampled at the next temperature, in a row."""
+    """Decodes greedily, with beams what is in doubt, or all; what fails is sampled, in a row."""
 
     def __init__(
         self,
@@ -141,8 +142,9 @@ class BatchDecoder(Generic[TaskT]):
         for group in alike([(len(p), t.beams) for p, t in zip(prompts, tasks, strict=True)]):
             attempts = [self._first(tasks[index], prompts[index]) for index in group]
             heard = cross if len(group) == len(tasks) else take_cross(cross, group)
-            if attempts[0].task.beams > 1:
-                failed = self._search(attempts, heard, give)
+            if (width := attempts[0].task.beams) > 1:
+                found = zip(attempts, self._search(attempts, heard, width), strict=True)
+                failed = [at for at, end in enumerate(found) if not self._settle(*end, give)]
                 if not failed:
                     continue
                 attempts = [attempts[at].again() for at in failed]
@@ -155,30 +157,20 @@ class BatchDecoder(Generic[TaskT]):
         return Attempt(task, prompt, plain=self._vocabulary.is_plain(prompt))
 
     def _search(
-        self,
-        attempts: Sequence[Attempt[TaskT]],
-        cross: list[KeysValues],
-        give: Give[TaskT],
-    ) -> list[int]:
-        """The first attempts, with beams, a batch's rows at a time; return those that failed."""
-        width = attempts[0].task.beams
+        self, attempts: Sequence[Attempt[TaskT]], cross: list[KeysValues], width: int
+    ) -> list[Decoded]:
+        """What `width` beams find, a batch's rows at a time; all prompts are of one length."""
         most = max(1, self._size.rows // width)
-        failed: list[int] = []
+        searched: list[Decoded] = []
         for first in range(0, len(attempts), most):
             part = attempts[first : first + most]
             heard = take_cross(cross, range(first, first + len(part)))
-            hopeless = partial(self._hopeless, part)
+            hopeless = [attempt.loops for attempt in part]
             found = search(self._engine, heard, [one.prompt for one in part], width, hopeless)
-            for at, (attempt, best) in enumerate(zip(part, found, strict=True), start=first):
-                attempt.tokens = list(best.beam.tokens)
-                if not self._settle(attempt, best.beam.logprob, best.no_speech, give):
-                    failed.append(at)
-        return failed
-
-    def _hopeless(
-        self, attempts: Sequence[Attempt[TaskT]], index: int, tokens: Sequence[int]
-    ) -> bool:
-        return self._loops(attempts[index].task, tokens)
+            for attempt, best in zip(part, found, strict=True):
+                judged = attempt.judged(best.beam.tokens, best.beam.logprob, best.no_speech)
+                searched.append(judged)
+        return searched
 
     def _languages(self, cross: list[KeysValues], index: int) -> Mapping[str, float]:
         return self._engine.language_probabilities(take_cross(cross, [index]))
@@ -241,7 +233,7 @@ class BatchDecoder(Generic[TaskT]):
     def _read(self, block: _Block[TaskT], give: Give[TaskT]) -> None:
         tokens: NDArray[np.int32] = np.array(block.tokens)
         scores: NDArray[np.float32] = np.array(block.scores)
-        failed: list[Attempt[TaskT]] = []
+        ended: dict[Attempt[TaskT], Decoded] = {}
         for column, attempt in enumerate(block.attempts):
             if attempt.finished:
                 continue
@@ -251,19 +243,28 @@ class BatchDecoder(Generic[TaskT]):
             attempt.extend(new, self._vocabulary.eot, room)
             if not attempt.finished:
                 self._stop_if_looping(attempt)
-            if not attempt.finished:
-                continue
-            logprob, no_speech = scores[:, column].tolist()
-            if not self._settle(attempt, logprob, no_speech, give):
-                failed.append(attempt)
-        self._retry(failed)
+            if attempt.finished:
+                ended[attempt] = attempt.judged(attempt.tokens, *scores[:, column].tolist())
+        self._search_again(ended)
+        self._retry([one for one, found in ended.items() if not self._settle(one, found, give)])
 
-    def _settle(
-        self, attempt: Attempt[TaskT], logprob: float, no_speech: float, give: Give[TaskT]
-    ) -> bool:
-        """Judge a finished attempt; False if its chunk is to be tried again."""
-        logprob /= len(attempt.tokens) + 1
-        decoded = attempt.task.decoded(attempt.tokens, logprob, no_speech)
+    def _search_again(self, ended: dict[Attempt[TaskT], Decoded]) -> None:
+        """Replace greedy transcripts that are in doubt by better ones that beams find."""
+        doubted = [
+            attempt
+            for attempt, decoded in ended.items()
+            if decoded.doubtful and not attempt.number and attempt.task.beams == 1
+        ]
+        for group in alike([len(attempt.prompt) for attempt in doubted]):
+            assert self._rows is not None
+            attempts = [doubted[index] for index in group]
+            slots = [self._slots.index(attempt) for attempt in attempts]
+            found = self._search(attempts, take_cross(self._rows.cross, slots), BEAMS)
+            for attempt, searched in zip(attempts, found, strict=True):
+                ended[attempt] = more_probable(ended[attempt], searched)
+
+    def _settle(self, attempt: Attempt[TaskT], decoded: Decoded, give: Give[TaskT]) -> bool:
+        """Give a finished attempt's transcript if it will do; False: to be tried again."""
         if attempt.plain:
             if decoded.sure:
                 give(attempt.task, decoded)
@@ -275,14 +276,10 @@ class BatchDecoder(Generic[TaskT]):
         return settled
 
     def _stop_if_looping(self, attempt: Attempt[TaskT]) -> None:
-        if self._loops(attempt.task, attempt.tokens):
+        if attempt.loops(attempt.tokens):
             assert self._rows is not None
             attempt.finished = True
             self._rows.scalars["done"][self._slots.index(attempt)] = True
-
-    def _loops(self, task: TaskT, tokens: Sequence[int]) -> bool:
-        """What goes round in circles has failed, however many tokens are still to come."""
-        return circling(tokens) and task.decoded(tokens, 0.0, 0.0).repetitive
 
     def _most_attempts(self, task: TaskT) -> int:
         """What can be decoded in two halves is not sampled at ever higher temperatures."""

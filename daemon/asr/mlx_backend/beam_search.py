@@ -16,8 +16,8 @@ from daemon.asr.mlx_backend.engine import Candidate, Engine
 from daemon.asr.mlx_backend.rows import take_cross
 from daemon.asr.mlx_backend.whisper import KeysValues
 
-# A chunk's index and the tokens of its best beam → whether to give the chunk up.
-Hopeless = Callable[[int, Sequence[int]], bool]
+# The tokens of a chunk's best beam → whether to give the chunk up.
+Hopeless = Callable[[Sequence[int]], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,17 @@ class _Search:
 
     width: int
     eot: int
+    hopeless: Hopeless | None = None
     beams: list[Beam] = field(default_factory=lambda: [Beam()])
     ended: list[Beam] = field(default_factory=list)
 
     @property
     def over(self) -> bool:
         return len(self.ended) >= self.width
+
+    @property
+    def ends(self) -> bool:
+        return self.over or (self.hopeless is not None and self.hopeless(self.beams[0].tokens))
 
     def advance(self, following: Sequence[Sequence[Candidate]]) -> list[int]:
         """Go on with the most probable; return for each new beam the number of its old one."""
@@ -84,18 +89,20 @@ def search(
     cross: list[KeysValues],
     prompts: Sequence[Sequence[int]],
     width: int,
-    hopeless: Hopeless = lambda index, tokens: False,
+    hopeless: Sequence[Hopeless] = (),
 ) -> list[Found]:
     """`width` beams for each chunk; `cross` as `Engine.encode` gives it, prompts of one length."""
     first, no_speech, own = engine.first_candidates(cross, prompts, width + 1)
     searches = [_Search(width, engine.eot) for _ in prompts]
+    for one, given_up in zip(searches, hopeless, strict=False):
+        one.hopeless = given_up
     for one, following in zip(searches, first, strict=True):
         one.advance([following])
     own = _take(own, [index for index in range(len(prompts)) for _ in range(width)])
     live, length = list(range(len(prompts))), len(prompts[0])
     heard = engine.for_beams(cross, width)
     for position in range(length, length + engine.room(length) - 1):
-        left = [at for at, index in enumerate(live) if not _ends(searches[index], index, hopeless)]
+        left = [at for at, index in enumerate(live) if not searches[index].ends]
         if not left:
             break
         if len(left) < len(live):
@@ -111,10 +118,6 @@ def search(
         ]
         own = _take(own, sources)
     return [Found(one.best(), silence) for one, silence in zip(searches, no_speech, strict=True)]
-
-
-def _ends(search: _Search, index: int, hopeless: Hopeless) -> bool:
-    return search.over or hopeless(index, search.beams[0].tokens)
 
 
 def _take(own: list[mx.array], rows: Sequence[int]) -> list[mx.array]:
