@@ -166,7 +166,7 @@ def main() -> int:
     results = Results(arguments.results)
     if not arguments.table:
         folder = Path(tempfile.mkdtemp(prefix="dropscribe-crash-", dir=arguments.folder))
-        with forked.stage_server(folder):
+        with forked.stage_server():
             for volume in arguments.volumes:
                 if volume not in results.counts:
                     count_calls(results, volume, folder)
@@ -175,7 +175,6 @@ def main() -> int:
                     break
                 if point not in results.struck:
                     strike(results, point, folder)
-        (folder / "stages.sock").unlink()
         if not any(folder.iterdir()):
             folder.rmdir()
     print(table(results))

@@ -172,27 +172,15 @@ def test_running_out_of_descriptors_for_a_while_costs_only_time_f113(
 
 
 @pytest.mark.parametrize("error", ["EMFILE", "EIO"])
-def test_a_transcript_that_cannot_be_read_again_ends_a_drain_f113(
-    make: MakeDaemon, error: str
-) -> None:
-    """Its aligner waits for that end, which cannot be stored: nothing goes on by itself."""
+def test_a_transcript_that_cannot_be_read_ends_a_drain_f113(make: MakeDaemon, error: str) -> None:
+    """Its aligner waits for that end: nothing goes on by itself."""
     daemon = make()
     daemon.give("one.wav", "one")
     transcript = daemon.config.paths.state / "jobs" / "1" / "transcript.json"
-    ended = daemon.run_to_end("--fault", f"open:2+:{error}:{transcript}", seconds=30)
+    ended = daemon.run_to_end("--fault", f"open:1+:{error}:{transcript}", seconds=30)
     assert ended.returncode == 75
     assert str(transcript) in ended.stderr
     assert daemon.drained().violations() == []
-
-
-def test_an_end_that_cannot_be_stored_keeps_no_processor_busy_f113(make: MakeDaemon) -> None:
-    daemon = make()
-    fault = f"open:2+:EMFILE:{daemon.config.paths.state / 'jobs' / '1' / 'transcript.json'}"
-    daemon.program = daemon.running_with("--fault", fault).program
-    daemon.give("one.wav", "one")
-    daemon.start()
-    daemon.wait_for("paused")
-    assert daemon.cpu_share() < 0.3
 
 
 @needs_strace

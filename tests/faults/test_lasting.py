@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,15 +40,18 @@ def _fault(daemon: FaultDaemon, call: str, when: str, error: str, name: str = ""
 
 
 @pytest.mark.parametrize(
-    ("stage", "call", "name"),
-    [(Stage.ALIGN, "open", "aligned.jsonl"), (Stage.DIARIZE, "unlink", "speakers.json")],
+    ("stage", "call", "when", "name"),
+    [
+        pytest.param(Stage.ALIGN, "open", "2+", "aligned.jsonl", id="align"),
+        pytest.param(Stage.DIARIZE, "unlink", "1+", "speakers.json", id="diarize"),
+    ],
 )
 def test_an_attempt_that_failed_counts_once_f118(
-    make: MakeDaemon, stage: Stage, call: str, name: str
+    make: MakeDaemon, stage: Stage, call: str, when: str, name: str
 ) -> None:
     daemon = make({"speakers": {"mode": "voices"}})
     daemon.give("one.wav", "one", f"{stage} segv 1")
-    ended = daemon.run_to_end(*_fault(daemon, call, "2+", "EMFILE", name), seconds=60)
+    ended = daemon.run_to_end(*_fault(daemon, call, when, "EMFILE", name), seconds=60)
     assert ended.returncode == 75, ended.stderr
     assert _record(daemon, stage).failures == 1
     daemon.drained()
@@ -173,6 +177,24 @@ def test_a_delivery_that_the_ledger_cannot_store_counts_for_nothing_f120(
         changed.setattr(Ledger, "finish", fail)
         assert daemon.once().returncode == 75
     assert _record(daemon, Stage.PUBLISH).interruptions() == 0
+    assert daemon.drained().violations() == []
+
+
+def test_an_end_that_the_ledger_cannot_store_ends_a_drain_f120(
+    daemon: FaultDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file's aligner waits for that end: nothing goes on by itself."""
+    end = Ledger.end
+
+    def fail(ledger: Ledger, job: int, record: StageRecord, *rest: Any) -> None:  # noqa: ANN401
+        if record.stage is Stage.TRANSCRIBE:
+            raise sqlite3.OperationalError("database or disk is full")
+        end(ledger, job, record, *rest)
+
+    daemon.give("one.wav", "one")
+    with monkeypatch.context() as changed:
+        changed.setattr(Ledger, "end", fail)
+        assert daemon.once().returncode == 75
     assert daemon.drained().violations() == []
 
 

@@ -14,10 +14,12 @@ import array
 import contextlib
 import functools
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,9 +33,11 @@ _LINE = 65536  # of a request: the working folder and the arguments
 
 
 @contextlib.contextmanager
-def stage_server(folder: Path) -> Iterator[None]:
+def stage_server() -> Iterator[None]:
     """While it runs, fake stages that daemons of this process's forks start are forks, too."""
-    path = str(folder / "stages.sock")
+    # The name of a socket has room for about a hundred characters, macOS's own for fewer.
+    short = Path(tempfile.mkdtemp(prefix="stages-", dir="/tmp"))
+    path = str(short / "socket")
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(64)
@@ -49,6 +53,7 @@ def stage_server(folder: Path) -> Iterator[None]:
         fake_commands.START = before
         os.kill(server, signal.SIGKILL)
         os.waitpid(server, 0)
+        shutil.rmtree(short)
 
 
 def run(arguments: Sequence[str], log: Path, tracer: Sequence[str] = (), seconds: int = 120) -> int:

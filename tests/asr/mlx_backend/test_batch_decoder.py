@@ -12,16 +12,18 @@ import numpy as np
 import psutil
 import pytest
 
+from daemon.asr.mlx_backend import batch_decoder
 from daemon.asr.mlx_backend.attempts import BatchSize
 from daemon.asr.mlx_backend.batch_decoder import BatchDecoder
 from daemon.asr.mlx_backend.batch_size import batch_size
+from daemon.asr.mlx_backend.beam_search import Beam, Found
 from daemon.asr.mlx_backend.engine import Engine
 from daemon.asr.mlx_backend.pressure import MemoryPressure
 from daemon.asr.mlx_backend.recognizer import MlxRecognizer
 from daemon.asr.mlx_backend.rows import Rows
 from daemon.asr.mlx_backend.weights import load_model
 from daemon.asr.mlx_backend.whisper import KeysValues
-from daemon.asr.quality import TEMPERATURES, Decoded
+from daemon.asr.quality import BEAMS, TEMPERATURES, Decoded
 from daemon.asr.recognizer import FileRequest, RecognitionOptions
 from daemon.asr.vocabulary import Vocabulary
 from daemon.audio import FloatArray
@@ -162,6 +164,28 @@ def test_what_is_not_sure_without_timestamps_is_decoded_with_them(
     assert engine.listened == before + 5
     assert ends.count(Vocabulary(_SIZE).no_timestamps) == 5
     assert len(ends) == 2 * 5, "once without, once with"
+
+
+def test_what_is_in_doubt_is_searched_and_the_more_probable_is_kept(
+    engine: CountingEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Decoded, "good", property(lambda self: True))
+    searched: list[tuple[int, int]] = []
+
+    def spy(
+        engine: Engine, cross: object, prompts: Sequence[object], width: int, _: object
+    ) -> object:
+        searched.append((len(prompts), width))
+        return [Found(Beam((1, 2, 3), -0.5 * number), 0.0) for number in range(len(prompts))]
+
+    monkeypatch.setattr(batch_decoder, "search", spy)
+    found = _decode(engine, 5, 5, (0.0,))
+    assert sum(chunks for chunks, _ in searched) == 5
+    assert {width for _, width in searched} == {BEAMS}
+    assert all(decoded.tokens == (1, 2, 3) for decoded in found.values())
+    monkeypatch.setattr(Decoded, "sure", property(lambda self: True))
+    assert all(decoded.tokens != (1, 2, 3) for decoded in _decode(engine, 5, 5, (0.0,)).values())
+    assert sum(chunks for chunks, _ in searched) == 5, "what is sure is not searched"
 
 
 def test_what_is_sure_without_timestamps_is_decoded_once(

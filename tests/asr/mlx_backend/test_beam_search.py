@@ -90,7 +90,7 @@ def test_a_search_that_goes_round_in_circles_is_given_up(tmp_path: Path) -> None
         load_model(write_checkpoint(tmp_path / "babbling", size, babbling=True)), vocabulary
     )
     cross = engine.encode([audio_of("memo-10s")[:32_000]])
-    (found,) = search(engine, cross, [_PROMPT], 2, lambda index, tokens: len(tokens) > 30)
+    (found,) = search(engine, cross, [_PROMPT], 2, [lambda tokens: len(tokens) > 30])
     assert 30 < len(found.beam.tokens) < engine.room(len(_PROMPT))
 
 
