@@ -170,6 +170,7 @@ def test_what_is_in_doubt_is_searched_and_the_more_probable_is_kept(
     engine: CountingEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Decoded, "good", property(lambda self: True))
+    monkeypatch.setattr(Decoded, "empty", property(lambda self: False))
     searched: list[tuple[int, int]] = []
 
     def spy(
