@@ -170,7 +170,7 @@ def test_what_is_in_doubt_is_searched_and_the_more_probable_is_kept(
     engine: CountingEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Decoded, "good", property(lambda self: True))
-    monkeypatch.setattr(Decoded, "empty", property(lambda self: False))
+    monkeypatch.setattr(Decoded, "doubtful", property(lambda self: True))
     searched: list[tuple[int, int]] = []
 
     def spy(
@@ -184,9 +184,9 @@ def test_what_is_in_doubt_is_searched_and_the_more_probable_is_kept(
     assert sum(chunks for chunks, _ in searched) == 5
     assert {width for _, width in searched} == {BEAMS}
     assert all(decoded.tokens == (1, 2, 3) for decoded in found.values())
-    monkeypatch.setattr(Decoded, "sure", property(lambda self: True))
+    monkeypatch.setattr(Decoded, "doubtful", property(lambda self: False))
     assert all(decoded.tokens != (1, 2, 3) for decoded in _decode(engine, 5, 5, (0.0,)).values())
-    assert sum(chunks for chunks, _ in searched) == 5, "what is sure is not searched"
+    assert sum(chunks for chunks, _ in searched) == 5, "what is not in doubt is not searched"
 
 
 def test_what_is_sure_without_timestamps_is_decoded_once(
