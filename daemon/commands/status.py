@@ -131,6 +131,7 @@ def _eta(working: list[Json], waiting: list[Job], estimate: Estimate, state: Pat
     later = [
         seconds
         for job in waiting
+        if job.next is not Stage.PREPARE  # which finds out how long it is
         if (audio := duration_of(state, job)) and (seconds := estimate.seconds(job.next, audio))
     ]
     return round(max(at_work, default=0.0) + sum(later), 1) if at_work or later else None
