@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import subprocess
 
 from daemon.domain.transcript import Json
 
@@ -34,8 +32,10 @@ def why_silent(daemon: Json, rescan_seconds: float) -> str:
 
 def _is_stopped(pid: int) -> bool:
     """As the system says; where that cannot be known, it is not."""
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        asked = ["ps", "-o", "state=", "-p", str(pid)]
-        told = subprocess.run(asked, capture_output=True, timeout=2, check=False)
-        return told.stdout.strip()[:1] in {b"T", b"t"}
-    return False
+    import psutil  # noqa: PLC0415 - most looks need it not
+
+    try:
+        status = psutil.Process(pid).status()
+    except psutil.Error:
+        return False
+    return status in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP}
