@@ -12,6 +12,9 @@ import psutil
 
 from daemon.processes.memory import footprint
 
+# Its value is a worker's own: whatever the worker starts inherits it.
+WORKER_VARIABLE = "DROPSCRIBE_WORKER"
+
 # psutil cannot tell at this moment: the process left, is not ours, or we have no descriptor left.
 _UNKNOWN = (psutil.Error, OSError)
 
@@ -52,6 +55,17 @@ class ProcessTree:
         """Take note of its descendants."""
         with contextlib.suppress(*_UNKNOWN):
             self._descendants.update(_below(self._pid))
+
+    def look_for_orphans(self, worker: str) -> None:
+        """Take note of what the dead root started and nobody saw: it has `worker` as variable.
+
+        A look at every process of the machine. macOS hides the environment of its own programs
+        in /bin and /usr/bin: of those, only the seen ones are known.
+        """
+        for process in psutil.process_iter():
+            with contextlib.suppress(*_UNKNOWN):
+                if process.environ().get(WORKER_VARIABLE) == worker:
+                    self._descendants.add(process)
 
     def signal_below(self, number: int) -> None:
         """Signal every descendant that was ever seen; psutil checks whose pid it is by now."""

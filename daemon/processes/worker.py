@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import secrets
 import signal
 import subprocess
 import threading
@@ -32,7 +33,7 @@ from daemon.handoff.protocol import (
     parse_message,
     request_line,
 )
-from daemon.processes.process_tree import ProcessTree, Vitals
+from daemon.processes.process_tree import WORKER_VARIABLE, ProcessTree, Vitals
 
 _MAX_NOISE = 1000  # lines that are not of the protocol before a child counts as flooding
 # Lines of any kind: many at once, since what a stage said while we were stopped fills its pipe.
@@ -94,6 +95,7 @@ class Worker:
         self.ready = False  # its imports are over
         self._post = post
         self.log = log
+        self._name = secrets.token_hex(8)
         with log.open("ab") as stderr:
             self._process = subprocess.Popen(
                 command,
@@ -101,7 +103,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env=dict(environment),
+                env={**environment, WORKER_VARIABLE: self._name},
                 cwd=log.parent,
             )
         os.set_blocking(_pipe(self._process.stdin).fileno(), False)
@@ -148,6 +150,8 @@ class Worker:
         """
         with contextlib.suppress(OSError):
             _pipe(self._process.stdin).close()
+        if self._process.poll():  # it died, and is nobody's parent any more
+            self._tree.look_for_orphans(self._name)
         self._signal(signal.SIGTERM)
         deadline = time.monotonic() + grace_seconds
         while not self._wait(min(_HURRY_SECONDS, deadline - time.monotonic())):

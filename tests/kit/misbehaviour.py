@@ -93,8 +93,9 @@ def grandchild(start: Start) -> None:
 
 
 def unseen_grandchild(start: Start) -> None:
-    """As above, but nobody can know of the child. It ends by itself, after the test."""
-    subprocess.Popen(["sleep", "5"], stdout=start.protocol, close_fds=False, cwd="/")
+    """As above, but no look at the processes falls into the time that both live."""
+    folder = start.channel.request.folder
+    subprocess.Popen(["sleep", "60"], stdout=start.protocol, close_fds=False, cwd=folder)
     os._exit(9)
 
 
