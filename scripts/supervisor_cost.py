@@ -17,7 +17,6 @@ import cProfile
 import pstats
 import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -36,20 +35,13 @@ from daemon.config import file as config_file  # noqa: E402
 from daemon.config.settings import Config  # noqa: E402
 from daemon.models.hardware import Backend  # noqa: E402
 from daemon.supervisor.application import Commands, stage_commands  # noqa: E402
-from tests.kit import command_line  # noqa: E402
+from tests.kit import command_line, fast_stage  # noqa: E402
 from tests.kit.daemon_process import configured  # noqa: E402
 
 _TABLES = {
     "watch": {"settle_seconds": 0.0, "rescan_seconds": 60.0},
     "transcribe": {"model": "base", "backend": "ctranslate2"},
 }
-
-
-def _compiled(root: Path) -> Path:
-    program = root / "fast_stage"
-    source = _ROOT / "tests" / "kit" / "fast_stage.c"
-    subprocess.run(["cc", "-O2", "-o", program, source], check=True)
-    return program
 
 
 def _yardstick() -> float:
@@ -82,11 +74,11 @@ def _measure(root: Path, files: int, is_profiled: bool) -> int:
     config_file.save(config, root / "config.toml")
     for number in range(files):
         (config.paths.inbox / f"recording {number}.wav").write_bytes(b"%d" % number)
-    program = str(_compiled(root))
+    program = str(fast_stage.compiled(root))
 
     def commands(config: Config, backend: Backend) -> Commands:
         real = stage_commands(config, backend)
-        return {stage: replace(real[stage], arguments=[program, stage]) for stage in real}
+        return {stage: replace(real[stage], arguments=[program, "0", stage]) for stage in real}
 
     run.stage_commands = commands
     profile = cProfile.Profile(time.thread_time)

@@ -33,8 +33,11 @@ _LINE = 65536  # of a request: the working folder and the arguments
 
 
 @contextlib.contextmanager
-def stage_server() -> Iterator[None]:
-    """While it runs, fake stages that daemons of this process's forks start are forks, too."""
+def stage_server() -> Iterator[tuple[str, ...]]:
+    """While it runs, fake stages that daemons of this process's forks start are forks, too.
+
+    Yields how to start a stage so, for a daemon that is no fork of this process (runner.py).
+    """
     # The name of a socket has room for about a hundred characters, macOS's own for fewer.
     short = Path(tempfile.mkdtemp(prefix="stages-", dir="/tmp"))
     path = str(short / "socket")
@@ -48,7 +51,7 @@ def stage_server() -> Iterator[None]:
     before = fake_commands.START
     fake_commands.START = (sys.executable, "-S", "-E", "-P", "-s", str(_CLIENT), path)
     try:
-        yield
+        yield fake_commands.START
     finally:
         fake_commands.START = before
         os.kill(server, signal.SIGKILL)
@@ -149,8 +152,9 @@ def _run_stage(connection: socket.socket) -> int:
             os.dup2(descriptor, number)
             os.close(descriptor)
         os.chdir(folder)
-        threading.Thread(target=_die_with, args=(connection,), daemon=True).start()
+        connection.close()
         _leave_with(lambda: fake_stage.main(*arguments))
+    threading.Thread(target=_end_with, args=(connection, os.pidfd_open(stage)), daemon=True).start()
     for descriptor in descriptors:
         os.close(descriptor)
     status = os.waitstatus_to_exitcode(os.waitpid(stage, 0)[1])
@@ -159,9 +163,9 @@ def _run_stage(connection: socket.socket) -> int:
     return 0
 
 
-def _die_with(connection: socket.socket) -> NoReturn:
-    """The client is gone, killed by its daemon: so are we."""
+def _end_with(connection: socket.socket, stage: int) -> None:
+    """When the client is gone, killed by its daemon, so is the stage, even one that is stopped."""
     with contextlib.suppress(OSError):
         connection.recv(1)
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(stage, signal.SIGKILL)

@@ -38,6 +38,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--real", action="append", default=[], metavar="STAGE")
     parser.add_argument("--all-real", action="store_true")
+    parser.add_argument("--start", type=json.loads, help="fake_commands.START, as JSON")
     parser.add_argument("rest", nargs="+")
     return parser.parse_args(arguments)
 
@@ -64,12 +65,15 @@ def main(given: Sequence[str]) -> int:
     from daemon.__main__ import main as daemon
     from daemon.cluster import fairness
     from daemon.inbox import reader
+    from tests.kit import fake_commands
     from tests.kit.command_line import fake_stages, short_pauses
 
     if arguments.idle:
         fairness.idle_seconds = lambda: float(arguments.idle.read_text())
     if arguments.battery:
         fairness.on_battery = arguments.battery.exists
+    if arguments.start:
+        fake_commands.START = tuple(arguments.start)
     if arguments.inbox_seconds is not None:
         reader.LIMIT_SECONDS = arguments.inbox_seconds
     with contextlib.ExitStack() as changed:
