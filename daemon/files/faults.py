@@ -45,7 +45,8 @@ _MACHINES = frozenset(
 def explain(error: OSError | sqlite3.Error) -> str:
     """A machine's fault as a sentence: where it is, and what to do now."""
     if isinstance(error, sqlite3.Error):
-        return f"the queue's database cannot be used ({error}): check the disk"
+        # SQLite says of a quota that is used up that it is an I/O error.
+        return f"the queue's database cannot be used ({error}): check the disk, and its quota"
     where = f" ({place})" if (place := _place(error)) else ""
     number = error.errno or 0
     return f"{_REMEDIES.get(number, error.strerror or str(error))}{where}"

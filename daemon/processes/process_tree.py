@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -62,7 +63,7 @@ class ProcessTree:
         A look at every process of the machine. macOS hides the environment of its own programs
         in /bin and /usr/bin: of those, only the seen ones are known.
         """
-        for process in psutil.process_iter():
+        for process in processes():
             with contextlib.suppress(*_UNKNOWN):
                 if process.environ().get(WORKER_VARIABLE) == worker:
                     self._descendants.add(process)
@@ -72,6 +73,20 @@ class ProcessTree:
         for process in self._descendants:
             with contextlib.suppress(*_UNKNOWN):
                 process.send_signal(number)
+
+
+def processes() -> Iterator[psutil.Process]:
+    """Those of the whole machine.
+
+    psutil.process_iter gives what it remembers of an earlier call where a number is used again:
+    such a process can be looked at, but gets no signal, since it is not the one remembered.
+    """
+    for pid in psutil.pids():
+        try:
+            process = psutil.Process(pid)
+        except psutil.Error:
+            continue
+        yield process
 
 
 def _below(root: int) -> list[psutil.Process]:

@@ -22,6 +22,7 @@ from daemon.handoff import artefacts
 from daemon.ledger.ledger import CorruptLedgerError, Ledger
 from daemon.ledger.schema import Delivered
 from daemon.outbox import provenance
+from daemon.processes.process_tree import processes
 from daemon.reporting.event_log import EventLog
 
 
@@ -96,11 +97,11 @@ def sweep_jobs(jobs: Path, ledger: Ledger) -> None:
 
 def sweep_orphans(state: Path) -> None:
     """End stage processes of a daemon that was killed, should one have outlived its stdin's end."""
-    for process in psutil.process_iter(["cmdline"]):
-        command = process.info["cmdline"] or []
-        if not any(part.startswith(("daemon.stages.", "daemon.cluster.")) for part in command):
-            continue
+    for process in processes():
         with contextlib.suppress(psutil.Error):
+            modules = ("daemon.stages.", "daemon.cluster.")
+            if not any(part.startswith(modules) for part in process.cmdline()):
+                continue
             is_below = Path(process.cwd()).is_relative_to(state.resolve())
             if is_below and process.ppid() != os.getpid():
                 process.kill()

@@ -20,6 +20,7 @@ import psutil
 
 from daemon.config import file as config_file
 from daemon.config.settings import Config
+from daemon.processes.process_tree import processes
 from tests.kit import command_line
 
 Json = dict[str, Any]
@@ -141,7 +142,7 @@ class DaemonProcess:
 
     def stages(self) -> list[psutil.Process]:
         """The living processes that work in our state folder."""
-        return [process for process in psutil.process_iter() if self._is_stage(process)]
+        return [process for process in processes() if self._is_stage(process)]
 
     def cpu_share(self, seconds: float = 1.5) -> float:
         """The share of a CPU that the daemon itself takes now, watched for some seconds."""
@@ -204,9 +205,9 @@ class DaemonProcess:
     # The event log
 
     def events(self, kind: str | None = None) -> list[Json]:
-        path = self.config.paths.logs / "events.jsonl"
+        path, wanted = self.config.paths.logs / "events.jsonl", (kind or "").encode()
         lines = path.read_bytes().splitlines() if path.exists() else []
-        events = [json.loads(line) for line in lines if line.endswith(b"}")]
+        events = [json.loads(line) for line in lines if wanted in line and line.endswith(b"}")]
         return [event for event in events if kind in (None, event["event"])]
 
     def log(self) -> str:
