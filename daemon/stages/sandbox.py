@@ -112,9 +112,13 @@ def _limit(kind: int, value: int) -> None:
 
 
 def _installation() -> list[Path]:
-    """The folders of this Python, its packages and our own."""
-    paths = {*sysconfig.get_paths().values(), sys.prefix, sys.base_prefix}
+    """The folders of this Python, its packages and our own.
+
+    Packages are also where .pth files say; of a checkout that such a file names, our own alone.
+    """
     ours = Path(daemon.__file__).parent
+    paths = {*sysconfig.get_paths().values(), sys.prefix, sys.base_prefix, *sys.path}
+    paths -= {"", str(ours.parent)}
     return [*map(Path, sorted(paths)), ours]
 
 

@@ -147,12 +147,18 @@ def serve(
 
     `confine` shuts the sandbox's door, before there is another thread that could stay outside.
     `prepare` imports what is heavy and returns the handler; a handler returns when its artefacts
-    are written, and raises StageError for the failures that it understands.
+    are written, and raises StageError for the failures that it understands. Where `prepare` fails,
+    the process ends with exit code 1 and a trace on stderr.
     """
     server = Server(guard_stdout())
     confine()
     threading.Thread(target=_read_requests, args=(server.waiting,), daemon=True).start()
-    server.run(prepare())
+    try:
+        handler = prepare()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)  # the interpreter's own end would abort: the thread holds stdin's lock
+    server.run(handler)
 
 
 def _outcome(handler: Handler, channel: Channel) -> tuple[FailureKind | None, str]:

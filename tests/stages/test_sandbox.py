@@ -133,6 +133,24 @@ def test_a_decoder_cannot_fill_the_memory_or_the_disk(tmp_path: Path) -> None:
     assert ran.stdout.split() == ["memory", "disk"]
 
 
+def test_a_decoder_may_import_from_every_place_where_packages_are(tmp_path: Path) -> None:
+    """A .pth file may add places that are in no list of the installation's folders."""
+    place, folder = tmp_path / "packages", tmp_path / "job"
+    place.mkdir()
+    folder.mkdir()
+    (place / "a_library.py").write_text("print('imported')")
+    code = (
+        "import sys; from pathlib import Path; from daemon.stages import sandbox\n"
+        "sys.path.append(sys.argv[2])\n"
+        "sandbox.confine_decoder(Path(sys.argv[1]), 60.0)\n"
+        "import a_library\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, folder, place], capture_output=True, text=True, check=False
+    )
+    assert ran.stdout == "imported\n", ran.stderr
+
+
 def test_the_profiles_for_macos_name_real_paths_in_quotes(tmp_path: Path) -> None:
     odd = tmp_path / 'a "quoted" folder'
     odd.mkdir()

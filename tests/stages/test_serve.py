@@ -60,6 +60,14 @@ def test_progress_is_a_heartbeat_not_a_flood(
     assert 1 <= sum(isinstance(message, Progress) for message in heard) < 50
 
 
+def test_a_stage_whose_imports_fail_says_so_and_does_not_abort(tmp_path: Path) -> None:
+    """The thread that reads stdin must not hold the interpreter up: it would end by SIGABRT."""
+    code = "from daemon.stages.serve import serve; serve(lambda: __import__('no_such_library'))"
+    with stage(["-c", code], tmp_path / "stage.log") as process:
+        assert process.process.wait(30) == 1
+        assert "No module named 'no_such_library'" in process.log.read_text().splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("what", "kind", "sentence"),
     [
