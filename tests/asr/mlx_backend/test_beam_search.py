@@ -49,7 +49,7 @@ def test_the_search_is_that_of_openai(model: Whisper, width: int) -> None:
             model, _VOCABULARY, one, _PROMPT, width, engine.room(len(_PROMPT))
         )
         assert result.beam.tokens == tokens
-        assert result.beam.logprob == pytest.approx(logprob, abs=1e-3)
+        assert result.beam.logprob == pytest.approx(logprob, abs=5e-3)  # a GPU may use TF32
 
 
 def _decode(model: Whisper, beams: int, rows: int, temperatures: Sequence[float]) -> list[Decoded]:
