@@ -52,6 +52,11 @@ class FileLanguages:
         self._chunks: dict[Chunk, str] = {}
 
     @property
+    def settled(self) -> bool:
+        """Whether the file's language is known. From then on, threads may share this."""
+        return self._file is not None
+
+    @property
     def file(self) -> Language:
         """The file's language; where no speech was heard, the first that is allowed."""
         if self._file is None:
@@ -71,6 +76,8 @@ class FileLanguages:
             if self._file is None:
                 self._settle(given)
             return given.code
+        if chunk in self._chunks:
+            return self._chunks[chunk]
         heard = _most_probable(detect(), self._allowed)
         if self._file is None:
             self._settle(heard)

@@ -6,8 +6,8 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 
 Note = str | float | int
 
@@ -51,6 +51,16 @@ def paired(
             notes[name] = system.run()
             seconds[name].append((time.perf_counter() - start) / system.pieces)
     return [Measurement(table, name, tuple(seconds[name]), notes[name]) for name in systems]
+
+
+def merged(rows: Iterable[Measurement]) -> list[Measurement]:
+    """One row for each table and system, of rows of one round; the notes are the last round's."""
+    found: dict[tuple[str, str], Measurement] = {}
+    for row in rows:
+        before = found.get((row.table, row.system))
+        seconds = (*before.seconds, *row.seconds) if before else row.seconds
+        found[row.table, row.system] = replace(row, seconds=seconds)
+    return list(found.values())
 
 
 def report(measurements: Sequence[Measurement]) -> None:

@@ -17,7 +17,7 @@ import click
 import psutil
 
 from daemon.bench import backends, cpu_speed, latency, pipeline, rivals, synthetic
-from daemon.bench.measurement import Measurement
+from daemon.bench.measurement import Measurement, merged
 from daemon.bench.table import tables
 from daemon.commands.command_line import command
 from daemon.commands.options import EXISTING_FILE, NEW_FILE
@@ -137,12 +137,32 @@ def _measured(part: str, wanted: _Wanted) -> Iterator[Measurement]:
         for size in wanted.sizes.split(","):
             yield from rivals.measure(size, wanted.rounds, blas, gpu=gpu)
         return
+    yield from _transcription(wanted, recordings)
+
+
+def _transcription(wanted: _Wanted, recordings: Sequence[Path]) -> Iterator[Measurement]:
+    """Ours as the daemon starts it, and the peers as their users do, round by round."""
     for backend in _backends():
         weights = registry.find(wanted.model, backend, os.environ)
-        options = ["--backend", backend, "--model", str(weights.folder), *rounds]
+        options = ["--backend", backend, "--model", str(weights.folder)]
         options += [part for peer in wanted.peers for part in ("--peer", peer)]
-        blas = hardware.blas_environment(hardware.choose(backend))
-        yield from _parsed(_child("transcription", [*options, *map(str, recordings)], blas))
+        chosen = hardware.choose(backend)
+        sides = {
+            "ours": hardware.transcriber_environment(chosen),
+            "peers": hardware.blas_environment(chosen),
+        }
+        yield from merged(
+            row
+            for _ in range(wanted.rounds)
+            for side, environment in sides.items()
+            for row in _parsed(
+                _child(
+                    "transcription",
+                    [*options, "--side", side, *map(str, recordings)],
+                    environment,
+                )
+            )
+        )
 
 
 def _accuracy(wanted: _Wanted) -> Iterator[Measurement]:

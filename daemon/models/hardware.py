@@ -25,6 +25,10 @@ _BLAS_FOLDERS = (
     "/usr/lib",
 )
 
+# No mapping a request, nothing given back but on demand, one heap for all threads (a thread's own
+# holds no request that large), and large pages where the kernel has any.
+_MALLOC = ("mmap_max=0", f"trim_threshold={1 << 40}", "arena_max=1", "hugetlb=1")
+
 # What a stage inherits from our environment; everything else, secrets included, stays here.
 _INHERITED = (
     "HOME",
@@ -136,6 +140,22 @@ def aligner_threads(backend: Backend) -> int:
     cores wait for one another, and both get slower, several times.
     """
     return max(1, (os.cpu_count() or 2) // 2) if backend.device == "cpu" else 0
+
+
+def transcriber_environment(backend: Backend) -> dict[str, str]:
+    """What a process that transcribes through `backend` is started with, beside the usual."""
+    return blas_environment(backend) | allocator_environment(backend)
+
+
+def allocator_environment(backend: Backend) -> dict[str, str]:
+    """What has glibc keep CTranslate2's memory from call to call; empty elsewhere.
+
+    Else each call gets its activations from the kernel anew, and zeroed: a sixth of the CPU time of
+    encoding. Large pages save another twentieth. Musl and macOS do not know the variable.
+    """
+    if sys.platform != "linux" or (backend.name, backend.device) != ("ctranslate2", "cpu"):
+        return {}
+    return {"GLIBC_TUNABLES": ":".join(f"glibc.malloc.{tunable}" for tunable in _MALLOC)}
 
 
 def blas_environment(backend: Backend) -> dict[str, str]:

@@ -83,7 +83,7 @@ def stage_commands(config: Config, backend: Backend) -> Commands:
     model = config.speakers.model
     arguments[Stage.DIARIZE] = [f"--model={model}"] if model else []
     arguments[Stage.PUBLISH] = []
-    extra = {Stage.TRANSCRIBE: hardware.blas_environment(backend)}
+    extra = {Stage.TRANSCRIBE: hardware.transcriber_environment(backend)}
     return {
         stage: Command(
             [sys.executable, "-P", "-s", "-m", f"daemon.stages.{stage}", *given],

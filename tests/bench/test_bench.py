@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from daemon.bench import backends
-from daemon.bench.measurement import Measurement, System, paired
+from daemon.bench.measurement import Measurement, System, merged, paired
 from daemon.bench.rivals import headline
 from daemon.bench.table import tables
 from daemon.bench.word_errors import word_error_rate
@@ -42,6 +42,19 @@ def test_systems_take_turns_after_a_warm_up() -> None:
     assert [(row.system, len(row.seconds), row.notes["turns"]) for row in rows] == [
         ("a", 2, 5),
         ("b", 2, 6),
+    ]
+
+
+def test_rounds_of_processes_of_their_own_become_one_row_each() -> None:
+    rounds = [
+        Measurement("work", "a", (1.0,), {"turn": 1}),
+        Measurement("work", "b", (2.0,)),
+        Measurement("work", "a", (3.0,), {"turn": 2}),
+        Measurement("work", "b", (4.0,)),
+    ]
+    assert merged(rounds) == [
+        Measurement("work", "a", (1.0, 3.0), {"turn": 2}),
+        Measurement("work", "b", (2.0, 4.0)),
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import tomllib
 from importlib.machinery import PathFinder
@@ -109,3 +111,22 @@ def test_a_real_blas_is_preloaded_on_a_linux_cpu_only(
     assert hardware.blas_environment(Backend("ctranslate2", "cpu", "")) == {}
     monkeypatch.setattr(sys, "platform", "darwin")
     assert hardware.blas_environment(Backend("mlx", "metal", "")) == {}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc is Linux's")
+def test_ctranslate2_on_a_cpu_keeps_the_memory_that_it_needs_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tuned = hardware.transcriber_environment(Backend("ctranslate2", "cpu", ""))
+    again = "b = bytearray(100 << 20); del b\n"
+    script = (
+        "import resource\n"
+        "def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        f"{again}before = faults()\n{again}print(faults() - before)"
+    )
+    python = [sys.executable, "-c", script]
+    kept = subprocess.run(python, env=os.environ | tuned, stdout=subprocess.PIPE, check=True)
+    assert int(kept.stdout) < (100 << 20) // 4096 // 10  # pages, most of which it still had
+    assert hardware.transcriber_environment(Backend("mlx", "metal", "")) == {}
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert hardware.transcriber_environment(Backend("ctranslate2", "cpu", "")) == {}

@@ -23,6 +23,9 @@ _FIRST_TIMESTAMP = 50  # the first timestamp is at most 1 s, as in openai/whispe
 _TEXT_CONTEXT = 448
 
 
+Results = list[tuple[Chunk, Decoded]]
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Chunks and what the encoder made of them, shape (chunks, 1500, width)."""
@@ -51,7 +54,11 @@ class FileDecoder:
         self._beams = (options.beam_size, BEAMS if options.beam_size != BEAMS else 1)
         self._previous = tokens.encode(f" {prompt}") if prompt else []
 
-    def decode(self, batch: Batch) -> list[tuple[Chunk, Decoded]]:
+    def settle(self, chunk: Chunk, encoded: FloatArray) -> None:
+        """Hear the file's language in its first chunk, encoded to shape (1500, width)."""
+        self._languages.of(chunk, partial(self._detect, encoded))
+
+    def decode(self, batch: Batch) -> Results:
         """Decode as was asked for, and with other beams what failed or is not sure."""
         prompts = self._prompts(batch)
         best = self._plain(batch, prompts)

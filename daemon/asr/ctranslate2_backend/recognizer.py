@@ -1,8 +1,15 @@
-"""Whisper through CTranslate2: the backend where there is no GPU that MLX knows."""
+"""Whisper through CTranslate2: the backend where there is no GPU that MLX knows.
+
+Two batches are under way at once. Much of decoding, and what is between CTranslate2's calls, keeps
+one core busy at most; two threads, with a worker of CTranslate2 each, leave none idle.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +19,7 @@ import numpy as np
 from faster_whisper.tokenizer import Tokenizer
 
 from daemon.asr.chunks import Chunk, cut_chunks
-from daemon.asr.ctranslate2_backend.batch_decoder import Batch, FileDecoder
+from daemon.asr.ctranslate2_backend.batch_decoder import Batch, FileDecoder, Results
 from daemon.asr.ctranslate2_backend.encoder import CTranslate2Listener
 from daemon.asr.fair_turns import FairTurns, Turn
 from daemon.asr.language import ENGLISH, FileLanguages, Language
@@ -21,7 +28,8 @@ from daemon.asr.timeline import Timeline
 from daemon.audio import FloatArray, Span, Waveform
 from daemon.domain.transcript import Recognition, Segment
 
-_BATCH = 8  # chunks decoded together: more gains nothing on a CPU
+_AT_ONCE = 2  # batches
+_BATCH = 4  # chunks decoded together: more gains nothing on a CPU
 _LAST_BATCH = 2
 _FRAMES = 3000  # frames of log-mel in a window of 30 s
 
@@ -35,10 +43,13 @@ class _OpenFile:
     timeline: Timeline
     decoder: FileDecoder
 
-    def decode(self, batch: Batch) -> list[Chunk]:
-        """Decode a batch; return what of it is to be decoded next, in order of time."""
-        more = [self.timeline.add(*result) for result in self.decoder.decode(batch)]
+    def add(self, results: Results) -> list[Chunk]:
+        """Take a batch's results; return what of it is to be decoded next, in order of time."""
+        more = [self.timeline.add(*result) for result in results]
         return [chunk for open_ in more for chunk in open_]
+
+
+_FileTurn = Turn[_OpenFile, Chunk]
 
 
 class CTranslate2Recognizer:
@@ -52,6 +63,7 @@ class CTranslate2Recognizer:
             device=device,
             compute_type="int8",
             cpu_threads=threads,
+            num_workers=_AT_ONCE,
             local_files_only=True,
         )
         self._device = device
@@ -61,18 +73,43 @@ class CTranslate2Recognizer:
     def recognize_all(self, next_file: Callable[[], FileRequest | None]) -> None:
         """Batch by batch, each of one file: a short file is not kept waiting by a long one."""
         turns = FairTurns[_OpenFile, Chunk]()
-        while True:
-            while (request := next_file()) is not None:
-                chunks = cut_chunks(request.audio, request.speech)
-                turn = turns.open(self._opened(request, chunks), chunks)
-                self._close_if_complete(turns, turn)
-            following = turns.first()
-            if following is None:
-                return
-            file = following.file
-            batch = turns.take(following, _batch_size(len(following.waiting)))
-            following.put_back(file.decode(self._encode(file.request.audio, batch)))
-            self._close_if_complete(turns, following)
+        under_way: dict[Future[Results], _FileTurn] = {}
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            while True:
+                while (request := next_file()) is not None:
+                    chunks = cut_chunks(request.audio, request.speech)
+                    turn = turns.open(self._opened(request, chunks), chunks)
+                    self._close_if_complete(turns, turn)
+                following = turns.first() if len(under_way) < _AT_ONCE else None
+                if following is not None:
+                    under_way[self._begin(turns, following, pool)] = following
+                    continue
+                if not under_way:
+                    break
+                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    turn = under_way.pop(future)
+                    turn.put_back(turn.file.add(future.result()))
+                    self._close_if_complete(turns, turn)
+        _give_back_memory()
+
+    def _begin(
+        self, turns: FairTurns[_OpenFile, Chunk], turn: _FileTurn, pool: ThreadPoolExecutor
+    ) -> Future[Results]:
+        """Have the next chunks of a file decoded."""
+        file = turn.file
+        chunks = turns.take(turn, _batch_size(len(turn.waiting)))
+        begun: list[FloatArray] = []
+        if not file.languages.settled:  # told in this thread: a file's first chunk decides
+            begun = [self._encode(file.request.audio, chunks[0])]
+            file.decoder.settle(chunks[0], begun[0])
+        return pool.submit(self._decode, file, chunks, begun)
+
+    def _decode(
+        self, file: _OpenFile, chunks: Sequence[Chunk], begun: Sequence[FloatArray]
+    ) -> Results:
+        """Encode what is not encoded yet, and decode. Runs in a thread of its own."""
+        rest = [self._encode(file.request.audio, chunk) for chunk in chunks[len(begun) :]]
+        return file.decoder.decode(Batch(tuple(chunks), np.stack([*begun, *rest])))
 
     def listener(self) -> CTranslate2Listener:
         return CTranslate2Listener(self._whisper, self._features)
@@ -107,17 +144,17 @@ class CTranslate2Recognizer:
         listed = self._whisper.supported_languages
         return [code for code in listed if number_of(f"<|{code}|>") is not None]
 
-    def _close_if_complete(
-        self, turns: FairTurns[_OpenFile, Chunk], turn: Turn[_OpenFile, Chunk]
-    ) -> None:
+    def _close_if_complete(self, turns: FairTurns[_OpenFile, Chunk], turn: _FileTurn) -> None:
         file = turn.file
         if file.timeline.complete:
             turns.close(turn)
             file.request.on_done(self._recognition(file.languages.file, file.timeline))
 
-    def _encode(self, audio: Waveform, chunks: Sequence[Chunk]) -> Batch:
-        features = np.stack([self._features(chunk.samples(audio)) for chunk in chunks])
-        return Batch(tuple(chunks), np.asarray(self._whisper.encode(features)))
+    def _encode(self, audio: Waveform, chunk: Chunk) -> FloatArray:
+        """Shape (1500, width). One at a time: several take no less time, and more memory."""
+        features = self._features(chunk.samples(audio))
+        encoded: FloatArray = np.asarray(self._whisper.encode(features)).squeeze(0)
+        return encoded
 
     def _features(self, samples: FloatArray) -> FloatArray:
         log_mel = self._whisper.feature_extractor(samples)[:, :_FRAMES]
@@ -148,3 +185,9 @@ def _batch_size(waiting: int) -> int:
     person waits for.
     """
     return min(_BATCH, max(_LAST_BATCH, -(-waiting // 2)))
+
+
+def _give_back_memory() -> None:
+    """To the system, what was freed: the allocator keeps it while there is work."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from daemon.asr.ctranslate2_backend import recognizer as module
 from daemon.asr.ctranslate2_backend.batch_decoder import Batch, FileDecoder
 from daemon.asr.ctranslate2_backend.conversion import converted
 from daemon.asr.ctranslate2_backend.recognizer import CTranslate2Recognizer
@@ -139,6 +140,27 @@ def test_only_what_is_not_sure_is_searched_with_beams(
     monkeypatch.setattr(FileDecoder, "_attempt", spy)
     assert searched(clean) == {1}
     assert searched(clean + noise) == {1, 5}
+
+
+def test_what_is_decoded_beside_it_changes_no_chunk(
+    recognizer: CTranslate2Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches under way at once are the same as one chunk after another."""
+    beside = transcribe(recognizer, "meeting-60s")
+    monkeypatch.setattr(module, "_AT_ONCE", 1)
+    monkeypatch.setattr(module, "_batch_size", lambda _: 1)
+    assert transcribe(recognizer, "meeting-60s") == beside
+
+
+def test_what_fails_ends_the_run_with_its_own_error(
+    recognizer: CTranslate2Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no memory for this batch")
+
+    monkeypatch.setattr(FileDecoder, "decode", fail)
+    with pytest.raises(RuntimeError, match="no memory"):
+        transcribe(recognizer, "meeting-60s")
 
 
 def test_a_memo_that_comes_amid_a_long_file_is_done_first(
