@@ -102,9 +102,11 @@ class TrackWriter:
 
     def _resample(self, frame: AudioFrame | None) -> None:
         for resampled in self._resampler.resample(frame):
-            channels = resampled.layout.nb_channels
-            samples = resampled.to_ndarray().reshape(-1, channels)
-            self._waiting.append(samples.astype(np.float32, copy=False))
+            shape = (resampled.samples, resampled.layout.nb_channels)
+            # The frame's own memory: `to_ndarray` takes as long as decoding, and copies it.
+            plane = memoryview(resampled.planes[0])
+            samples = np.frombuffer(plane, np.float32, shape[0] * shape[1])
+            self._waiting.append(samples.reshape(shape))
 
     def _flush(self) -> None:
         if not self._waiting:

@@ -73,6 +73,20 @@ def test_silence_is_no_speech(tmp_path: Path) -> None:
     assert _find(tmp_path, np.zeros(_LENGTH, np.float32)) == 0
 
 
+def test_blocks_beside_one_another_are_found_as_one_after_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "audio.npy"
+    np.save(path, to_int16(audio_of("meeting-60s")))
+    monkeypatch.setattr(speech, "BLOCK", 7 * SAMPLE_RATE)
+    told: list[float] = []
+    beside = speech.find(path, lambda done, _: told.append(done))
+    assert told == sorted(told)
+    assert len(told) > speech._MOST_THREADS
+    monkeypatch.setattr(speech, "_MOST_THREADS", 1)
+    assert speech.find(path, lambda *_: None) == beside
+
+
 def test_a_quiet_voice_is_speech(tmp_path: Path) -> None:
     loud = _find(tmp_path, audio_of("memo-10s"))
     assert _find(tmp_path, audio_of("memo-10s") * np.float32(0.003)) == pytest.approx(loud, rel=0.1)
