@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import hashlib
-import io
 import json
 import os
 import secrets
@@ -16,11 +16,12 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from daemon.files.renaming import UNSUPPORTED, not_found
+from daemon.files.renaming import UNSUPPORTED, StrPath, not_found
 from daemon.files.state_folder import TEMP_PREFIX
 
 CHUNK = 1 << 20  # bytes copied at a time
 _UNSYNCED = 32 << 20  # bytes: a second of a slow disk's time
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 # What copying is done within, so that it may be broken off between two chunks.
 BreakOff = Callable[[], AbstractContextManager[None]]
@@ -43,7 +44,7 @@ def sync(fd: int) -> None:
     os.fsync(fd)
 
 
-def sync_folder(folder: Path) -> None:
+def sync_folder(folder: StrPath) -> None:
     """Make renames and links inside `folder` durable."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -55,69 +56,88 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def write_temporary(folder: Path, data: bytes) -> Path:
+def write_temporary(folder: StrPath, data: bytes) -> str:
     """Write `data` to a new hidden file in `folder`, mode 0600, synced; return its path."""
-    return copy_to_temporary(folder, io.BytesIO(data), len(data))
+    return _temporary(folder, lambda fd: _write(fd, data), len(data))
 
 
 def copy_to_temporary(
-    folder: Path, source: BinaryIO, size: int, may_break_off: BreakOff = nullcontext
-) -> Path:
+    folder: StrPath, source: BinaryIO, size: int, may_break_off: BreakOff = nullcontext
+) -> str:
     """As `write_temporary`, with the `size` bytes that `source` holds."""
-    path = folder / f"{TEMP_PREFIX}{secrets.token_hex(8)}.tmp"
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    return _temporary(folder, lambda fd: copy_in_pieces(source, fd, size, may_break_off), size)
+
+
+def _temporary(folder: StrPath, fill: Callable[[int], None], size: int) -> str:
+    """Without a Path and a file object: to make those takes longer than all the rest."""
+    path = f"{os.fspath(folder)}/{TEMP_PREFIX}{secrets.token_hex(8)}.tmp"
+    fd = os.open(path, _NEW, 0o600)
     try:
-        with os.fdopen(fd, "wb") as file:
-            copy_in_pieces(source, file, size, may_break_off)
-            sync(file.fileno())
-            if os.fstat(file.fileno()).st_size != size:
-                raise OSError(errno.EIO, "the file is not whole", str(path))
+        try:
+            fill(fd)
+            sync(fd)
+            if os.fstat(fd).st_size != size:
+                raise OSError(errno.EIO, "the file is not whole", path)
+        finally:
+            os.close(fd)
     except BaseException:
-        path.unlink(missing_ok=True)
+        remove_temporary(path)
         raise
     return path
 
 
-class _SyncedWriter:
-    """Writes to a file, and syncs it every `_UNSYNCED` bytes."""
+def remove_temporary(path: str) -> None:
+    """Where a name could not be given to it, or was: nothing is left, then."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)  # noqa: PTH108 - text
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+
+def _write(fd: int, data: bytes) -> None:
+    """All of it: the system may take less at a time."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(fd, left) :]
+
+
+class _SyncedWriter:
+    """Writes to a descriptor, and syncs it every `_UNSYNCED` bytes."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
         self._unsynced = 0
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes) -> None:
+        _write(self._fd, data)
         self._unsynced += len(data)
-        written = self._file.write(data)
         if self._unsynced >= _UNSYNCED:
-            self._file.flush()
-            sync(self._file.fileno())
+            sync(self._fd)
             self._unsynced = 0
-        return written
 
 
-def copy_in_pieces(source: BinaryIO, target: BinaryIO, size: int, may_break_off: BreakOff) -> None:
-    """Copy the `size` bytes left of `source`; all but the last of it is on the medium then.
+def copy_in_pieces(source: BinaryIO, target: int, size: int, may_break_off: BreakOff) -> None:
+    """Copy the `size` bytes left of `source` to the descriptor `target`.
 
-    A single sync of gigabytes takes many seconds, and cannot be broken off.
+    All but the last of it is on the medium then: a single sync of gigabytes takes many seconds,
+    and cannot be broken off.
     """
     with may_break_off():
         shutil.copyfileobj(source, _SyncedWriter(target), min(CHUNK, size + 1))
-    target.flush()
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace `path` by a file that holds exactly `data`."""
-    temporary = write_temporary(path.parent, data)
+    folder = path.parent
+    temporary = write_temporary(folder, data)
     try:
-        temporary.replace(path)
+        os.replace(temporary, path)  # noqa: PTH105 - text
     except FileNotFoundError as error:
         meaning = not_found(error, temporary, path)
-        temporary.unlink(missing_ok=True)
+        remove_temporary(temporary)
         raise meaning from None
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        remove_temporary(temporary)
         raise
-    sync_folder(path.parent)
+    sync_folder(folder)
 
 
 def write_json(path: Path, data: Any) -> None:  # noqa: ANN401 - whatever JSON can hold

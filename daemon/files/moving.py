@@ -166,7 +166,7 @@ def copied(
             before = Identity.of(os.fstat(original.fileno()))
             if identity is not None and not is_same_file(before, identity):
                 raise ReplacedError(errno.EBUSY, _REPLACED, str(source))
-            copy_in_pieces(original, copy, before.size, may_break_off)
+            copy_in_pieces(original, copy.fileno(), before.size, may_break_off)
             _copy_attributes(original.fileno(), copy.fileno())
             sync(copy.fileno())
             if not is_same_file(before, Identity.of(os.fstat(original.fileno()))):

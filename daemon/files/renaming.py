@@ -28,8 +28,11 @@ UNSUPPORTED = frozenset({errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.EI
 UNSPEAKABLE = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL})
 _NO_LINKS = UNSUPPORTED | {errno.EPERM, errno.EMLINK}
 
+# What every delivered file passes through takes text, too: a Path is as dear as a system call.
+StrPath = str | os.PathLike[str]
 
-def rename_without_clobbering(source: Path, target: Path) -> None:
+
+def rename_without_clobbering(source: StrPath, target: StrPath) -> None:
     """Give `source`, a file, folder or link, the name `target` on the same volume.
 
     Raises FileExistsError where `target` exists, and OSError (EXDEV) across volumes, and with an
@@ -41,14 +44,14 @@ def rename_without_clobbering(source: Path, target: Path) -> None:
         raise not_found(error, source, target) from None
 
 
-def not_found(error: FileNotFoundError, source: Path, target: Path) -> OSError:
+def not_found(error: FileNotFoundError, source: StrPath, target: StrPath) -> OSError:
     """What that error of a rename means: some drivers (exfat-fuse) say so of a name, too."""
-    if os.path.lexists(source) and target.parent.is_dir():
+    if os.path.lexists(source) and Path(target).parent.is_dir():
         return OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(source), None, str(target))
     return error
 
 
-def _rename_without_clobbering(source: Path, target: Path) -> None:
+def _rename_without_clobbering(source: StrPath, target: StrPath) -> None:
     try:
         exclusive_rename(source, target)
     except OSError as error:
@@ -56,6 +59,10 @@ def _rename_without_clobbering(source: Path, target: Path) -> None:
             raise
     else:
         return
+    _rename_in_two_steps(Path(source), Path(target))
+
+
+def _rename_in_two_steps(source: Path, target: Path) -> None:
     if source.is_symlink() or not source.is_dir():
         try:
             os.link(source, target, follow_symlinks=False)
@@ -81,7 +88,7 @@ def _drop_old_name(source: Path, target: Path) -> None:
         raise
 
 
-def exclusive_rename(source: Path, target: Path) -> None:
+def exclusive_rename(source: StrPath, target: StrPath) -> None:
     """The system's own. Raises OSError with an errno in UNSUPPORTED where there is none."""
     if _rename is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), str(source), None, str(target))

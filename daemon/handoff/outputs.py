@@ -102,10 +102,9 @@ class OutputSet:
     def write(self, folder: Path, nonce: str) -> None:
         artefacts.write_artefact(folder / OUTPUT_SET, nonce, self)
 
-    def paths(self, folder: Path) -> dict[str, Path]:
+    def paths(self, folder: Path) -> dict[str, str]:
         """Where its files lie in the job's folder, by suffix."""
-        inside = folder / OUTPUTS
-        return {suffix: inside / suffix for suffix in self.sizes}
+        return {suffix: f"{folder}/{OUTPUTS}/{suffix}" for suffix in self.sizes}
 
 
 def read_outputs(folder: Path, nonce: str | None = None) -> OutputSet:

@@ -123,7 +123,7 @@ class OutputSetRenderer:
         self._missing.append(f"the {FORMATS[name].suffix} file could not be made: {reason}")
 
     def _write(self, building: Path, suffix: str, data: bytes) -> None:
-        write_temporary(building, data).rename(building / suffix)
+        Path(write_temporary(building, data)).rename(building / suffix)
         self._sizes[suffix] = len(data)
 
     def _with_cost(self, cpu_seconds: float) -> Sequence[StageRecord]:

@@ -15,9 +15,16 @@ from pathlib import Path
 
 from daemon.domain.names import free_number, with_number
 from daemon.domain.suffixes import SUFFIXES
-from daemon.files.atomic import CHUNK, BreakOff, copy_to_temporary, sync_folder, write_temporary
+from daemon.files.atomic import (
+    CHUNK,
+    BreakOff,
+    copy_to_temporary,
+    remove_temporary,
+    sync_folder,
+    write_temporary,
+)
 from daemon.files.recording import open_recording
-from daemon.files.renaming import UNSPEAKABLE, rename_without_clobbering
+from daemon.files.renaming import UNSPEAKABLE, StrPath, rename_without_clobbering
 from daemon.files.state_folder import TIMING_SUFFIX
 
 JSON = "json"  # the commit mark: it appears last
@@ -96,24 +103,24 @@ def _stems(name: str) -> Iterator[str]:
 def publish(
     outbox: Path,
     stem: str,
-    files: Mapping[str, Path],
+    files: Mapping[str, StrPath],
     may_break_off: BreakOff = nullcontext,
-) -> list[Path]:
-    """Put copies of a whole output set into the outbox, the JSON last; return their paths.
+) -> list[str]:
+    """Put copies of a whole output set into the outbox, the JSON last; return their names.
 
     `files` tells by suffix where it lies. Repeating it after a crash is harmless: a file that is
     there with our bytes is ours. Raises TakenError if a name belongs to somebody else, and OSError
     with an errno in UNSPEAKABLE if the volume cannot hold one; both leave none of this set behind.
     """
     order = sorted(files, key=lambda suffix: suffix == JSON)
-    paths = {suffix: outbox / f"{stem}.{suffix}" for suffix in order}
+    paths = {suffix: f"{outbox}/{stem}.{suffix}" for suffix in order}
     try:
         for suffix in order:
             if os.path.lexists(paths[suffix]) and _is_ours(paths[suffix], files[suffix]):
                 continue
             if suffix == JSON:
                 sync_folder(outbox)  # the mark must not survive a power cut that its set did not
-            place_copy(files[suffix], paths[suffix], may_break_off)
+            place_copy(files[suffix], outbox, paths[suffix], may_break_off)
     except FileExistsError as error:
         _withdraw(paths, files)
         raise TakenError(str(error.filename2 or error.filename)) from error
@@ -122,14 +129,14 @@ def publish(
             _withdraw(paths, files)
         raise
     sync_folder(outbox)
-    return list(paths.values())
+    return [f"{stem}.{suffix}" for suffix in order]
 
 
-def _withdraw(paths: Mapping[str, Path], files: Mapping[str, Path]) -> None:
+def _withdraw(paths: Mapping[str, str], files: Mapping[str, StrPath]) -> None:
     for suffix, path in paths.items():
         with contextlib.suppress(OSError):
             if _is_ours(path, files[suffix]):
-                path.unlink()
+                Path(path).unlink()
 
 
 def place(data: bytes, path: Path) -> None:
@@ -137,26 +144,28 @@ def place(data: bytes, path: Path) -> None:
     _name(write_temporary(path.parent, data), path)
 
 
-def place_copy(source: Path, path: Path, may_break_off: BreakOff = nullcontext) -> None:
-    """As `place`, with the bytes of the file `source`."""
-    with source.open("rb", buffering=0) as file:
+def place_copy(
+    source: StrPath, folder: StrPath, path: StrPath, may_break_off: BreakOff = nullcontext
+) -> None:
+    """As `place`, with the bytes of the file `source`, at a `path` in `folder`."""
+    with open(source, "rb", buffering=0) as file:  # noqa: PTH123 - text, for its speed
         size = os.fstat(file.fileno()).st_size
-        temporary = copy_to_temporary(path.parent, file, size, may_break_off)
+        temporary = copy_to_temporary(folder, file, size, may_break_off)
     _name(temporary, path)
 
 
-def _name(temporary: Path, path: Path) -> None:
+def _name(temporary: str, path: StrPath) -> None:
     try:
         rename_without_clobbering(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        remove_temporary(temporary)
         raise
 
 
-def _is_ours(path: Path, source: Path) -> bool:
+def _is_ours(path: str, source: StrPath) -> bool:
     """Whether a file with the bytes of `source` lies at `path`."""
     try:
-        with open_recording(path) as there, source.open("rb") as file:
+        with open_recording(Path(path)) as there, Path(source).open("rb") as file:
             status = os.fstat(there.fileno())
             size = os.fstat(file.fileno()).st_size
             if not stat.S_ISREG(status.st_mode) or status.st_size != size:

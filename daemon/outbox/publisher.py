@@ -5,7 +5,7 @@ What the results are made of is rendered before, by a process of its own: output
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import nullcontext, suppress
 from pathlib import Path, PurePosixPath
 
@@ -69,7 +69,7 @@ class Publisher:
                 self._ledger.reserve(job.id, stem)
             name = PurePosixPath(stem).name
             try:
-                paths = placing.publish(outbox, name, files, self._may_break_off)
+                names = placing.publish(outbox, name, files, self._may_break_off)
             except placing.TakenError:
                 pass  # somebody took the name since we chose it: choose again
             except OSError as error:
@@ -78,8 +78,8 @@ class Publisher:
                 wanted = plain(wanted)
             else:
                 self._stems.add(name)
-                self._share(paths)
-                return [f"{stem.removesuffix(name)}{path.name}" for path in paths]
+                self._share(outbox, names)
+                return [f"{stem.removesuffix(name)}{published}" for published in names]
             self._stems.add(name)
             stem = None
 
@@ -94,13 +94,13 @@ class Publisher:
         self._ledger.reserve(job.id, half.stem)
         return half.stem
 
-    def _share(self, paths: Sequence[Path]) -> None:
+    def _share(self, folder: Path, names: Iterable[str]) -> None:
         """Give the results the mode and the group that the configuration names."""
         output, outbox = self._config.output, self._config.paths.outbox
         if not (output.mode or output.group):
             return
-        inside = [folder for folder in paths[0].parents if folder.is_relative_to(outbox)]
-        share(paths, inside, output.mode, output.group)
+        folders = [one for one in (folder, *folder.parents) if one.is_relative_to(outbox)]
+        share([folder / name for name in names], folders, output.mode, output.group)
 
     def inside(self, job: Job) -> PurePosixPath:
         """The folder below the inbox that the recording lies in; outbox and done/ mirror it."""

@@ -45,7 +45,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
 ) -> None:
     path = tmp_path / "a"
     write_atomically(path, b"one")
-    monkeypatch.setattr(Path, "replace", _refusing(errno.EIO))
+    monkeypatch.setattr(os, "replace", _refusing(errno.EIO))
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
         write_atomically(path, b"two")
     assert path.read_bytes() == b"one"
@@ -67,7 +67,7 @@ def test_a_large_file_reaches_the_disk_in_pieces(
     with (tmp_path / "large").open("w+b") as source:
         source.truncate(200_000_000)
         temporary = copy_to_temporary(tmp_path, source, 200_000_000)
-    assert temporary.stat().st_size == sizes[-1] == 200_000_000
+    assert Path(temporary).stat().st_size == sizes[-1] == 200_000_000
     assert max(after - before for before, after in pairwise([0, *sizes])) < 50_000_000
 
 

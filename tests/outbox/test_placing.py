@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from daemon.domain.names import named
 from daemon.files.atomic import BreakOff
+from daemon.files.renaming import StrPath
 from daemon.outbox import placing
 from daemon.outbox.placing import UNSPEAKABLE, StemIndex, TakenError, folded_name, publish
 
@@ -77,9 +78,9 @@ def test_the_json_is_the_last_to_appear(
     appeared: list[str] = []
     place = placing.place_copy
 
-    def record(source: Path, path: Path, *rest: BreakOff) -> None:
-        place(source, path, *rest)
-        appeared.append(path.name)
+    def record(source: StrPath, folder: StrPath, path: str, *rest: BreakOff) -> None:
+        place(source, folder, path, *rest)
+        appeared.append(Path(path).name)
 
     monkeypatch.setattr(placing, "place_copy", record)
     publish(tmp_path, "a", files)
@@ -147,10 +148,10 @@ def test_a_name_that_the_volume_cannot_hold_leaves_nothing_of_its_set(
 ) -> None:
     real = placing.place_copy
 
-    def place(source: Path, path: Path, *rest: BreakOff) -> None:
-        if path.name == "a.timing.json":
-            raise OSError(number, os.strerror(number), str(path))
-        real(source, path, *rest)
+    def place(source: StrPath, folder: StrPath, path: str, *rest: BreakOff) -> None:
+        if path.endswith("/a.timing.json"):
+            raise OSError(number, os.strerror(number), path)
+        real(source, folder, path, *rest)
 
     monkeypatch.setattr(placing, "place_copy", place)
     with pytest.raises(OSError, match=os.strerror(number)):
