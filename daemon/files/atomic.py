@@ -23,6 +23,8 @@ CHUNK = 1 << 20  # bytes copied at a time
 _UNSYNCED = 32 << 20  # bytes: a second of a slow disk's time
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
+_FULL_SYNC = getattr(fcntl, "F_FULLFSYNC", None)  # macOS
+
 # What copying is done within, so that it may be broken off between two chunks.
 BreakOff = Callable[[], AbstractContextManager[None]]
 
@@ -32,10 +34,9 @@ def sync(fd: int) -> None:
 
     On macOS fsync(2) stops at the drive's cache; F_FULLFSYNC goes through it, where supported.
     """
-    full = getattr(fcntl, "F_FULLFSYNC", None)
-    if full is not None:
+    if _FULL_SYNC is not None:
         try:
-            fcntl.fcntl(fd, full)
+            fcntl.fcntl(fd, _FULL_SYNC)
         except OSError as error:
             if error.errno not in UNSUPPORTED:
                 raise

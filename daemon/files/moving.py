@@ -20,6 +20,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import astuple
+from functools import lru_cache
 from pathlib import Path
 
 from daemon.domain.job import Identity
@@ -126,8 +127,9 @@ def _has_named_copy(claim: Path) -> bool:
         return False
 
 
+@lru_cache(maxsize=64)
 def _claim_prefix(inbox: Path) -> str:
-    """Other daemons, with other inboxes, may use the same folder."""
+    """Other daemons, with other inboxes, may use the same folder. Asked for each recording."""
     return f"{TEMP_PREFIX}{hashlib.sha256(os.fsencode(inbox.resolve())).hexdigest()[:12]}-"
 
 

@@ -1,7 +1,7 @@
 """The files that a job's stages hand to one another in its folder, and reading them with distrust.
 
     request.json      supervisor  → all stages    what the file is and what is wanted
-    options.json      supervisor  → PUBLISH       what was wanted when it was transcribed
+    options.json      TRANSCRIBE  → PUBLISH       what was wanted when it was transcribed
     audio.npy         PREPARE     → TRANSCRIBE, ALIGN   16 kHz mono int16, for memory-mapping
     prepared.json     PREPARE     → TRANSCRIBE, PUBLISH what was decoded; the speech found in it
     segments.jsonl    TRANSCRIBE  → ALIGN         a header, then each segment as it is decoded
@@ -116,15 +116,16 @@ class JobRequest:
         given["languages"] = tuple(data["languages"])
         return cls(**given)
 
-    def options(self) -> Json:
-        """What provenance says of the wishes; the prompt itself may be private."""
-        return {
+    def write_options(self, folder: Path) -> None:
+        """What provenance says of the wishes; the prompt itself may be private. Raises OSError."""
+        options = {
             "language": self.language,
             "languages": list(self.languages),
             "initial_prompt": bool(self.initial_prompt),
             **({"task": "translate"} if self.translate else {}),
             **({"beam_size": self.beam_size} if self.beam_size > 1 else {}),
         }
+        write_json(folder / OPTIONS, options)
 
 
 @dataclass(frozen=True, slots=True)

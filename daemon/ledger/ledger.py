@@ -38,6 +38,16 @@ from daemon.ledger.schema import (
 _LOCKED_SECONDS = 1.0
 
 
+def _stages_before(following: Stage) -> str:
+    """In SQL. To stay is no step: a file that changed again is read again."""
+    before = {stage for stage, steps in TRANSITIONS.items() if following in steps}
+    stays = set() if following in TERMINAL else {following}
+    return ", ".join(f"'{stage}'" for stage in sorted(before | stays))
+
+
+_BEFORE = {stage: _stages_before(stage) for stage in Stage}
+
+
 class CorruptLedgerError(Exception):
     """The database file is damaged, or another version of dropscribe wrote it."""
 
@@ -235,14 +245,16 @@ class Ledger(LedgerQueries):
 
 
 def _move(db: sqlite3.Connection, job: int, following: Stage, now: float | None = None) -> None:
-    row = db.execute("SELECT next FROM jobs WHERE id = ?", (job,)).fetchone()
-    current = Stage(row[0]) if row else None
-    # To stay is no step: a file that changed again is read again.
-    stays = following is current and following not in TERMINAL
-    if current is None or (not stays and following not in TRANSITIONS[current]):
-        raise InvalidTransitionError(f"job {job} cannot go from {current} to {following}")
     finished = now if following in TERMINAL else None
-    db.execute("UPDATE jobs SET next = ?, finished_at = ? WHERE id = ?", (following, finished, job))
+    moved = db.execute(
+        "UPDATE jobs SET next = ?, finished_at = ?"
+        f" WHERE id = ? AND next IN ({_BEFORE[following]})",
+        (following, finished, job),
+    )
+    if moved.rowcount != 1:
+        row = db.execute("SELECT next FROM jobs WHERE id = ?", (job,)).fetchone()
+        current = row[0] if row else None
+        raise InvalidTransitionError(f"job {job} cannot go from {current} to {following}")
 
 
 def _set_digest(db: sqlite3.Connection, job: int, sha256: str) -> bool:

@@ -199,7 +199,8 @@ class LedgerQueries:
 
     def reserved_stems(self, besides: int) -> set[str]:
         rows = self._db.execute(
-            f"SELECT stem FROM jobs WHERE stem IS NOT NULL AND id != ? AND next IN ({ACTIVE_SQL})",
+            "SELECT stem FROM jobs INDEXED BY jobs_by_stem"
+            f" WHERE stem IS NOT NULL AND id != ? AND next IN ({ACTIVE_SQL})",
             (besides,),
         )
         return {stem for (stem,) in rows}

@@ -21,7 +21,7 @@ from daemon.domain.job import (
     StageRecord,
 )
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 TERMINAL_SQL = ", ".join(f"'{stage}'" for stage in sorted(TERMINAL))
 # The same, told by what is active: so that an index on `next` finds these few among a million.
@@ -32,6 +32,9 @@ DUE = f"(admitted_at + size / {DECODED_A_SECOND}.0)"
 _BY_DUE = (
     f"CREATE INDEX IF NOT EXISTS jobs_by_due ON jobs (next, {DUE}) WHERE next IN ({ACTIVE_SQL});"
 )
+# The few names that are reserved, among however many files that wait.
+_STEMS = f"""CREATE INDEX IF NOT EXISTS jobs_by_stem ON jobs (stem)
+    WHERE stem IS NOT NULL AND next IN ({ACTIVE_SQL});"""
 SCHEMA = f"""
 CREATE TABLE jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -49,6 +52,7 @@ CREATE UNIQUE INDEX one_active_job_a_path ON jobs (source) WHERE next NOT IN ({T
 CREATE INDEX jobs_by_next ON jobs (next);
 {_DIGESTS}
 {_BY_DUE}
+{_STEMS}
 CREATE TABLE stages (
     job INTEGER NOT NULL REFERENCES jobs (id),
     stage TEXT NOT NULL,
@@ -68,6 +72,7 @@ MIGRATIONS = {
     1: "ALTER TABLE stages ADD COLUMN kind TEXT NOT NULL DEFAULT '';",
     2: _DIGESTS,
     3: _BY_DUE,
+    4: _STEMS,
 }
 
 JOB_COLUMNS = (

@@ -160,6 +160,7 @@ class _File:
             recognition, stands_in_for=self._stands_in_for, warnings=warnings, check=check
         )
         recognition = self._with_words(recognition)
+        self._job.write_options(self._folder)
         artefacts.write_artefact(
             self._folder / artefacts.TRANSCRIPT, self._channel.request.nonce, recognition
         )

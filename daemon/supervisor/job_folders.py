@@ -8,7 +8,6 @@ from msgspec import structs
 
 from daemon.config.settings import Config
 from daemon.domain.job import Job, Stage
-from daemon.files.atomic import write_json
 from daemon.files.state_folder import job_file
 from daemon.handoff import alignment_log, artefacts, lent
 from daemon.handoff.artefacts import JobRequest
@@ -49,9 +48,7 @@ class JobFolders:
             return False
         if stage is Stage.TRANSCRIBE:
             artefacts.drop(folder, _MADE_FROM_AUDIO)
-            request = self._request(job)  # anew: the settings may have changed since PREPARE
-            request.write(folder)
-            write_json(folder / artefacts.OPTIONS, request.options())
+            self._request(job).write(folder)  # anew: the settings may have changed since PREPARE
         if stage is Stage.PUBLISH:
             self._order(job).write(folder)
         return True

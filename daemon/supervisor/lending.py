@@ -17,7 +17,6 @@ from daemon.config.profile import for_another_machine
 from daemon.domain.job import FailureKind, Job, Stage, StageRecord
 from daemon.domain.transcript import Json
 from daemon.domain.validation import to_json
-from daemon.files.atomic import write_json
 from daemon.handoff import artefacts, lent
 from daemon.handoff.lent import LentReport
 from daemon.models import aligners
@@ -131,7 +130,7 @@ def take_over(context: Context, attempt: Attempt) -> LentReport | None:
     language = results.recognition.language
     is_better_here = results.lacked_aligner and language in _aligned_here(context)
     lent.take_over(folder, attempt.nonce, results, without_words=is_better_here)
-    write_json(folder / artefacts.OPTIONS, artefacts.JobRequest.read(folder).options())
+    artefacts.JobRequest.read(folder).write_options(folder)
     message = f"was worked on by {results.report.host}"
     if is_better_here:
         message += "; it had no aligner for it: aligned here"

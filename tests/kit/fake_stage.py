@@ -94,6 +94,7 @@ def _transcribe() -> Handler:
         (request.folder / artefacts.SEGMENTS).write_text(handed_over)
         channel.progress(SECONDS, SECONDS)
         found = Recognition("en", 1.0, segments, "fake", "cpu", "fake", "1", {"fake": "1"})
+        JobRequest.read(request.folder).write_options(request.folder)
         path = request.folder / artefacts.TRANSCRIPT
         artefacts.write_artefact(path, request.nonce, found)
 

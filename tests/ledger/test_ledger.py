@@ -314,6 +314,7 @@ def test_no_question_of_a_turn_walks_through_the_finished_jobs(ledger: Ledger) -
         (row[3], query) for query in questions for row in db.execute(f"EXPLAIN QUERY PLAN {query}")
     ]
     assert [plan for plan in plans if plan[0].startswith("SCAN jobs")] == []
+    assert any("jobs_by_stem" in step for step, _ in plans)  # nor those that wait
     done = [step for step, query in plans if "next = 'done'" in query]
     assert done
     assert [step for step in done if "jobs_by_next" in step] == []
