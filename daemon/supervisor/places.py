@@ -44,6 +44,8 @@ class Places:
         file.
         """
         running = len(self._context.attempts.of(Stage.PREPARE))
+        if running >= _preparations():
+            return False, False
         waiting = list(islice(self._context.ledger.waiting(Stage.TRANSCRIBE), AHEAD))
         ahead = AHEAD_OF_LENDING if lending.has_hosts(self._context) else AHEAD
         places = min(_preparations() - running, ahead - running - len(waiting))

@@ -24,7 +24,8 @@ class WaitingJobs:
         """Those for which `stage` is next and may begin: by priority, then as the ledger says."""
         busy = self._busy(stage)
         ledger = self._context.ledger
-        for number in self._by_priority(ledger.waiting(stage, by_due)):
+        coming = (job for job in ledger.waiting(stage, by_due) if job not in busy)
+        for number in self._by_priority(coming):
             if number in busy or not self.may_start(number, now):
                 continue
             if (job := ledger.job(number)) is not None and job.next is stage:
@@ -53,6 +54,8 @@ class WaitingJobs:
     def _by_priority(self, jobs: Iterator[int]) -> Iterator[int]:
         """The next ones by the priority that their profiles give them; the rest as they came."""
         first = list(islice(jobs, SORTED))
-        lately = self._context.configs_lately(first)
-        yield from sorted(first, key=lambda job: lately[job].queue.priority, reverse=True)
+        if len(first) > 1:
+            lately = self._context.configs_lately(first)
+            first.sort(key=lambda job: lately[job].queue.priority, reverse=True)
+        yield from first
         yield from jobs
