@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.domain.job import Stage
+from daemon.files.answering import KeptThreads
 from daemon.handoff.protocol import Usage
 from daemon.models.memory import BATCH_DIVISOR
 from daemon.processes.worker import StageProcess, Worker, WorkerExited, WorkerMessage
@@ -41,6 +42,7 @@ class WorkerPool:
         self._commands = commands
         self._folder = folder  # for what a process says before it has a job
         self._post = post
+        self._readers = KeptThreads()
         self._ready: dict[Stage, Worker] = {}
         self._used = 0.0  # monotonic
         self._divisor = 1  # of the transcriber's batch
@@ -121,4 +123,4 @@ class WorkerPool:
         environment = dict(command.environment)
         if stage is Stage.TRANSCRIBE and self._divisor > 1:
             environment[BATCH_DIVISOR] = str(self._divisor)
-        return Worker(command.arguments, environment, log, self._post)
+        return Worker(command.arguments, environment, log, self._post, self._readers)

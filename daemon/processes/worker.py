@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from daemon.files.answering import start_thread
+from daemon.files.answering import KeptThreads
 from daemon.handoff.protocol import (
     MAX_LINE,
     AnyRequest,
@@ -88,7 +88,9 @@ class Worker:
         environment: Mapping[str, str],
         log: Path,
         post: Callable[[WorkerMessage | WorkerExited], None],
+        readers: KeptThreads | None = None,
     ) -> None:
+        """`readers`: where its thread comes from; else it has one of its own."""
         self.flooding = False
         self._asked = 0  # requests that it may answer
         self.cpu_seen = 0.0  # seconds, at the last look: not all that it costs is the next file's
@@ -108,9 +110,9 @@ class Worker:
             )
         os.set_blocking(_pipe(self._process.stdin).fileno(), False)
         self._tree = ProcessTree(self._process.pid)
-        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._heard_all = threading.Event()
         try:
-            start_thread(self._reader)
+            (readers or KeptThreads()).run(self._read)
         except OSError:
             self._process.kill()
             self._process.wait()
@@ -159,7 +161,7 @@ class Worker:
                 break
         self._signal(signal.SIGKILL)  # what ignored TERM, and what outlived its parent
         self._wait(_KILL_SECONDS)
-        self._reader.join(timeout=1)  # not for ever: a grandchild may hold the pipe open
+        self._heard_all.wait(timeout=1)  # not for ever: a grandchild may hold the pipe open
         return self._process.poll()
 
     def _signal(self, number: int) -> None:
@@ -209,6 +211,7 @@ class Worker:
                         self.flooding = True
                         break
         self._post(WorkerExited(self))
+        self._heard_all.set()
 
 
 class _Allowance:

@@ -41,6 +41,7 @@ class Context:
     unix_time: Callable[[], float] = time.time
     commands: Callable[[Config], Mapping[Stage, Command]] | None = None  # by the settings
     _profiles: Profiles = field(init=False)
+    _now: dict[Path, Config] = field(init=False, default_factory=dict)
     _lately: dict[int, Config] = field(init=False, default_factory=dict)
     _lately_until: float = field(init=False, default=-math.inf)
 
@@ -48,6 +49,7 @@ class Context:
         """From now on, these settings hold."""
         self.config = config
         self._profiles = Profiles(config)
+        self._now.clear()
         self._lately.clear()
         self.publisher.use(config)
         self.attempts.use(commands)
@@ -57,8 +59,17 @@ class Context:
         self._profiles = Profiles(self.config)
 
     def config_for(self, job: Job) -> Config:
-        """The settings with what this recording's profiles say otherwise. Raises ProfileError."""
-        return self._profiles.config_for(job.source)
+        """The settings with what this recording's profiles say otherwise. Raises ProfileError.
+
+        The profiles are looked for once a turn of the loop.
+        """
+        if (known := self._now.get(job.source)) is None:
+            known = self._now[job.source] = self._profiles.config_for(job.source)
+        return known
+
+    def begin_turn(self) -> None:
+        """Time has passed: profiles may have changed."""
+        self._now.clear()
 
     def config_where_good(self, job: Job) -> Config:
         """As `config_for`; the plain settings where a profile has just been broken."""

@@ -84,7 +84,9 @@ class Supervisor:
                 self._turn()
                 if self._drain and self._is_drained():
                     return True
-                self._react_to_all(self._next_event())
+                event = self._next_event()
+                self._context.begin_turn()
+                self._react_to_all(event)
         except StopNow:
             pass
         finally:

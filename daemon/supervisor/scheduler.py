@@ -23,7 +23,7 @@ from daemon.supervisor.scarcity import frees_space
 from daemon.supervisor.starts import Starts
 from daemon.supervisor.transitions import Transitions
 from daemon.supervisor.turns import Turns
-from daemon.supervisor.waiting import SORTED, WaitingJobs
+from daemon.supervisor.waiting import WaitingJobs
 
 _SPARE_MEMORY = 500_000_000  # bytes that are free: an aligner that waits takes a tenth of them
 
@@ -103,7 +103,7 @@ class Scheduler:
         short_fits, long_fits = self._places.for_preparing()
         if not short_fits:
             return
-        for job in islice(self._waiting.at(Stage.PREPARE, now, by_due=True), SORTED):
+        for job in self._waiting.to_prepare(now):
             if not (long_fits or is_short(job)):
                 continue
             if not self._has_room(job):

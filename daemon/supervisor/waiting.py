@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import islice
 
@@ -10,6 +11,7 @@ from daemon.supervisor.context import Context
 from daemon.supervisor.transitions import Transitions
 
 SORTED = 100  # waiting files that are put in order; a longer queue follows as it came
+_MANY = 20  # waiting files whose order holds for a second
 
 
 class WaitingJobs:
@@ -19,6 +21,8 @@ class WaitingJobs:
         self._context = context
         self._transitions = transitions
         self._only = only
+        self._order: list[int] = []  # of the next files to prepare
+        self._ordered_until = -math.inf
 
     def at(self, stage: Stage, now: float, by_due: bool = False) -> Iterator[Job]:
         """Those for which `stage` is next and may begin: by priority, then as the ledger says."""
@@ -31,6 +35,26 @@ class WaitingJobs:
             if (job := ledger.job(number)) is not None and job.next is stage:
                 yield job
                 busy = self._busy(stage)
+
+    def to_prepare(self, now: float) -> Iterator[Job]:
+        """The next files, as `at` has them, with the shortest first.
+
+        Where many wait and others are at work, in the order of the last second: to put a hundred
+        in order for each that is started is dear.
+        """
+        ledger, busy = self._context.ledger, self._busy(Stage.PREPARE)
+        if len(self._order) < _MANY or not busy or now >= self._ordered_until:
+            coming = self._by_priority(ledger.waiting(Stage.PREPARE, by_due=True))
+            self._order = list(islice(coming, SORTED))
+            self._ordered_until = now + 1.0
+        for number in self._order.copy():
+            if number in busy or not self.may_start(number, now):
+                continue
+            job = ledger.job(number)
+            if job is not None and job.next is Stage.PREPARE:
+                yield job
+            else:
+                self._order.remove(number)
 
     def _busy(self, stage: Stage) -> set[int]:
         running = self._context.attempts.running
