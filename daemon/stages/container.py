@@ -21,9 +21,13 @@ from daemon.stages.headers import Header, examine
 
 MAX_TRACKS = 64
 
+_PYAV = int(av.__version__.split(".")[0])
+
 # FFmpeg looks at 5 s of a file by default; a broadcast may begin with a longer picture alone.
 _LONG_LOOK = {"analyzeduration": "60000000", "probesize": "200000000"}  # microseconds; bytes
 _LOOKED_AT_LONGER = frozenset({"mpegts", "mpeg", "flv", "live_flv", "avi"})
+# What PyAV does by itself since version 19, where it cannot be told.
+_METADATA_ERRORS: dict[str, Any] = {"metadata_errors": "surrogateescape"} if _PYAV < 19 else {}
 _OGG_HEAD = 1 << 20  # bytes of an Ogg file in which its first pages are
 # Sample entries of MP4 files: Apple's, the standard's, Audible's; and two objects of WMA files.
 _PROTECTED = (
@@ -181,13 +185,14 @@ def _open(
     file: BufferedReader, header: Header, options: Mapping[str, str]
 ) -> av.container.InputContainer:
     try:
-        return av.open(
+        container: av.container.InputContainer = av.open(
             _Unnamed(file, header.patches),
             mode="r",
             container_options={"format_whitelist": ",".join(DEMUXERS), **options},
             io_open=_refuse,
-            metadata_errors="replace",
+            **_METADATA_ERRORS,
         )
+        return container
     except (av.FFmpegError, ValueError) as error:
         raise UnreadableError("it is not an audio or video file, or it is cut off") from error
 

@@ -44,9 +44,9 @@ class Metadata:
 def metadata_of(container: Any, stream: Any, start: float) -> Metadata:  # noqa: ANN401 - PyAV's
     """From a container and its track; Ogg keeps its tags with the track. `start` is its zero."""
     tags = {
-        key.lower(): value.strip()
+        key: value.strip()
         for source in (stream.metadata, container.metadata)
-        for key, value in source.items()
+        for key, value in tags_of(source).items()
     }
     return Metadata(
         recorded_at=recorded_at(tags),
@@ -55,6 +55,18 @@ def metadata_of(container: Any, stream: Any, start: float) -> Metadata:  # noqa:
         album=_text(tags, "album"),
         chapters=tuple(_chapters(container, start)),
     )
+
+
+def tags_of(metadata: Mapping[str, str]) -> dict[str, str]:
+    """A container's or a track's tags by their names in lower case.
+
+    What was not UTF-8 in the file is a surrogate in PyAV's text, and U+FFFD in ours.
+    """
+    return {key.lower(): _encodable(text) for key, text in metadata.items()}
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def recorded_at(tags: Mapping[str, str]) -> str | None:
@@ -89,6 +101,6 @@ def _chapters(container: Any, start: float) -> Iterator[Chapter]:  # noqa: ANN40
         begin, end = (
             float(chapter[key] * chapter["time_base"]) - start for key in ("start", "end")
         )
-        title = _text({key.lower(): text for key, text in chapter["metadata"].items()}, "title")
+        title = _text(tags_of(chapter["metadata"]), "title")
         if 0 <= begin <= end < 1e7:
             yield Chapter(round(begin, 3), round(end, 3), title or "")

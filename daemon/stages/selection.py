@@ -15,6 +15,7 @@ from av.stream import Disposition
 
 from daemon.stages import channels
 from daemon.stages.channels import Levels, Samples
+from daemon.stages.metadata import tags_of
 from daemon.stages.tracks import Track
 
 TrackChoice = Literal["mix", "first", "all"]
@@ -48,7 +49,7 @@ class MeasuredTrack:
 
     @property
     def title(self) -> str:
-        return " ".join(str(self.track.stream.metadata.get("title", "")).split())
+        return " ".join(tags_of(self.track.stream.metadata).get("title", "").split())
 
     @property
     def name(self) -> str:
@@ -58,7 +59,7 @@ class MeasuredTrack:
 
     @property
     def language(self) -> str:
-        language = str(self.track.stream.metadata.get("language", ""))
+        language = tags_of(self.track.stream.metadata).get("language", "")
         return "" if language in _NO_LANGUAGE else language
 
 

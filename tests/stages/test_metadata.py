@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import pytest
 
+from daemon.stages.decode import decode
 from daemon.stages.metadata import metadata_of, recorded_at
 from tests.kit.beeps import Sound, beeps, write
 
@@ -49,6 +50,14 @@ def test_title_and_artist_of_every_kind_of_tag(tmp_path: Path, name: str, codec:
     with av.open(path) as container:
         found = metadata_of(container, container.streams.audio[0], 0.0)
     assert (found.title, found.artist, found.chapters) == ("Grüße [31m", "Ada", ())
+
+
+def test_a_title_in_another_encoding_is_told_as_far_as_it_can_be_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mkv", Sound(beeps(1)), tags={"title": "Cafe! No 1"})
+    path.write_bytes(path.read_bytes().replace(b"Cafe! No 1", b"Caf\xe9! No 1"))
+    with path.open("rb") as file:
+        decoded = decode(file, tmp_path / "audio.npy", float("inf"), lambda *_: None)
+    assert decoded.metadata.title == "Caf\N{REPLACEMENT CHARACTER}! No 1"
 
 
 def test_chapters(tmp_path: Path) -> None:
