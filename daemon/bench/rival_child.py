@@ -161,7 +161,7 @@ def _counted(decoding: Any) -> list[int]:  # noqa: ANN401 - a peer's module
 
 def faster_whisper(work: Work) -> Run:
     """Its batched pipeline, greedy, on CTranslate2: fp16 on a GPU, int8 on a CPU."""
-    from daemon.asr.ctranslate2_backend.conversion import write_model  # noqa: PLC0415
+    from daemon.asr.ctranslate2_backend.model_writer import write_model  # noqa: PLC0415
     from daemon.bench.random_models import openai_weights  # noqa: PLC0415
 
     module: Any = importlib.import_module("faster_whisper")

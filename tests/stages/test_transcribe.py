@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,22 @@ def test_a_model_that_cannot_be_converted_says_why(tmp_path: Path) -> None:
         message = failed(process.receipt(), FailureKind.ENVIRONMENT)
         assert message.startswith("5-bit weights cannot be converted")
         assert process.close() == 0
+
+
+def test_a_conversion_brings_no_torch_and_hides_none(tmp_path: Path) -> None:
+    script = (
+        "import importlib.util, sys\n"
+        "from pathlib import Path\n"
+        "from daemon.models.registry import Weights\n"
+        "from daemon.stages.transcribe import _load\n"
+        f"weights = Weights('demo', Path({str(DEMO)!r}), '', needs_conversion=True)\n"
+        f"_load(weights, 'ctranslate2', Path({str(tmp_path)!r}), 0)\n"
+        "assert 'torch' not in sys.modules\n"
+        "assert 'transformers' in sys.modules\n"
+        "assert importlib.util.find_spec('torch') is not None\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+    assert list(tmp_path.glob("*/model.bin"))
 
 
 def test_a_stand_in_gives_way_as_soon_as_the_model_is_here(

@@ -1,24 +1,14 @@
 """Whisper in MLX format → CTranslate2 int8, so that both backends run on the same weights.
 
-Needs neither MLX nor torch.
+Needs neither MLX nor torch. What it needs is imported only where there is something to convert.
 """
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 
-from ctranslate2.specs.whisper_spec import WhisperSpec
-from tokenizers import AddedToken, Tokenizer
-
-from daemon.asr.checkpoint import ALIGNMENT_HEADS, Checkpoint, Dimensions, read_checkpoint
-from daemon.asr.ctranslate2_backend.mlx_weights import Weights, read_weights
-from daemon.asr.ctranslate2_backend.weight_map import fill
-from daemon.asr.vocabulary import Vocabulary, assets
-
-# The pattern that splits text before byte-pair merging (openai/whisper, tokenizer.py).
-_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+from daemon.asr.checkpoint import Checkpoint, read_checkpoint
 
 
 def converted(source: Path, cache: Path) -> Path:
@@ -50,54 +40,7 @@ def _publish(unfinished: Path, target: Path) -> None:
 
 
 def _convert(checkpoint: Checkpoint, target: Path) -> None:
+    from daemon.asr.ctranslate2_backend.mlx_weights import read_weights  # noqa: PLC0415 - see above
+    from daemon.asr.ctranslate2_backend.model_writer import write_model  # noqa: PLC0415
+
     write_model(checkpoint.dimensions, read_weights(checkpoint), target, "int8")
-
-
-def write_model(dimensions: Dimensions, weights: Weights, target: Path, quantization: str) -> None:
-    """A CTranslate2 model in the folder `target`, as faster-whisper reads it."""
-    vocabulary = Vocabulary(dimensions)
-    spec = WhisperSpec(
-        dimensions.n_audio_layer,
-        dimensions.n_audio_head,
-        dimensions.n_text_layer,
-        dimensions.n_text_head,
-    )
-    fill(spec, weights)
-    _configure(spec, vocabulary, dimensions, weights)
-    tokenizer = _tokenizer(vocabulary, dimensions.multilingual)
-    spec.register_vocabulary(_tokens_in_order(tokenizer))
-    spec.validate()
-    spec.optimize(quantization=quantization)
-    spec.save(str(target))
-    tokenizer.save(str(target / "tokenizer.json"))
-    features = {"feature_size": dimensions.n_mels}
-    (target / "preprocessor_config.json").write_text(json.dumps(features), encoding="utf-8")
-
-
-def _configure(
-    spec: WhisperSpec, vocabulary: Vocabulary, dimensions: Dimensions, weights: Weights
-) -> None:
-    named = weights.get(ALIGNMENT_HEADS)
-    heads = list(dimensions.upper_heads) if named is None else named.astype(int).tolist()
-    spec.config.suppress_ids = list(vocabulary.never)
-    spec.config.suppress_ids_begin = list(vocabulary.blank)
-    spec.config.lang_ids = sorted(vocabulary.languages.values())
-    spec.config.alignment_heads = heads
-
-
-def _tokenizer(vocabulary: Vocabulary, multilingual: bool) -> Tokenizer:
-    """Hugging Face's form of the tokenizer, which faster-whisper reads."""
-    from transformers.convert_slow_tokenizer import TikTokenConverter  # noqa: PLC0415 - seconds
-
-    ranks = assets() / ("multilingual.tiktoken" if multilingual else "gpt2.tiktoken")
-    converter = TikTokenConverter(str(ranks), _PATTERN, additional_special_tokens=[])
-    tokenizer: Tokenizer = converter.converted()
-    # Added here: transformers 5 knows the converter's argument for them by another name.
-    special = [AddedToken(text, normalized=False) for text in vocabulary.special_tokens]
-    tokenizer.add_special_tokens(special)
-    return tokenizer
-
-
-def _tokens_in_order(tokenizer: Tokenizer) -> list[str]:
-    ids = tokenizer.get_vocab()
-    return sorted(ids, key=ids.__getitem__)
