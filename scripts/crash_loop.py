@@ -11,7 +11,8 @@ Kinds: `kill` (kill -9 at that call), `once` and `for-ever` (the call reports an
 ENOSPC, EIO, EDQUOT and EROFS in turn), `kill-again` and `fail-again` (killed at that call, and
 struck a second time in the run that recovers). Volumes, for the results: `plain`, `no-links`,
 `other-volume`. Then a run without a fault must bring both recordings to exactly one end. Exit code
-0 if nothing was broken. Needs strace.
+0 if nothing was broken. Needs strace. The fake stages are forks, or with --compiled a C program,
+which takes half of the time: it is the daemon that is struck, not they.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
 
@@ -37,7 +39,7 @@ enter("test")
 _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT))
 
-from tests.kit import forked  # noqa: E402 - found through the line above
+from tests.kit import fake_commands, fast_stage, forked  # noqa: E402 - found through the line above
 from tests.kit.crash_points import CALLS, KINDS, VOLUMES, Point, Trial  # noqa: E402
 
 _COUNTINGS = 3  # undisturbed runs: their numbers of calls differ by a few
@@ -91,6 +93,19 @@ def strike(results: Results, point: Point, folder: Path) -> None:
         print(f"BROKEN {point}: {problems}; folders: {root}", flush=True)
     else:
         shutil.rmtree(root)
+
+
+@contextmanager
+def _stages(are_compiled: bool, folder: Path) -> Iterator[None]:
+    """What the daemons of the trials start."""
+    if are_compiled:
+        made = Path(tempfile.mkdtemp(prefix="stages-", dir=folder))
+        fake_commands.START = (str(fast_stage.compiled(made)), "0")
+        yield
+        shutil.rmtree(made)
+    else:
+        with forked.stage_server():
+            yield
 
 
 def points(counts: Counts, arguments: argparse.Namespace) -> list[Point]:
@@ -154,6 +169,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--share", type=_share, default=(1, 1), metavar="K/N")
     parser.add_argument("--results", type=Path, default=Path("crash-loop.jsonl"))
     parser.add_argument("--folder", type=Path, default=Path("/dev/shm"), help="for the trials")
+    parser.add_argument("--compiled", action="store_true", help="fake stages that are in C")
     parser.add_argument("--table", action="store_true", help="strike nothing")
     arguments = parser.parse_args()
     arguments.volumes = ["" if name == "plain" else name for name in arguments.volumes]
@@ -166,7 +182,7 @@ def main() -> int:
     results = Results(arguments.results)
     if not arguments.table:
         folder = Path(tempfile.mkdtemp(prefix="dropscribe-crash-", dir=arguments.folder))
-        with forked.stage_server():
+        with _stages(arguments.compiled, folder):
             for volume in arguments.volumes:
                 if volume not in results.counts:
                     count_calls(results, volume, folder)

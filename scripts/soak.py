@@ -37,6 +37,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT))
 
 from tests.kit import fast_stage, forked, invariant  # noqa: E402 - found through the line above
+from tests.kit.daemon_process import DEMO  # noqa: E402
 from tests.kit.fault_daemon import FaultDaemon  # noqa: E402
 from tests.kit.torment import Torment, sha256  # noqa: E402
 
@@ -144,6 +145,8 @@ def soaked(
         "limits": {"max_attempts": 10, "max_interruptions": 200, "retry_seconds": 0.1, **stall},
         "align": stall,
     }
+    if arguments.real:
+        tables = {name: {**tables.get(name, {}), **DEMO.get(name, {})} for name in {*tables, *DEMO}}
     daemon = FaultDaemon.on(root, tables).running_with(*options)
     torment = Torment(daemon, random.Random(arguments.seed), arguments.real)
     begun = time.monotonic()
