@@ -4,6 +4,7 @@
     scripts/soak.py --files 500 --kills 100 --seed 1              forked fake stages
     scripts/soak.py --files 1000 --kills 200 --seed 1 --compiled  in a quarter of the time
     scripts/soak.py --files 40 --kills 40 --seed 1 --real         the demo models
+    scripts/soak.py --files 500 --kills 100 --compiled --volume no-links  as on exFAT
     scripts/soak.py --files 10000 --kills 2000 --minutes 5        as much of it as fits
 
 Files arrive slowly or at once, are renamed, overwritten and deleted; the daemon and its stages are
@@ -102,6 +103,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="to work in; /dev/shm is quickest")
     parser.add_argument("--compiled", action="store_true", help="fake stages that are in C")
+    parser.add_argument("--volume", choices=("no-links", "other-volume"), help="for the results")
     parser.add_argument("--real", action="store_true", help="the demo models, not fake stages")
     parser.add_argument("--minutes", type=float, default=math.inf, help="begin nothing new then")
     parser.add_argument("--keep", action="store_true", help="leave the folders behind")
@@ -147,6 +149,11 @@ def soaked(
     }
     if arguments.real:
         tables = {name: {**tables.get(name, {}), **DEMO.get(name, {})} for name in {*tables, *DEMO}}
+    if arguments.volume:
+        away = root / "away"
+        away.mkdir()
+        tables["paths"] = {name: str(away / name) for name in ("outbox", "done", "failed")}
+        options = [*options, "--volume", f"{away}:{arguments.volume}"]
     daemon = FaultDaemon.on(root, tables).running_with(*options)
     torment = Torment(daemon, random.Random(arguments.seed), arguments.real)
     begun = time.monotonic()

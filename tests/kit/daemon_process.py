@@ -140,6 +140,11 @@ class DaemonProcess:
         self.processes[-1].send_signal(signal.SIGKILL)
         self.processes[-1].wait()
 
+    def stop(self) -> None:
+        """As launchd does: it has to end by itself."""
+        self.processes[-1].terminate()
+        assert self.processes[-1].wait(60) == 0, (self.root / "console.log").read_text()
+
     def stages(self) -> list[psutil.Process]:
         """The living processes that work in our state folder."""
         return [process for process in processes() if self._is_stage(process)]

@@ -32,6 +32,8 @@ _MISBEHAVIOUR = (
     "align no_result 1",
     "align abort_at_exit",
 )
+# By SIGKILL, by SIGSTOP (the daemon goes on after a moment), by SIGTERM.
+_HOW = ("daemon killed", "daemon stopped", "daemon ended", "stage killed", "stage stopped")
 _BACKLOG = 100  # files that wait at a time
 _BAD = ("prepare bad_input", "transcribe defect")
 
@@ -163,10 +165,13 @@ class Torment:
     def disturb_a_process(self) -> None:
         process = psutil.Process(self.daemon.processes[-1].pid)
         stages = self.daemon.stages()
-        how = self.rng.choice(("daemon killed", "daemon stopped", "stage killed", "stage stopped"))
+        how = self.rng.choice(_HOW)
         try:
             if how == "daemon killed":
                 self.daemon.kill()
+                self.daemon.start()
+            elif how == "daemon ended":
+                self.daemon.stop()
                 self.daemon.start()
             elif how == "daemon stopped":
                 process.suspend()
@@ -183,9 +188,7 @@ class Torment:
 
     @property
     def kills(self) -> int:
-        return sum(
-            number for what, number in self.did.items() if "killed" in what or "stopped" in what
-        )
+        return sum(self.did[how] for how in _HOW)
 
 
 def sha256(content: bytes) -> str:
