@@ -104,7 +104,7 @@ def _stages(are_compiled: bool, folder: Path) -> Iterator[None]:
         yield
         shutil.rmtree(made)
     else:
-        with forked.stage_server():
+        with forked.stage_server() as fake_commands.START:
             yield
 
 

@@ -37,7 +37,7 @@ enter("test")
 _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT))
 
-from tests.kit import fast_stage, forked, invariant  # noqa: E402 - found through the line above
+from tests.kit import fake_commands, fast_stage, forked, invariant  # noqa: E402 - found through the line above
 from tests.kit.daemon_process import DEMO  # noqa: E402
 from tests.kit.fault_daemon import FaultDaemon  # noqa: E402
 from tests.kit.torment import Torment, sha256  # noqa: E402
@@ -111,22 +111,21 @@ def _arguments() -> argparse.Namespace:
 
 
 @contextmanager
-def _stages(arguments: argparse.Namespace, root: Path) -> Iterator[list[str]]:
-    """The runner's options for those that were asked for."""
-    if arguments.real:
-        yield ["--all-real"]
-    elif arguments.compiled:
-        yield ["--start", json.dumps([str(fast_stage.compiled(root)), _ATTEMPT_MILLISECONDS])]
+def _stages(arguments: argparse.Namespace, root: Path) -> Iterator[None]:
+    """What the daemon starts, if they are not real."""
+    if arguments.compiled:
+        fake_commands.START = (str(fast_stage.compiled(root)), _ATTEMPT_MILLISECONDS)
+        yield
     else:
-        with forked.stage_server() as start:
-            yield ["--start", json.dumps(start)]
+        with forked.stage_server() as fake_commands.START:
+            yield
 
 
 def main() -> int:
     arguments = _arguments()
     root = Path(tempfile.mkdtemp(prefix="dropscribe-soak-", dir=arguments.folder))
-    with _stages(arguments, root) as options:
-        rows, good = soaked(arguments, root, options)
+    with _stages(arguments, root):
+        rows, good = soaked(arguments, root)
     for name, value in rows:
         print(f"  {name:<28}{value:>8}")
     if arguments.keep or not good:
@@ -136,9 +135,7 @@ def main() -> int:
     return 0 if good else 1
 
 
-def soaked(
-    arguments: argparse.Namespace, root: Path, options: list[str]
-) -> tuple[list[tuple[str, object]], bool]:
+def soaked(arguments: argparse.Namespace, root: Path) -> tuple[list[tuple[str, object]], bool]:
     """One soak from its beginning to its end: `count`'s table."""
     stall = {"stall_seconds": 60.0 if arguments.real else 2.0}
     tables = {
@@ -147,13 +144,14 @@ def soaked(
         "limits": {"max_attempts": 10, "max_interruptions": 200, "retry_seconds": 0.1, **stall},
         "align": stall,
     }
+    options = ["--all-real"] if arguments.real else []
     if arguments.real:
         tables = {name: {**tables.get(name, {}), **DEMO.get(name, {})} for name in {*tables, *DEMO}}
     if arguments.volume:
         away = root / "away"
         away.mkdir()
         tables["paths"] = {name: str(away / name) for name in ("outbox", "done", "failed")}
-        options = [*options, "--volume", f"{away}:{arguments.volume}"]
+        options += ["--volume", f"{away}:{arguments.volume}"]
     daemon = FaultDaemon.on(root, tables).running_with(*options)
     torment = Torment(daemon, random.Random(arguments.seed), arguments.real)
     begun = time.monotonic()

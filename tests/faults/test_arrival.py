@@ -13,6 +13,8 @@ from tests.kit.daemon_process import wait_until
 from tests.kit.fake_recording import recording, said
 from tests.kit.fault_daemon import FaultDaemon
 
+pytestmark = pytest.mark.usefixtures("forked_stages")
+
 _SETTLE = {"watch": {"settle_seconds": 0.6, "empty_seconds": 1.5, "rescan_seconds": 0.3}}
 _JUNK = (
     "a.wav.crdownload",

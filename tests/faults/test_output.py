@@ -21,6 +21,8 @@ from tests.kit.fault_daemon import FaultDaemon
 from tests.kit.invariant import SUFFIXES, output_sets
 from tests.kit.tracing import needs_strace
 
+pytestmark = pytest.mark.usefixtures("forked_stages")
+
 _NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
 
 

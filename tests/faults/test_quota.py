@@ -12,6 +12,8 @@ import pytest
 
 from tests.faults.conftest import MakeDaemon
 
+pytestmark = pytest.mark.usefixtures("forked_stages")
+
 
 class Quota:
     """A folder on a btrfs image, with a quota that even root has to keep."""

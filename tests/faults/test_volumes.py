@@ -15,6 +15,8 @@ from tests.kit.daemon_process import running, wait_until
 from tests.kit.fake_recording import recording
 from tests.kit.fault_daemon import FaultDaemon
 
+pytestmark = pytest.mark.usefixtures("forked_stages")
+
 _RENAMES = 6  # one for each file of an output set
 
 

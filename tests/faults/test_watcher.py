@@ -16,6 +16,8 @@ from tests.kit.fake_recording import recording
 from tests.kit.fault_daemon import FaultDaemon
 from tests.kit.tracing import needs_strace
 
+pytestmark = pytest.mark.usefixtures("forked_stages")
+
 _EVENTS = {"watch": {"events": True, "rescan_seconds": 0.5}}
 
 

@@ -21,7 +21,7 @@ import psutil
 from daemon.config import file as config_file
 from daemon.config.settings import Config
 from daemon.processes.process_tree import processes
-from tests.kit import command_line
+from tests.kit import command_line, fake_commands
 
 Json = dict[str, Any]
 Tables = Mapping[str, Mapping[str, object]]
@@ -91,7 +91,9 @@ class DaemonProcess:
     def running_with(self, *options: str) -> Self:
         """On the same folders, by the runner with these options."""
         behaviour = json.dumps(self.behaviour or {})
-        runner = (sys.executable, "-s", str(RUNNER), "--behaviour", behaviour)
+        runner = [sys.executable, "-s", str(RUNNER), "--behaviour", behaviour]
+        if fake_commands.START != fake_commands.OWN_PROCESS:
+            runner += ["--start", json.dumps(fake_commands.START)]
         return replace(self, program=(*runner, *options, "--"))
 
     def command(self, *arguments: str) -> list[str]:

@@ -12,8 +12,9 @@ from daemon.processes.pool import Command
 
 KIT = Path(__file__).parent
 FAKES = KIT / "fakes"
-# What comes before a stage's module and behaviour. forked.py has a quicker way to start one.
-START = (sys.executable, "-S", "-P", "-s", str(KIT / "fake_stage.py"))
+# What comes before a stage's module and behaviour. forked.py and fast_stage.py have quicker ways.
+OWN_PROCESS = (sys.executable, "-S", "-P", "-s", str(KIT / "fake_stage.py"))
+START = OWN_PROCESS
 
 
 def fake_commands(

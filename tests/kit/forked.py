@@ -5,7 +5,8 @@ daemon is a fork of the caller, and each fake stage one of a server that was for
 daemon still starts a child for each stage, pipes and all: a small program (fakes/forked_stage.py)
 that hands its three descriptors to the server and lives as long as the fork does.
 
-The caller must have no threads. Stages get the server's environment, not the daemon's.
+Such a stage gets the server's environment, not the daemon's, and is not below the daemon in the
+tree of processes: what a test asks of its memory or its children, it has to ask of a real child.
 """
 
 from __future__ import annotations
@@ -28,34 +29,28 @@ from typing import NoReturn
 
 from tests.kit import fake_commands, fake_stage, runner
 
+_ROOT = Path(__file__).parents[2]
 _CLIENT = fake_commands.FAKES / "forked_stage.py"
 _LINE = 65536  # of a request: the working folder and the arguments
 
 
 @contextlib.contextmanager
 def stage_server() -> Iterator[tuple[str, ...]]:
-    """While it runs, fake stages that daemons of this process's forks start are forks, too.
-
-    Yields how to start a stage so, for a daemon that is no fork of this process (runner.py).
-    """
+    """While it runs, it forks fake stages. Yields how to start one, for `fake_commands.START`."""
     # The name of a socket has room for about a hundred characters, macOS's own for fewer.
     short = Path(tempfile.mkdtemp(prefix="stages-", dir="/tmp"))
     path = str(short / "socket")
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
-    listener.listen(64)
-    server = os.fork()
-    if server == 0:
-        _serve(listener)
-    listener.close()
-    before = fake_commands.START
-    fake_commands.START = (sys.executable, "-S", "-E", "-P", "-s", str(_CLIENT), path)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(64)
+        number = listener.fileno()
+        command = [sys.executable, "-s", "-m", __name__, str(number)]
+        server = subprocess.Popen(command, cwd=_ROOT, pass_fds=[number])
     try:
-        yield fake_commands.START
+        yield (sys.executable, "-S", "-E", "-P", "-s", str(_CLIENT), path)
     finally:
-        fake_commands.START = before
-        os.kill(server, signal.SIGKILL)
-        os.waitpid(server, 0)
+        server.kill()
+        server.wait()
         shutil.rmtree(short)
 
 
@@ -63,7 +58,7 @@ def run(arguments: Sequence[str], log: Path, tracer: Sequence[str] = (), seconds
     """Run tests/kit/runner.py with these arguments to its end; return how it ended.
 
     `tracer`: a command line of strace, which is attached to the daemon before its first step.
-    A negative number is a signal, as with `subprocess`.
+    A negative number is a signal, as with `subprocess`. The caller must have no threads.
     """
     daemon = os.fork()
     if daemon == 0:
@@ -169,3 +164,7 @@ def _end_with(connection: socket.socket, stage: int) -> None:
         connection.recv(1)
     with contextlib.suppress(ProcessLookupError):
         signal.pidfd_send_signal(stage, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    _serve(socket.socket(fileno=int(sys.argv[1])))
