@@ -10,9 +10,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 from daemon.processes.process_tree import WORKER_VARIABLE, ProcessTree
+from tests.kit.daemon_process import wait_until
 
 _LAST = Path("/proc/sys/kernel/ns_last_pid")  # the number that Linux gave last
 _TRIES = 500  # others start processes, too
@@ -38,19 +40,24 @@ def _started_as(pid: int, command: Sequence[str], **environment: str) -> subproc
 
 
 def test_a_stranger_with_a_dead_childs_number_gets_no_signal_f70() -> None:
-    tree = ProcessTree(os.getpid())
-    child = subprocess.Popen(_SLEEP)
+    root = subprocess.Popen(
+        ["sh", "-c", "sleep 60 & echo $!; wait; exec sleep 60"], stdout=subprocess.PIPE
+    )
+    assert root.stdout
+    child = int(root.stdout.readline())
+    tree = ProcessTree(root.pid)
     tree.look_below()
-    child.kill()
-    child.wait()
-    stranger = _started_as(child.pid, _SLEEP)
+    os.kill(child, signal.SIGKILL)
+    wait_until(lambda: not psutil.pid_exists(child), "its parent had reaped it")
+    stranger = _started_as(child, _SLEEP)
     try:
         tree.signal_below(signal.SIGKILL)
         with pytest.raises(subprocess.TimeoutExpired):
             stranger.wait(0.2)
     finally:
-        stranger.kill()
-        stranger.wait()
+        for process in (stranger, root):
+            process.kill()
+            process.communicate()
 
 
 def test_an_orphan_with_the_number_of_a_process_of_an_earlier_look_is_found_f70() -> None:
