@@ -215,13 +215,14 @@ def main() -> None:
     parser.add_argument("--peer", action="append", default=[])
     parser.add_argument("recordings", type=Path, nargs="+")
     arguments = parser.parse_args()
+    wanted = [_OURS] if arguments.side == "ours" else arguments.peer  # no peer has that name
     with tempfile.TemporaryDirectory(prefix="dropscribe-bench-") as temporary:
         folder = Path(temporary)
         if arguments.backend == "mlx":
-            _, systems = mlx_systems(arguments.model, arguments.peer)
+            _, systems = mlx_systems(arguments.model, wanted)
         else:
             cache = folder / "converted"
-            _, systems = ctranslate2_systems(arguments.model, cache, arguments.peer)
+            _, systems = ctranslate2_systems(arguments.model, cache, wanted)
         ours = {_OURS: systems.pop(_OURS)}
         measured = ours if arguments.side == "ours" else systems
         for path in arguments.recordings:
