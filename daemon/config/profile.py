@@ -9,6 +9,7 @@ A profile has the tables of config.toml, but only what may differ from file to f
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import tomllib
@@ -45,10 +46,10 @@ class ProfileError(UsageError):
 
 def _places(source: Path, inbox: Path) -> list[str]:
     """Where the profiles of a recording may lie, the most general first."""
-    folders = [inbox]
-    if source.is_relative_to(inbox):
+    folders = [str(inbox)]
+    with contextlib.suppress(ValueError):  # it is not in the inbox
         for part in source.parent.relative_to(inbox).parts:
-            folders.append(folders[-1] / part)
+            folders.append(f"{folders[-1]}/{part}")
     wanted = [f"{folder}/{FOLDER_PROFILE}" for folder in folders]
     wanted += [str(source.with_suffix(".toml")), f"{source}.toml"]
     return list(dict.fromkeys(wanted))

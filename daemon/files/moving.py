@@ -64,8 +64,16 @@ def claimed(source: Path, folder: Path) -> Iterator[Path]:
         if os.path.lexists(held):
             _put_back(held, source.parent, source.name)
         with contextlib.suppress(OSError):  # what stays of it goes at the next start
-            (claim / _NOTE).unlink(missing_ok=True)
-            claim.rmdir()
+            _remove_claim(claim)
+
+
+def _remove_claim(claim: Path) -> None:
+    """Raises OSError if more is in it than a note."""
+    try:
+        claim.rmdir()
+    except OSError:
+        (claim / _NOTE).unlink(missing_ok=True)
+        claim.rmdir()
 
 
 def note_copy(held: Path, copy: Path, folder: Path) -> None:
@@ -107,8 +115,7 @@ def restore_claims(folder: Path, inbox: Path) -> int:
                 held.unlink()
             else:
                 _put_back(held, inbox, held.name)
-        (claim / _NOTE).unlink(missing_ok=True)
-        claim.rmdir()
+        _remove_claim(claim)
     return len(claims)
 
 
@@ -140,10 +147,11 @@ def _put_back(held: Path, inbox: Path, name: str) -> None:
 def rename_numbered(source: Path, folder: Path, name: str) -> Path:
     """Into `folder` of the same volume as NAME.EXT or `NAME (2).EXT`, …; return the new path."""
     stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a name, not a path
-    for candidate in numbered(stem, suffix, lambda taken: os.path.lexists(folder / taken)):
+    for candidate in numbered(stem, suffix, lambda taken: os.path.lexists(f"{folder}/{taken}")):
         with contextlib.suppress(FileExistsError):
-            rename_without_clobbering(source, folder / candidate)
-            return folder / candidate
+            target = folder / candidate
+            rename_without_clobbering(source, target)
+            return target
     raise AssertionError("counting does not end")
 
 

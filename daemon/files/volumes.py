@@ -72,10 +72,13 @@ class Mounts:
 
     def check(self, folders: Iterable[Path]) -> None:
         """Raises OSError (ENODEV) for a folder whose volume is not mounted; learns about others."""
+        mounted: set[str] = set()  # most folders lie on one volume
         for folder in folders:
             known = self._known.get(str(folder))
-            if known is not None and not os.path.ismount(known):
-                raise OSError(errno.ENODEV, f"the volume {known} is not mounted: connect it")
+            if known is not None and known not in mounted:
+                if not os.path.ismount(known):
+                    raise OSError(errno.ENODEV, f"the volume {known} is not mounted: connect it")
+                mounted.add(known)
             if known is None and folder.is_dir():
                 found = str(_mount_point(folder.resolve()))
                 with self._learning:

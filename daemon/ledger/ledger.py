@@ -215,9 +215,7 @@ class Ledger(LedgerQueries):
         A file that comes with its identity is another recording then, or this one once more.
         """
         with self._transaction() as db:
-            _move(db, job, following, now)
-            if has_left:
-                db.execute(LET_GO, (job,))
+            _move(db, job, following, now, has_left)
 
     def mark_failed(self, job: int, failure: Failure) -> None:
         """Decide that this job fails; its source still has to be quarantined."""
@@ -244,10 +242,16 @@ class Ledger(LedgerQueries):
         self._db.execute("UPDATE jobs SET stem = ? WHERE id = ?", (stem, job))
 
 
-def _move(db: sqlite3.Connection, job: int, following: Stage, now: float | None = None) -> None:
+def _move(
+    db: sqlite3.Connection,
+    job: int,
+    following: Stage,
+    now: float | None = None,
+    has_left: bool = False,
+) -> None:
     finished = now if following in TERMINAL else None
     moved = db.execute(
-        "UPDATE jobs SET next = ?, finished_at = ?"
+        f"UPDATE jobs SET next = ?, finished_at = ?{LET_GO if has_left else ''}"
         f" WHERE id = ? AND next IN ({_BEFORE[following]})",
         (following, finished, job),
     )

@@ -89,7 +89,7 @@ RELOCATE = (
 )
 # A finished job gives its file's identity up: on a volume that keeps no change times, the same file
 # may come back with it. No two jobs share the change time that stands there then.
-LET_GO = "UPDATE jobs SET ctime_ns = -id WHERE id = ?"
+LET_GO = ", ctime_ns = -id"
 LET_GO_OF_IDENTITY = f"""
 UPDATE jobs SET ctime_ns = -id WHERE source = ? AND size = ? AND mtime_ns = ? AND ctime_ns = ?
     AND inode = ? AND id != ? AND next IN ({TERMINAL_SQL})

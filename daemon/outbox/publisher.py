@@ -27,6 +27,16 @@ from daemon.outbox.archive import StaysError, file_away, remove, report_of
 from daemon.outbox.emptied import EmptiedFolders
 
 
+def _mirrored(folder: Path, inside: PurePosixPath) -> Path:
+    """The same folder below `folder` as below the inbox; made if `folder` is there."""
+    if not inside.parts:
+        return folder
+    target = folder / inside
+    if folder.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+    return target
+
+
 class Publisher:
     """Publishes and files away. Every step may be repeated after a crash."""
 
@@ -59,9 +69,7 @@ class Publisher:
         files = outputs.paths(job_folder(self._jobs, job.id))
         stem, wanted = job.stem or self._stem_of_half(job), outputs.name
         inside = PurePosixPath(stem).parent if stem is not None else self.inside(job)
-        outbox = self._config.paths.outbox / inside
-        if self._config.paths.outbox.is_dir():
-            outbox.mkdir(parents=True, exist_ok=True)
+        outbox = _mirrored(self._config.paths.outbox, inside)
         self._index(inside)
         while True:
             if stem is None:
@@ -152,7 +160,7 @@ class Publisher:
         if policy == "delete":
             remove(job.source, now)
         else:
-            done = self._mirrored(job, self._config.paths.done)
+            done = _mirrored(self._config.paths.done, self.inside(job))
             filed = file_away(job.source, now, done, self._may_break_off)
             self._tag(filed, finder_tag.DONE)
         self._note_departure(job)
@@ -164,7 +172,7 @@ class Publisher:
         Returns the report's path, where the recording lies now (None if it is gone), and why it
         stays in the inbox although it should not ("" if it does not). Raises OSError.
         """
-        failed = self._mirrored(job, self._config.paths.failed)
+        failed = _mirrored(self._config.paths.failed, self.inside(job))
         records = self._ledger.records(job.id, documents.REPORTED)
         target, stays = failed / job.source.name, ""
         recording: Path | None = job.source
@@ -196,13 +204,6 @@ class Publisher:
         """Not in the inbox: there, a changed attribute would make it another recording."""
         if filed is not None and self._config.notify.finder_tags:
             finder_tag.set_tag(filed, tag)
-
-    def _mirrored(self, job: Job, folder: Path) -> Path:
-        """The same folder inside done/ or failed/ as in the inbox; made if `folder` is there."""
-        target = folder / self.inside(job)
-        if folder.is_dir():
-            target.mkdir(parents=True, exist_ok=True)
-        return target
 
     def _write_report(self, file: Path, content: Json) -> Path:
         """Beside `file`; under a plain name where the volume cannot hold that one."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from daemon.domain.job import Job
+from daemon.domain.job import Job, StageRecord
 from daemon.domain.transcript import Json
 from daemon.handoff.outputs import Facts
 
@@ -14,13 +14,17 @@ _WORK = ("prepare", "transcribe", "align", "publish")
 
 def work_seconds(stages: Mapping[str, Json]) -> float:
     """How long any stage was at work: waiting in the queue or between stages does not count."""
-    spans = sorted(
+    return _covered(
         (_moment(stage["start"]), _moment(stage["end"]))
         for name, stage in stages.items()
         if name in _WORK and stage["start"] and stage["end"]
     )
+
+
+def _covered(spans: Iterable[tuple[float, float]]) -> float:
+    """Seconds within any of the spans, which may overlap."""
     total = until = 0.0
-    for start, end in spans:
+    for start, end in sorted(spans):
         total += max(0.0, end - max(start, until))
         until = max(until, end)
     return max(total, 0.001)
@@ -31,14 +35,18 @@ def _moment(text: str) -> float:
 
 
 def facts(
-    job: Job, known: Facts, outputs: Sequence[str], stages: Mapping[str, Json], now: float
+    job: Job, known: Facts, outputs: Sequence[str], records: Iterable[StageRecord], now: float
 ) -> Json:
     """The fields of the "done" event. `speed` is that of the work: waiting is told apart.
 
     `outputs` are the delivered files, by their paths below the outbox.
     """
     total = max(now - job.admitted_at, 0.001)
-    work = work_seconds(stages)
+    work = _covered(
+        (record.started_at, record.ended_at or record.started_at)
+        for record in records
+        if record.stage in _WORK and record.started_at
+    )
     return {
         "backend": known.backend,
         "device": known.device,

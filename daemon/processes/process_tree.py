@@ -117,6 +117,6 @@ def _children(pid: int) -> list[int]:
     found: list[int] = []
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
-            with open(f"/proc/{pid}/task/{thread}/children", "rb") as children:  # noqa: PTH123
+            with open(f"/proc/{pid}/task/{thread}/children", "rb", 0) as children:  # noqa: PTH123
                 found += map(int, children.read().split())
     return found

@@ -138,8 +138,7 @@ class LastSteps:
         context.pause.end("work")
         records = context.ledger.records(job.id, documents.REPORTED)
         now = context.unix_time()
-        stages = documents.stages(job, records, now)
-        facts = summary.facts(job, outputs.facts, names, stages, now)
+        facts = summary.facts(job, outputs.facts, names, records, now)
         facts["recording"] = str(recording) if recording else None
         context.event_log.info("done", summary.line(facts), job, **facts)
 
