@@ -44,7 +44,7 @@ class Publishing:
         """Deliver or quarantine what can be, and have the next one rendered. Raises OSError."""
         self._take_last_steps(now)
         if self._places.has_publisher(now):
-            coming = self._waiting.at(Stage.PUBLISH, now)
+            coming = self._waiting.first_at(Stage.PUBLISH, now)
             unrendered = (job for job in coming if job.id not in self._undelivered)
             for job in takewhile(lambda _: self._places.has_publisher(now), unrendered):
                 # That it can be rendered does not end a pause: whether it arrives is the question.

@@ -23,7 +23,7 @@ from daemon.supervisor.scarcity import frees_space
 from daemon.supervisor.starts import Starts
 from daemon.supervisor.transitions import Transitions
 from daemon.supervisor.turns import Turns
-from daemon.supervisor.waiting import WaitingJobs
+from daemon.supervisor.waiting import SORTED, WaitingJobs
 
 _SPARE_MEMORY = 500_000_000  # bytes that are free: an aligner that waits takes a tenth of them
 
@@ -103,7 +103,8 @@ class Scheduler:
         short_fits, long_fits = self._places.for_preparing()
         if not short_fits:
             return
-        for job in self._waiting.to_prepare(now):
+        waiting = self._waiting.first_at(Stage.PREPARE, now, by_due=True)
+        for job in islice(waiting, SORTED):
             if not (long_fits or is_short(job)):
                 continue
             if not self._has_room(job):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 
 from daemon.domain.job import TERMINAL, Job, Stage
@@ -14,6 +14,14 @@ SORTED = 100  # waiting files that are put in order; a longer queue follows as i
 _MANY = 20  # waiting files whose order holds for a second
 
 
+@dataclass(slots=True)
+class _Order:
+    """The first jobs that waited for a stage, in their order, which holds until then."""
+
+    jobs: list[int]
+    until: float
+
+
 class WaitingJobs:
     """With `only`, there is no job but that one."""
 
@@ -21,8 +29,7 @@ class WaitingJobs:
         self._context = context
         self._transitions = transitions
         self._only = only
-        self._order: list[int] = []  # of the next files to prepare
-        self._ordered_until = -math.inf
+        self._orders: dict[Stage, _Order] = {}
 
     def at(self, stage: Stage, now: float, by_due: bool = False) -> Iterator[Job]:
         """Those for which `stage` is next and may begin: by priority, then as the ledger says."""
@@ -36,25 +43,33 @@ class WaitingJobs:
                 yield job
                 busy = self._busy(stage)
 
-    def to_prepare(self, now: float) -> Iterator[Job]:
-        """The next files, as `at` has them, with the shortest first.
+    def first_at(self, stage: Stage, now: float, by_due: bool = False) -> Iterator[Job]:
+        """As `at`; where many wait, in the order of the last second, and none beyond the first.
 
-        Where many wait and others are at work, in the order of the last second: to put a hundred
-        in order for each that is started is dear.
+        To put a hundred in order for each that is started is dear. If none of them can start, all
+        are looked at, as they are now.
         """
-        ledger, busy = self._context.ledger, self._busy(Stage.PREPARE)
-        if len(self._order) < _MANY or not busy or now >= self._ordered_until:
-            coming = self._by_priority(ledger.waiting(Stage.PREPARE, by_due=True))
-            self._order = list(islice(coming, SORTED))
-            self._ordered_until = now + 1.0
-        for number in self._order.copy():
+        order = self._orders.get(stage)
+        if order is None or len(order.jobs) < _MANY or now >= order.until:
+            coming = self._by_priority(self._context.ledger.waiting(stage, by_due))
+            order = self._orders[stage] = _Order(list(islice(coming, SORTED)), now + 1.0)
+        has_found = False
+        for job in self._startable(order, stage, now):
+            has_found = True
+            yield job
+        if not has_found:
+            yield from self.at(stage, now, by_due)
+
+    def _startable(self, order: _Order, stage: Stage, now: float) -> Iterator[Job]:
+        busy = self._busy(stage)
+        for number in order.jobs.copy():
             if number in busy or not self.may_start(number, now):
                 continue
-            job = ledger.job(number)
-            if job is not None and job.next is Stage.PREPARE:
+            job = self._context.ledger.job(number)
+            if job is not None and job.next is stage:
                 yield job
             else:
-                self._order.remove(number)
+                order.jobs.remove(number)
 
     def _busy(self, stage: Stage) -> set[int]:
         running = self._context.attempts.running

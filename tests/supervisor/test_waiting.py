@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from daemon.domain.job import Candidate, Identity, Stage
+from daemon.domain.job import Candidate, Identity, Job, Stage
 from daemon.ledger.ledger import Ledger
 from daemon.supervisor.waiting import WaitingJobs
 from tests.kit.daemon_process import configured
@@ -33,8 +33,10 @@ def _admit(ledger: Ledger, *sizes: int) -> None:
     ledger.admit(found, 0.0)
 
 
-def _waiting(ledger: Ledger, tmp_path: Path, at_work: list[int]) -> WaitingJobs:
-    """Of a daemon that prepares the jobs `at_work`, a list that may change."""
+def _waiting(
+    ledger: Ledger, tmp_path: Path, at_work: list[int], held: Collection[int] = ()
+) -> WaitingJobs:
+    """Of a daemon that prepares the jobs `at_work`, and may not start those that are `held`."""
 
     class Attempts:
         @property
@@ -49,34 +51,39 @@ def _waiting(ledger: Ledger, tmp_path: Path, at_work: list[int]) -> WaitingJobs:
         attempts=Attempts(),
         configs_lately=lambda jobs: dict.fromkeys(jobs, config),
     )
-    transitions: Any = SimpleNamespace(may_start=lambda job, now: True)
+    transitions: Any = SimpleNamespace(may_start=lambda job, now: job not in held)
     return WaitingJobs(context, transitions, None)
+
+
+def _first(waiting: WaitingJobs, now: float) -> Iterator[Job]:
+    return waiting.first_at(Stage.PREPARE, now, by_due=True)
 
 
 def test_where_many_wait_their_order_holds_for_a_second(ledger: Ledger, tmp_path: Path) -> None:
     waiting = _waiting(ledger, tmp_path, [1])
-    assert [job.id for job in waiting.to_prepare(0.0)] == list(range(2, MANY + 1))
+    assert [job.id for job in _first(waiting, 0.0)] == list(range(2, MANY + 1))
     _admit(ledger, 0)
     ledger.move(2, Stage.TRANSCRIBE)
-    assert next(waiting.to_prepare(0.9)).id == 3
-    assert next(waiting.to_prepare(1.0)).id == MANY + 1
+    assert next(_first(waiting, 0.9)).id == 3
+    assert next(_first(waiting, 1.0)).id == MANY + 1
 
 
-def test_a_file_that_comes_while_nothing_is_prepared_is_seen_at_once(
+def test_a_file_that_comes_while_no_other_can_start_is_seen_at_once(
     ledger: Ledger, tmp_path: Path
 ) -> None:
-    at_work = [1]
-    waiting = _waiting(ledger, tmp_path, at_work)
-    next(waiting.to_prepare(0.0))
+    held: set[int] = set()
+    waiting = _waiting(ledger, tmp_path, [1], held)
+    next(_first(waiting, 0.0))
+    held.update(range(1, MANY + 1))
+    assert list(_first(waiting, 0.1)) == []
     _admit(ledger, 0)
-    at_work.clear()
-    assert next(waiting.to_prepare(0.1)).id == MANY + 1
+    assert [job.id for job in _first(waiting, 0.2)] == [MANY + 1]
 
 
 def test_a_file_that_comes_while_few_wait_is_seen_at_once(ledger: Ledger, tmp_path: Path) -> None:
     waiting = _waiting(ledger, tmp_path, [1])
     for job in range(5, MANY + 1):
         ledger.move(job, Stage.TRANSCRIBE)
-    assert [job.id for job in waiting.to_prepare(0.0)] == [2, 3, 4]
+    assert [job.id for job in _first(waiting, 0.0)] == [2, 3, 4]
     _admit(ledger, 0)
-    assert next(waiting.to_prepare(0.1)).id == MANY + 1
+    assert next(_first(waiting, 0.1)).id == MANY + 1
