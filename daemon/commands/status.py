@@ -38,6 +38,8 @@ _WIDEST = 120  # columns: in a wider table, the eye loses the row
 _WATCH_SECONDS = 1.0
 _FOLDER_SECONDS = 3.0
 _SMALL = 20_000  # bytes of a transcript without segments, with room for chapters and tags
+# Jobs at these stages were read: how long they are is known. Thousands may wait to be.
+_READ = [stage for stage in Stage if stage not in TERMINAL and stage is not Stage.PREPARE]
 _EXIT_CODES = {"stopped": FAILED, "paused": TEMPORARY, "silent": TEMPORARY}
 
 
@@ -115,7 +117,8 @@ def _queue(config: Config, ledger: Ledger, daemon: Json) -> Json:
         row["folder"] = folder_of(job, inbox) if job else ""
         row["speed"] = round(estimate.rates.get(Stage(row["stage"]), 0.0), 2) or None
     busy = {row["job"] for row in working}
-    waiting = [job for job in ledger.active() if job.id not in busy]
+    later = (number for stage in _READ for number in ledger.waiting(stage) if number not in busy)
+    waiting = [job for number in later if (job := ledger.job(number)) is not None]
     return {
         "waiting": sum(number for stage, number in counts.items() if stage not in TERMINAL),
         "done": counts.get(Stage.DONE, 0),
@@ -131,7 +134,6 @@ def _eta(working: list[Json], waiting: list[Job], estimate: Estimate, state: Pat
     later = [
         seconds
         for job in waiting
-        if job.next is not Stage.PREPARE  # which finds out how long it is
         if (audio := duration_of(state, job)) and (seconds := estimate.seconds(job.next, audio))
     ]
     return round(max(at_work, default=0.0) + sum(later), 1) if at_work or later else None

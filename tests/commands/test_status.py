@@ -12,15 +12,16 @@ import pytest
 from rich.console import Console
 
 from daemon.__main__ import main
-from daemon.commands import status
+from daemon.commands import estimate, status
 from daemon.commands.estimate import PREPARED, Estimate, learn
 from daemon.commands.status import look
 from daemon.commands.status_view import view
 from daemon.config.edit import change
-from daemon.domain.job import Stage, StageRecord
+from daemon.domain.job import Job, Stage, StageRecord
 from daemon.files.lock import Lock
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import Prepared
+from daemon.ledger import queries
 from tests.kit.queue_on_disk import QueueOnDisk
 
 LONG = "A very long name of a recording that somebody dropped in on a Friday afternoon (copy).mp3"
@@ -151,6 +152,26 @@ def test_nothing_is_estimated_before_anything_was_learnt(queue: QueueOnDisk) -> 
     assert PREPARED == artefacts.PREPARED
     assert estimate == Estimate({})
     assert estimate.left(Stage.TRANSCRIBE, 1.0, 2.0) is None
+
+
+def test_of_files_that_were_not_read_the_latest_alone_are_looked_at(
+    queue: QueueOnDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands may wait."""
+    for number in range(25):
+        queue.waiting(f"{number}.wav")
+    read: set[object] = set()
+    real = queries.job_of
+
+    def job_of(row: tuple[object, ...]) -> Job:
+        read.add(row[0])
+        return real(row)
+
+    monkeypatch.setattr(queries, "job_of", job_of)
+    monkeypatch.setattr(estimate, "_LEARNT_FROM", 1)
+    told = look(queue.config)
+    assert told["waiting"] == 25
+    assert read == {row["job"] for row in told["jobs"]}
 
 
 @pytest.mark.parametrize("stage", [Stage.DIARIZE, Stage.PUBLISH])
