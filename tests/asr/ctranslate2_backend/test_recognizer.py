@@ -148,7 +148,7 @@ def test_what_is_decoded_beside_it_changes_no_chunk(
     """Batches under way at once are the same as one chunk after another."""
     beside = transcribe(recognizer, "meeting-60s")
     monkeypatch.setattr(module, "_AT_ONCE", 1)
-    monkeypatch.setattr(module, "_batch_size", lambda _: 1)
+    monkeypatch.setattr(module, "_batch_size", lambda *_: 1)
     assert transcribe(recognizer, "meeting-60s") == beside
 
 
