@@ -92,7 +92,7 @@ _NOT_RUN = {
     "./scripts/check.sh": "it runs ./scripts/test.sh",
     ".venv/bin/pytest tests/faults": "its tests are a part of the suite",
     ".venv/bin/pytest tests/faults -m slow -s": "hours",
-    "scripts/soak.py --files 1000 --kills 200 --compiled": "an hour",
+    "scripts/soak.py --files 1000 --kills 200 --compiled": "minutes",
     "scripts/crash_loop.py --minutes 8 --results FILE": "test_crash_loop.py runs some of it",
     "scripts/supervisor_cost.py --files 300": "a measurement of a minute; needs a C compiler",
     "dropscribe doctor --prove": "minutes of measuring: tests/proof/ runs it",
