@@ -11,6 +11,7 @@ import click
 from daemon import __version__
 from daemon.commands.command_line import LazyGroup
 from daemon.errors import FAILED, INTERRUPTED, UNEXPECTED, DropscribeError
+from daemon.models.hardware import NO_TELEMETRY
 
 _COMPLETION = "_DROPSCRIBE_COMPLETE"  # set by the shell's completion script
 
@@ -90,6 +91,7 @@ def _print_version(context: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
+    os.environ.update(NO_TELEMETRY)
     try:
         return _called(sys.argv[1:] if arguments is None else arguments)
     except click.exceptions.Exit as ended:

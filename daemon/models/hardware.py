@@ -48,6 +48,13 @@ _INHERITED = (
 # around (github.com/ml-explore/mlx/issues/3267).
 PREFIXES = ("OMP_", "OPENBLAS_", "MKL_", "AGX_", "MLX_", "PYTORCH_")
 
+# Libraries that would tell their makers of us: what leaves this machine is the user's to say.
+NO_TELEMETRY = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "ORT_DISABLE_TELEMETRY": "1",
+    "PYANNOTE_METRICS_ENABLED": "0",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Backend:
@@ -124,10 +131,9 @@ def stage_environment(ours: Mapping[str, str]) -> dict[str, str]:
         key: value for key, value in ours.items() if key in _INHERITED or key.startswith(PREFIXES)
     }
     return inherited | {
+        **NO_TELEMETRY,
         "HF_HUB_OFFLINE": "1",
         "TRANSFORMERS_OFFLINE": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "PYANNOTE_METRICS_ENABLED": "0",
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONUNBUFFERED": "1",
     }

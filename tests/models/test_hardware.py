@@ -98,6 +98,16 @@ def test_a_stage_gets_no_secrets_and_no_network() -> None:
     assert not {"AWS_SECRET", "HF_TOKEN", "PYTHONPATH"} & theirs.keys()
 
 
+def test_no_library_prepares_to_report_to_its_maker(tmp_path: Path) -> None:
+    """onnxruntime keeps a number for this machine, and what it will send, in the user's cache."""
+    ours = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    network = Path(hardware.__file__).parents[1] / "bundled" / "speakers" / "segmentation.onnx"
+    code = "import sys, onnxruntime; onnxruntime.InferenceSession(sys.argv[1])"
+    command = [sys.executable, "-c", code, str(network)]
+    subprocess.run(command, env=hardware.stage_environment(ours), check=True)
+    assert list(tmp_path.rglob("*")) == []
+
+
 def test_a_real_blas_is_preloaded_on_a_linux_cpu_only(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import mlx.core as mx
 import pytest
 
 from daemon.asr.mlx_backend.attempts import BatchSize
@@ -28,6 +29,7 @@ from tests.kit.tiny_whisper import dimensions, write_checkpoint
 _SIZE = dimensions(text_context=24, width=16)
 _VOCABULARY = Vocabulary(_SIZE)
 _PIECES = 3  # of which two have prompts of one length
+_EXACTLY = 1e-3 if mx.default_device() == mx.cpu else 0.05  # CUDA's attention rounds more
 _PROMPT = _VOCABULARY.prompt("en", None)
 
 
@@ -49,7 +51,7 @@ def test_the_search_is_that_of_openai(model: Whisper, width: int) -> None:
             model, _VOCABULARY, one, _PROMPT, width, engine.room(len(_PROMPT))
         )
         assert result.beam.tokens == tokens
-        assert result.beam.logprob == pytest.approx(logprob, abs=5e-3)  # a GPU may use TF32
+        assert result.beam.logprob == pytest.approx(logprob, abs=_EXACTLY)
 
 
 def _decode(model: Whisper, beams: int, rows: int, temperatures: Sequence[float]) -> list[Decoded]:
