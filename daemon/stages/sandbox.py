@@ -63,6 +63,8 @@ def confine_decoder(folder: Path, audio_seconds: float) -> list[str]:
 def confine_model(folder: Path, *others: Path) -> list[str]:
     """From now on no network, and no file written but below these folders, and devices.
 
+    On Linux also its own threads' names, which are files: CUDA's driver does not start without.
+
     Temporary files, those of libraries that compile kernels included, go into `folder`.
     """
     temporary = folder / "tmp"
@@ -71,7 +73,7 @@ def confine_model(folder: Path, *others: Path) -> list[str]:
     folders = [folder, *others, Path("/dev")]
     refuse_network()
     return _confine(
-        lambda: landlock.restrict(None, folders),
+        lambda: landlock.restrict(None, [*folders, Path("/proc/self/task")]),
         seccomp.restrict_network,
         lambda: seatbelt.enter(seatbelt.model_profile(folders)),
     )

@@ -151,6 +151,22 @@ def test_a_decoder_may_import_from_every_place_where_packages_are(tmp_path: Path
     assert ran.stdout == "imported\n", ran.stderr
 
 
+def test_a_model_may_name_its_threads_and_no_other_process(tmp_path: Path) -> None:
+    """NVIDIA's driver does that, and ends with an error where it cannot (seen on an H200)."""
+    code = (
+        "import os, sys; from pathlib import Path; from daemon.stages import sandbox\n"
+        "sandbox.confine_model(Path(sys.argv[1]))\n"
+        "task = Path('/proc/self/task')\n"
+        "next(task.iterdir()).joinpath('comm').write_text('a name')\n"
+        "try: Path(f'/proc/{os.getppid()}/comm').write_text('ours')\n"
+        "except PermissionError: print('refused')\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False
+    )
+    assert ran.stdout == "refused\n", ran.stderr
+
+
 def test_the_profiles_for_macos_name_real_paths_in_quotes(tmp_path: Path) -> None:
     odd = tmp_path / 'a "quoted" folder'
     odd.mkdir()
