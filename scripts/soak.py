@@ -139,8 +139,14 @@ def soaked(arguments: argparse.Namespace, root: Path) -> tuple[list[tuple[str, o
     """One soak from its beginning to its end: `count`'s table."""
     stall = {"stall_seconds": 60.0 if arguments.real else 2.0}
     tables = {
-        # A slow copy grows far more often than it may stand still, also on a busy machine.
-        "watch": {"settle_seconds": 1.0, "empty_seconds": 30.0, "events": True},
+        # A slow copy is closed and opened again for each piece, as some recorders do it: its writer
+        # is never seen to be done. It grows far more often than it may stand still.
+        "watch": {
+            "settle_seconds": 1.0,
+            "settle_early": False,
+            "empty_seconds": 30.0,
+            "events": True,
+        },
         "limits": {"max_attempts": 10, "max_interruptions": 200, "retry_seconds": 0.1, **stall},
         "align": stall,
     }
