@@ -88,7 +88,7 @@ def fake_mac(monkeypatch: pytest.MonkeyPatch, scale: float) -> Iterator[Session]
         shutil.rmtree(folder)
 
 
-def eventually(condition: Callable[[], object], seconds: float = 30.0) -> None:
+def eventually(condition: Callable[[], object], seconds: float = 120.0) -> None:
     """Wait until `condition` holds; fail with its name if it never does."""
     deadline = time.monotonic() + seconds
     while not condition():
