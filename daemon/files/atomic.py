@@ -21,7 +21,8 @@ from daemon.files.state_folder import TEMP_PREFIX
 
 CHUNK = 1 << 20  # bytes copied at a time
 _UNSYNCED = 32 << 20  # bytes: a second of a slow disk's time
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+# How a file is opened that must not be there yet, not even as a link to elsewhere.
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _FULL_SYNC = getattr(fcntl, "F_FULLFSYNC", None)  # macOS
 
@@ -72,7 +73,7 @@ def copy_to_temporary(
 def _temporary(folder: StrPath, fill: Callable[[int], None], size: int) -> str:
     """Without a Path and a file object: to make those takes longer than all the rest."""
     path = f"{os.fspath(folder)}/{TEMP_PREFIX}{secrets.token_hex(8)}.tmp"
-    fd = os.open(path, _NEW, 0o600)
+    fd = os.open(path, NEW_FILE, 0o600)
     try:
         try:
             fill(fd)

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from daemon.domain.job import Identity
 from daemon.domain.names import numbered, plain_name
-from daemon.files.atomic import BreakOff, copy_in_pieces, sync, sync_folder
+from daemon.files.atomic import NEW_FILE, BreakOff, copy_in_pieces, sync, sync_folder
 from daemon.files.recording import is_same_file, open_recording, read_small
 from daemon.files.renaming import UNSPEAKABLE, rename_without_clobbering
 from daemon.files.state_folder import TEMP_PREFIX
@@ -167,11 +167,10 @@ def copied(
     Raises ReplacedError if it is not, or does not stay, the file of that identity (None: any).
     """
     temporary = folder / f"{TEMP_PREFIX}{secrets.token_hex(8)}.tmp"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with (
             open_recording(source) as original,
-            os.fdopen(os.open(temporary, flags, 0o600), "wb") as copy,
+            os.fdopen(os.open(temporary, NEW_FILE, 0o600), "wb") as copy,
         ):
             before = Identity.of(os.fstat(original.fileno()))
             if identity is not None and not is_same_file(before, identity):
