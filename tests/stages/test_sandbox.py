@@ -116,6 +116,12 @@ def test_from_inside_the_real_prepare_nothing_is_got(
     _nothing_happened(outside)
 
 
+def _ran(code: str, *arguments: Path) -> subprocess.CompletedProcess[str]:
+    """A Python of its own, since what it confines stays so."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 def test_a_decoder_cannot_fill_the_memory_or_the_disk(tmp_path: Path) -> None:
     code = (
         "import os, sys; from pathlib import Path; from daemon.stages import sandbox\n"
@@ -127,9 +133,7 @@ def test_a_decoder_cannot_fill_the_memory_or_the_disk(tmp_path: Path) -> None:
         "        file.truncate(200_000_000)\n"
         "except OSError: print('disk')\n"
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
-    )
+    ran = _ran(code, tmp_path)
     assert ran.stdout.split() == ["memory", "disk"]
 
 
@@ -145,9 +149,7 @@ def test_a_decoder_may_import_from_every_place_where_packages_are(tmp_path: Path
         "sandbox.confine_decoder(Path(sys.argv[1]), 60.0)\n"
         "import a_library\n"
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", code, folder, place], capture_output=True, text=True, check=False
-    )
+    ran = _ran(code, folder, place)
     assert ran.stdout == "imported\n", ran.stderr
 
 
@@ -161,9 +163,7 @@ def test_a_model_may_name_its_threads_and_no_other_process(tmp_path: Path) -> No
         "try: Path(f'/proc/{os.getppid()}/comm').write_text('ours')\n"
         "except PermissionError: print('refused')\n"
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False
-    )
+    ran = _ran(code, tmp_path)
     assert ran.stdout == "refused\n", ran.stderr
 
 
