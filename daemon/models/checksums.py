@@ -18,6 +18,7 @@ _BUNDLED = {
         "38b78f4cf60edd08ffa094da127fa25836e1e14d6138bf04aef0f2c38b7986b4"
     ),
     "speakers/voice.onnx": "2cc3afe9687abccaf3accab5fa8e9d73899f6dadae6649bc3dc75ee70a47f35c",
+    "speech/silero.onnx": "c8b362d31c24a9d3c12c329f19a29867c7abd3a5051ef97e5cecc02b33f65def",
 }
 
 # torchaudio's alignment models, by the file's name: pickles, published without a digest. That of

@@ -39,10 +39,13 @@ def _arguments() -> argparse.Namespace:
 
 
 def _handler() -> Handler:
-    from daemon.diarization.clustering import Count  # noqa: PLC0415 - heavy; stdout must be guarded
+    from daemon.alignment.threads import keep_blas_on_one_core  # noqa: PLC0415
 
     os.nice(_NICE)
     model: Path | None = _arguments().model
+    if model is None:
+        keep_blas_on_one_core()
+    from daemon.diarization.clustering import Count  # noqa: PLC0415 - heavy; stdout must be guarded
 
     def diarize(channel: Channel) -> None:
         folder, nonce = channel.request.folder, channel.request.nonce

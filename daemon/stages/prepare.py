@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 
 def _handler(early: _Early | None = None) -> Handler:
+    from daemon.alignment.threads import keep_blas_on_one_core  # noqa: PLC0415
+
+    keep_blas_on_one_core()  # nothing here needs more, and to start its threads costs 0.1 s of CPU
     from daemon.stages import decode, speech  # noqa: PLC0415 - heavy, and stdout must be guarded
 
     def prepare(channel: Channel) -> None:

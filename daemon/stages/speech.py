@@ -1,4 +1,4 @@
-"""Voice-activity detection: where in a recording somebody speaks (Silero VAD, through ONNX)."""
+"""Voice-activity detection: where in a recording somebody speaks (Silero VAD: silero.py)."""
 
 from __future__ import annotations
 
@@ -9,26 +9,22 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from faster_whisper.vad import VadOptions, get_speech_timestamps
 
 from daemon.audio import SAMPLE_RATE, FloatArray, Recording
+from daemon.stages.silero import Rules, Silero
 
 BLOCK = 600 * SAMPLE_RATE  # samples looked at in one go: bounds memory and paces the heartbeat
-_MOST_THREADS = 4  # blocks looked at beside one another; each takes 300 MB
+_MOST_THREADS = 4  # blocks looked at beside one another; each takes 40 MB
 
-# Pauses of 300 ms part the speech; 100 ms of margin keep soft consonants.
-_OPTIONS = VadOptions(min_silence_duration_ms=300, speech_pad_ms=100)
+_PAUSE = 3 * SAMPLE_RATE // 10  # samples; a longer pause parts the speech
+_MARGIN = SAMPLE_RATE // 10  # samples: they keep soft consonants
+_CLEAR = Rules(0.5, 0.35, min_speech=0, min_silence=_PAUSE, padding=_MARGIN)
 
 # Silero does not hear some quiet voices, and doubts voices in music or in an echoing room. Long
 # stretches without speech are looked at once more, raised to the level of a near voice, and doubt
-# is enough there, unless they are silent or steady, as noise and hum are.
-_DOUBTFUL = VadOptions(
-    threshold=0.25,  # music and applause stay below it but for moments
-    neg_threshold=0.15,
-    min_speech_duration_ms=300,
-    min_silence_duration_ms=300,
-    speech_pad_ms=100,
-)
+# is enough there, unless they are silent or steady, as noise and hum are. Music and applause stay
+# below this threshold but for moments.
+_DOUBTFUL = Rules(0.25, 0.15, min_speech=_PAUSE, min_silence=_PAUSE, padding=_MARGIN)
 _LONG = 2 * SAMPLE_RATE  # samples
 _NEAR = -20.0  # dBFS
 _SILENT = -65.0  # dBFS
@@ -44,9 +40,10 @@ def find(path: Path, progress: Callable[[float, float], None]) -> tuple[tuple[fl
     total = len(audio) / SAMPLE_RATE
     starts = range(0, len(audio), BLOCK)
     spans: list[_Span] = []
+    silero = Silero()
     # The network runs in one thread, and forgets at a block's border what it has heard.
     with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
-        looked = pool.map(lambda start: _look_twice(audio[start : start + BLOCK]), starts)
+        looked = pool.map(lambda start: _look_twice(silero, audio[start : start + BLOCK]), starts)
         for start, found in zip(starts, looked, strict=True):
             for first, last in found:
                 _append(spans, start + first, start + last)
@@ -54,18 +51,14 @@ def find(path: Path, progress: Callable[[float, float], None]) -> tuple[tuple[fl
     return tuple((round(a / SAMPLE_RATE, 3), round(b / SAMPLE_RATE, 3)) for a, b in spans)
 
 
-def _look_twice(audio: FloatArray) -> list[_Span]:
-    spans = _look(audio, _OPTIONS)
+def _look_twice(silero: Silero, audio: FloatArray) -> list[_Span]:
+    spans = silero.spans(audio, _CLEAR)
     for start, end in list(_long_gaps(spans, len(audio))):
         gain = _missing_gain(audio[start:end])
         if gain is not None:
-            found = _look(np.clip(audio[start:end] * gain, -1.0, 1.0), _DOUBTFUL)
+            found = silero.spans(np.clip(audio[start:end] * gain, -1.0, 1.0), _DOUBTFUL)
             spans += [(start + first, start + last) for first, last in found]
     return sorted(spans)
-
-
-def _look(audio: FloatArray, options: VadOptions) -> list[_Span]:
-    return [(span["start"], span["end"]) for span in get_speech_timestamps(audio, options)]
 
 
 def _long_gaps(spans: Sequence[_Span], length: int) -> Iterator[_Span]:

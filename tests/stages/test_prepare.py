@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from daemon.domain.job import FailureKind, Identity
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import Prepared
 from daemon.handoff.protocol import Ready, Request
+from daemon.models import hardware
 from tests.kit import fault_recordings, recordings
 from tests.kit.accuracy import AUDIO, truth_of
 from tests.kit.stage_process import StageProcess, failed, request_for, stage
@@ -231,3 +234,19 @@ def test_memory_is_bounded_however_many_channels_there_are(
     assert receipt.kind is None
     decoded = 40 * 16_000 * 64 * 4  # bytes, as 32-bit floats
     assert receipt.usage.peak_rss_bytes < 2.5 * decoded
+
+
+def test_it_imports_no_recogniser_and_starts_no_threads(tmp_path: Path) -> None:
+    """Either would cost as much as its other imports, and each recording has its own process."""
+    code = """
+import sys, psutil
+from daemon.stages import prepare
+prepare._handler()
+print(*{"faster_whisper", "ctranslate2", "tokenizers", "torch"} & sys.modules.keys())
+print(psutil.Process().num_threads())
+"""
+    environment = hardware.stage_environment({"PATH": "/usr/bin:/bin"})
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, check=True
+    )
+    assert done.stdout.split() == [b"1"]

@@ -108,11 +108,11 @@ def test_a_long_quiet_stretch_is_looked_at_once_more_at_the_level_of_a_near_voic
 ) -> None:
     levels: list[float] = []
 
-    def deaf(audio: FloatArray, _: object) -> list[dict[str, int]]:
+    def deaf(_: object, audio: FloatArray, __: object) -> list[tuple[int, int]]:
         levels.append(float(np.abs(audio).max()))
         return []
 
-    monkeypatch.setattr(speech, "get_speech_timestamps", deaf)
+    monkeypatch.setattr(speech.Silero, "spans", deaf)
     assert _find(tmp_path, audio_of("memo-10s") * np.float32(0.01)) == 0
     first, second = levels
     assert second > 10 * first
