@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from daemon.domain.job import Candidate, Identity, Job, Stage
-from daemon.ledger.schema import ACTIVE_SQL, JOB_COLUMNS, job_of
+from daemon.ledger.schema import IS_ACTIVE, JOB_COLUMNS, job_of
 
 # In memory, and only for as long as the connection lives.
 _SEEN = """
@@ -17,15 +17,15 @@ CREATE TEMP TABLE IF NOT EXISTS seen (
     refusal TEXT
 ) WITHOUT ROWID
 """
-_FRESH = """
+_FRESH = f"""
 SELECT * FROM seen WHERE NOT EXISTS (
     SELECT 1 FROM jobs WHERE jobs.source = seen.source AND jobs.size = seen.size
     AND jobs.mtime_ns = seen.mtime_ns AND jobs.ctime_ns = seen.ctime_ns
-    AND jobs.inode = seen.inode AND next != ?
+    AND jobs.inode = seen.inode AND next != '{Stage.GONE}'
 ) ORDER BY source LIMIT ?
 """
 _ABSENT = f"""
-SELECT {JOB_COLUMNS} FROM jobs WHERE next IN ({ACTIVE_SQL})
+SELECT {JOB_COLUMNS} FROM jobs WHERE {IS_ACTIVE}
 AND NOT EXISTS (SELECT 1 FROM seen WHERE seen.source = jobs.source) ORDER BY id LIMIT ?
 """
 
@@ -50,7 +50,7 @@ class LedgerScan:
 
     def fresh(self, limit: int) -> list[Candidate]:
         """Files that were never admitted, or that changed since; at most `limit` of them."""
-        rows = self._db.execute(_FRESH, (Stage.GONE, limit)).fetchall()
+        rows = self._db.execute(_FRESH, (limit,)).fetchall()
         return [_candidate_of(row) for row in rows]
 
     def absent(self, folder: Path, limit: int) -> list[Job]:

@@ -20,6 +20,7 @@ from daemon.domain.job import (
 from daemon.ledger.inbox_scan import LedgerScan, Seen
 from daemon.ledger.queries import LedgerQueries
 from daemon.ledger.schema import (
+    IS_TERMINAL,
     JOB_COLUMNS,
     LET_GO,
     LET_GO_OF_IDENTITY,
@@ -28,8 +29,8 @@ from daemon.ledger.schema import (
     RELOCATE,
     SCHEMA,
     SCHEMA_VERSION,
-    TERMINAL_SQL,
     Delivered,
+    any_of,
     identity_values,
     job_of,
 )
@@ -38,14 +39,14 @@ from daemon.ledger.schema import (
 _LOCKED_SECONDS = 1.0
 
 
-def _stages_before(following: Stage) -> str:
-    """In SQL. To stay is no step: a file that changed again is read again."""
+def _may_follow(following: Stage) -> str:
+    """In SQL, that it may follow. To stay is no step: a file that changed again is read again."""
     before = {stage for stage, steps in TRANSITIONS.items() if following in steps}
     stays = set() if following in TERMINAL else {following}
-    return ", ".join(f"'{stage}'" for stage in sorted(before | stays))
+    return any_of(sorted(before | stays))
 
 
-_BEFORE = {stage: _stages_before(stage) for stage in Stage}
+_BEFORE = {stage: _may_follow(stage) for stage in Stage}
 
 
 class CorruptLedgerError(Exception):
@@ -232,10 +233,10 @@ class Ledger(LedgerQueries):
         with self._transaction() as db:
             db.executemany(
                 "DELETE FROM stages WHERE job IN"
-                f" (SELECT id FROM jobs WHERE id = ? AND next IN ({TERMINAL_SQL}))",
+                f" (SELECT id FROM jobs WHERE id = ? AND {IS_TERMINAL})",
                 numbers,
             )
-            db.executemany(f"DELETE FROM jobs WHERE id = ? AND next IN ({TERMINAL_SQL})", numbers)
+            db.executemany(f"DELETE FROM jobs WHERE id = ? AND {IS_TERMINAL}", numbers)
 
     def reserve(self, job: int, stem: str | None) -> None:
         """Bind the outputs' name to the job, before the first output appears."""
@@ -252,13 +253,12 @@ def _move(
     finished = now if following in TERMINAL else None
     moved = db.execute(
         f"UPDATE jobs SET next = ?, finished_at = ?{LET_GO if has_left else ''}"
-        f" WHERE id = ? AND next IN ({_BEFORE[following]})",
+        f" WHERE id = ? AND {_BEFORE[following]}",
         (following, finished, job),
     )
     if moved.rowcount != 1:
         row = db.execute("SELECT next FROM jobs WHERE id = ?", (job,)).fetchone()
-        current = row[0] if row else None
-        raise InvalidTransitionError(f"job {job} cannot go from {current} to {following}")
+        raise InvalidTransitionError(f"job {job} cannot go from {row and row[0]} to {following}")
 
 
 def _set_digest(db: sqlite3.Connection, job: int, sha256: str) -> bool:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from daemon.domain.job import Job, Stage, StageRecord
 from daemon.ledger.schema import (
-    ACTIVE_SQL,
     DUE,
+    IS_ACTIVE,
+    IS_TERMINAL,
     JOB_COLUMNS,
     RECORD_COLUMNS,
-    TERMINAL_SQL,
     DamagedRowError,
     job_of,
     record_of,
@@ -25,7 +25,11 @@ _PAGE = 100
 
 
 class LedgerQueries:
-    """Questions to a ledger that is open already."""
+    """Questions to a ledger that is open already.
+
+    A stage is part of a question's text: as a parameter, it would have SQLite plan the question
+    anew each time, since there are indices of the rows at some stages alone.
+    """
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -38,21 +42,19 @@ class LedgerQueries:
         return job_of(row) if row else None
 
     def active(self) -> list[Job]:
-        rows = self._db.execute(
-            f"SELECT {JOB_COLUMNS} FROM jobs WHERE next IN ({ACTIVE_SQL}) ORDER BY id"
-        )
+        rows = self._db.execute(f"SELECT {JOB_COLUMNS} FROM jobs WHERE {IS_ACTIVE} ORDER BY id")
         return [job_of(row) for row in rows]
 
     def anything_active(self) -> bool:
         (found,) = self._db.execute(
-            f"SELECT EXISTS (SELECT 1 FROM jobs WHERE next IN ({ACTIVE_SQL}))"
+            f"SELECT EXISTS (SELECT 1 FROM jobs WHERE {IS_ACTIVE})"
         ).fetchone()
         return bool(found)
 
     def active_at(self, source: Path) -> Job | None:
         """The job that is under way for what lies at this path."""
         row = self._db.execute(
-            f"SELECT {JOB_COLUMNS} FROM jobs WHERE source = ? AND next NOT IN ({TERMINAL_SQL})",
+            f"SELECT {JOB_COLUMNS} FROM jobs WHERE source = ? AND {IS_ACTIVE}",
             (os.fsencode(source),),
         ).fetchone()
         return job_of(row) if row else None
@@ -81,9 +83,9 @@ class LedgerQueries:
         """Their numbers, the stage's starts, and the SQL term `key`, in whose order they come."""
         return self._db.execute(
             f"SELECT id, (SELECT starts FROM stages WHERE job = id AND stage = next), {key}"
-            f" FROM jobs WHERE next = ? AND next IN ({ACTIVE_SQL}) AND ({key}, id) > (?, ?)"
+            f" FROM jobs WHERE next = '{stage}' AND ({key}, id) > (?, ?)"
             f" ORDER BY {key}, id LIMIT {_PAGE}",
-            (stage, *after),
+            after,
         ).fetchall()
 
     def recent(self, limit: int) -> list[Job]:
@@ -108,8 +110,8 @@ class LedgerQueries:
     def latest(self, stage: Stage, limit: int) -> list[Job]:
         """The newest jobs for which `stage` is next."""
         rows = self._db.execute(
-            f"SELECT {JOB_COLUMNS} FROM jobs WHERE next = ? ORDER BY id DESC LIMIT ?",
-            (stage, limit),
+            f"SELECT {JOB_COLUMNS} FROM jobs WHERE next = '{stage}' ORDER BY id DESC LIMIT ?",
+            (limit,),
         )
         return [job_of(row) for row in rows]
 
@@ -143,9 +145,9 @@ class LedgerQueries:
     def delivered(self, source: Path, sha256: str) -> Job | None:
         """The finished job that already delivered these very bytes from this very path."""
         row = self._db.execute(
-            f"SELECT {JOB_COLUMNS} FROM jobs WHERE source = ? AND sha256 = ? AND +next = ?"
-            " ORDER BY stem IS NULL LIMIT 1",
-            (os.fsencode(source), sha256, Stage.DONE),
+            f"SELECT {JOB_COLUMNS} FROM jobs WHERE source = ? AND sha256 = ? AND"
+            f" +next = '{Stage.DONE}' ORDER BY stem IS NULL LIMIT 1",
+            (os.fsencode(source), sha256),
         ).fetchone()
         return job_of(row) if row else None
 
@@ -160,18 +162,18 @@ class LedgerQueries:
     def last_delivered(self, source: Path, before: int) -> Job | None:
         """The latest delivered job of this path, of those with a smaller number than `before`."""
         row = self._db.execute(
-            f"SELECT {JOB_COLUMNS} FROM jobs WHERE source = ? AND id < ? AND +next = ?"
-            " AND stem IS NOT NULL ORDER BY id DESC LIMIT 1",
-            (os.fsencode(source), before, Stage.DONE),
+            f"SELECT {JOB_COLUMNS} FROM jobs WHERE source = ? AND id < ? AND"
+            f" +next = '{Stage.DONE}' AND stem IS NOT NULL ORDER BY id DESC LIMIT 1",
+            (os.fsencode(source), before),
         ).fetchone()
         return job_of(row) if row else None
 
     def delivered_content(self, sha256: str) -> Job | None:
         """The latest delivered job of these very bytes, whatever their name was."""
         row = self._db.execute(
-            f"SELECT {JOB_COLUMNS} FROM jobs WHERE sha256 = ? AND +next = ? AND stem IS NOT NULL"
-            " ORDER BY id DESC LIMIT 1",
-            (sha256, Stage.DONE),
+            f"SELECT {JOB_COLUMNS} FROM jobs WHERE sha256 = ? AND +next = '{Stage.DONE}'"
+            " AND stem IS NOT NULL ORDER BY id DESC LIMIT 1",
+            (sha256,),
         ).fetchone()
         return job_of(row) if row else None
 
@@ -179,14 +181,14 @@ class LedgerQueries:
         """Jobs that read these very bytes, and are not delivered or given up."""
         rows = self._db.execute(
             f"SELECT {JOB_COLUMNS} FROM jobs WHERE sha256 = ? AND id != ?"
-            f" AND +next IN ({ACTIVE_SQL}) AND +next != ? ORDER BY id",
-            (sha256, besides, Stage.QUARANTINE),
+            f" AND NOT {IS_TERMINAL} AND +next != '{Stage.QUARANTINE}' ORDER BY id",
+            (sha256, besides),
         )
         return [job_of(row) for row in rows]
 
     def unread_sizes(self) -> set[int]:
         """Those of the files that are to be read next, in bytes."""
-        rows = self._db.execute("SELECT size FROM jobs WHERE next = ?", (Stage.PREPARE,))
+        rows = self._db.execute(f"SELECT size FROM jobs WHERE next = '{Stage.PREPARE}'")
         return {size for (size,) in rows}
 
     def recovered(self, source: Path, sha256: str) -> str | None:
@@ -200,7 +202,7 @@ class LedgerQueries:
     def reserved_stems(self, besides: int) -> set[str]:
         rows = self._db.execute(
             "SELECT stem FROM jobs INDEXED BY jobs_by_stem"
-            f" WHERE stem IS NOT NULL AND id != ? AND next IN ({ACTIVE_SQL})",
+            f" WHERE stem IS NOT NULL AND id != ? AND {IS_ACTIVE}",
             (besides,),
         )
         return {stem for (stem,) in rows}

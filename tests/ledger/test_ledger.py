@@ -261,18 +261,27 @@ def test_the_kind_of_a_failure_is_kept_with_its_record(ledger: Ledger) -> None:
     assert (record.kind, record.reason) == (FailureKind.TIMED_OUT, "too slow")
 
 
+def _indices(ledger: Ledger) -> set[tuple[str, str]]:
+    rows = ledger._db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index'")
+    return set(rows)
+
+
 def test_a_ledger_of_an_earlier_version_is_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     with closing(Ledger(path)) as ledger:
         job = _admit(ledger)
         ledger.begin(job.id, Stage.PREPARE, 1.0)
+        indices = _indices(ledger)
     with closing(sqlite3.connect(path)) as db:
+        db.execute("DROP INDEX jobs_by_due")
+        db.execute("CREATE INDEX jobs_by_due ON jobs (next) WHERE next IN ('prepare', 'align')")
         db.execute("ALTER TABLE stages DROP COLUMN kind")
         db.execute("PRAGMA user_version = 1")
         db.commit()
     with closing(Ledger(path)) as ledger:
         assert ledger.record(job.id, Stage.PREPARE).starts == 1
         assert not ledger.is_new
+        assert _indices(ledger) == indices
     assert set(MIGRATIONS) == set(range(1, SCHEMA_VERSION))
 
 
