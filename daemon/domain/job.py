@@ -26,6 +26,7 @@ class Stage(StrEnum):
 
 
 TERMINAL = frozenset({Stage.DONE, Stage.FAILED, Stage.GONE})
+ENDING = TERMINAL | {Stage.QUARANTINE}  # nothing that a stage finds matters any more
 
 # Every step that a job can take; the ledger refuses any other. What leads to each of them is told
 # in daemon/supervisor/transitions.py.

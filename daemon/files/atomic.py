@@ -29,6 +29,12 @@ _FULL_SYNC = getattr(fcntl, "F_FULLFSYNC", None)  # macOS
 # What copying is done within, so that it may be broken off between two chunks.
 BreakOff = Callable[[], AbstractContextManager[None]]
 
+Check = Callable[[], None]  # called between two pieces of slow work; raises to break it off
+
+
+def never() -> None:
+    """The check of work that nobody breaks off."""
+
 
 def sync(fd: int) -> None:
     """Bring a file's or a folder's data to the medium.
@@ -67,7 +73,12 @@ def copy_to_temporary(
     folder: StrPath, source: BinaryIO, size: int, may_break_off: BreakOff = nullcontext
 ) -> str:
     """As `write_temporary`, with the `size` bytes that `source` holds."""
-    return _temporary(folder, lambda fd: copy_in_pieces(source, fd, size, may_break_off), size)
+
+    def fill(fd: int) -> None:
+        with may_break_off():
+            copy_in_pieces(source, fd, size)
+
+    return _temporary(folder, fill, size)
 
 
 def _temporary(folder: StrPath, fill: Callable[[int], None], size: int) -> str:
@@ -102,13 +113,15 @@ def _write(fd: int, data: bytes) -> None:
 
 
 class _SyncedWriter:
-    """Writes to a descriptor, and syncs it every `_UNSYNCED` bytes."""
+    """Writes to a descriptor, and syncs it every `_UNSYNCED` bytes; calls `check` before."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, check: Check) -> None:
         self._fd = fd
+        self._check = check
         self._unsynced = 0
 
     def write(self, data: bytes) -> None:
+        self._check()
         _write(self._fd, data)
         self._unsynced += len(data)
         if self._unsynced >= _UNSYNCED:
@@ -116,14 +129,13 @@ class _SyncedWriter:
             self._unsynced = 0
 
 
-def copy_in_pieces(source: BinaryIO, target: int, size: int, may_break_off: BreakOff) -> None:
+def copy_in_pieces(source: BinaryIO, target: int, size: int, check: Check = never) -> None:
     """Copy the `size` bytes left of `source` to the descriptor `target`.
 
     All but the last of it is on the medium then: a single sync of gigabytes takes many seconds,
     and cannot be broken off.
     """
-    with may_break_off():
-        shutil.copyfileobj(source, _SyncedWriter(target), min(CHUNK, size + 1))
+    shutil.copyfileobj(source, _SyncedWriter(target, check), min(CHUNK, size + 1))
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -175,6 +187,13 @@ def sha256_of(path: Path) -> str:
         return sha256_of_open(file)
 
 
-def sha256_of_open(file: BufferedReader) -> str:
-    """In hexadecimal, from where the file stands to its end. Raises OSError."""
-    return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256_of_open(file: BufferedReader, check: Check = never) -> str:
+    """In hexadecimal, from where the file stands to its end. Raises OSError.
+
+    `check` is called before each piece.
+    """
+    digest = hashlib.sha256()
+    while piece := file.read(CHUNK):
+        check()
+        digest.update(piece)
+    return digest.hexdigest()

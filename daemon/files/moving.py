@@ -18,14 +18,14 @@ import secrets
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import astuple
 from functools import lru_cache
 from pathlib import Path
 
 from daemon.domain.job import Identity
 from daemon.domain.names import numbered, plain_name
-from daemon.files.atomic import NEW_FILE, BreakOff, copy_in_pieces, sync, sync_folder
+from daemon.files.atomic import NEW_FILE, Check, copy_in_pieces, never, sync, sync_folder
 from daemon.files.recording import is_same_file, open_recording, read_small
 from daemon.files.renaming import UNSPEAKABLE, rename_without_clobbering
 from daemon.files.state_folder import TEMP_PREFIX
@@ -91,7 +91,7 @@ def note_copy(held: Path, copy: Path, folder: Path) -> None:
 def unnamed_unless_done(copy: Path, target: Path) -> Iterator[None]:
     """What removes the original of a copy that was renamed to `target`; if it fails, so does that.
 
-    The copy is hidden again, for `copied` to remove: else there would be two of one recording.
+    The copy is hidden again, to be removed: else there would be two of one recording.
     """
     meant = Identity.of(target.lstat())
     try:
@@ -155,16 +155,11 @@ def rename_numbered(source: Path, folder: Path, name: str) -> Path:
     raise AssertionError("counting does not end")
 
 
-@contextmanager
-def copied(
-    source: Path,
-    identity: Identity | None,
-    folder: Path,
-    may_break_off: BreakOff = nullcontext,
-) -> Iterator[Path]:
-    """A whole, synced copy of a regular file, hidden in `folder`; removed unless it is renamed.
+def copy_whole(source: Path, identity: Identity | None, folder: Path, check: Check = never) -> Path:
+    """A whole, synced copy of a regular file, hidden in `folder`; return its path.
 
-    Raises ReplacedError if it is not, or does not stay, the file of that identity (None: any).
+    Raises ReplacedError if it is not, or does not stay, the file of that identity (None: any), and
+    what `check` raises, which is called between two pieces of it; nothing is left then.
     """
     temporary = folder / f"{TEMP_PREFIX}{secrets.token_hex(8)}.tmp"
     try:
@@ -175,17 +170,32 @@ def copied(
             before = Identity.of(os.fstat(original.fileno()))
             if identity is not None and not is_same_file(before, identity):
                 raise ReplacedError(errno.EBUSY, _REPLACED, str(source))
-            copy_in_pieces(original, copy.fileno(), before.size, may_break_off)
+            copy_in_pieces(original, copy.fileno(), before.size, check)
             _copy_attributes(original.fileno(), copy.fileno())
             sync(copy.fileno())
             if not is_same_file(before, Identity.of(os.fstat(original.fileno()))):
                 raise ReplacedError(errno.EBUSY, _REPLACED, str(source))
             if os.fstat(copy.fileno()).st_size != before.size:
                 raise OSError(errno.EIO, "the copy is not whole", str(source))
-        yield temporary
+    except BaseException:
+        remove_copy(temporary)
+        raise
+    return temporary
+
+
+def remove_copy(copy: Path) -> None:
+    """If it is still hidden; what cannot be removed now goes at the next start."""
+    with contextlib.suppress(OSError):
+        copy.unlink(missing_ok=True)
+
+
+@contextmanager
+def removed_unless_renamed(copy: Path) -> Iterator[Path]:
+    """The hidden copy, whatever becomes of it until the end of the block."""
+    try:
+        yield copy
     finally:
-        with contextlib.suppress(OSError):  # what stays of it goes at the next start
-            temporary.unlink(missing_ok=True)
+        remove_copy(copy)
 
 
 def _copy_attributes(source: int, target: int) -> None:
@@ -220,7 +230,7 @@ def move_without_clobbering(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV or not stat.S_ISREG(source.lstat().st_mode):
             raise
-        with copied(source, None, target.parent) as copy:
+        with removed_unless_renamed(copy_whole(source, None, target.parent)) as copy:
             rename_without_clobbering(copy, target)
             with unnamed_unless_done(copy, target):
                 source.unlink()

@@ -6,12 +6,12 @@ import contextlib
 import errno
 import os
 import stat
-from contextlib import nullcontext
+from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
 
 from daemon.domain.job import Identity
-from daemon.files.atomic import BreakOff, sha256_of_open
+from daemon.files.atomic import Check, sha256_of_open
 
 
 def open_recording(path: Path) -> BufferedReader:
@@ -46,24 +46,35 @@ def is_unchanged(path: Path, identity: Identity) -> bool:
 
 
 def still_holds(
-    path: Path, identity: Identity, sha256: str | None, may_break_off: BreakOff = nullcontext
+    path: Path,
+    identity: Identity,
+    sha256: str | None,
+    read_again: Callable[[Identity, str], bool],
 ) -> Identity | None:
     """The identity, as it is now, of the file that was read; None if its bytes may be others.
 
-    A file whose times were touched is read again, which takes a minute where it is large: within
-    `may_break_off`. Raises OSError.
+    Whether a file whose times were touched has the same bytes as before, `read_again` is asked: to
+    read it takes a minute where it is large. Raises OSError.
     """
     try:
         now = Identity.of(os.lstat(path))
-        if is_same_file(now, identity):
-            return now
-        if (now.inode, now.size) != (identity.inode, identity.size) or sha256 is None:
-            return None
-        with open_recording(path) as file, may_break_off():
-            is_same = Identity.of(os.fstat(file.fileno())) == now and sha256_of_open(file) == sha256
     except (FileNotFoundError, PermissionError):
         return None
-    return now if is_same else None
+    if is_same_file(now, identity):
+        return now
+    if (now.inode, now.size) != (identity.inode, identity.size) or sha256 is None:
+        return None
+    return now if read_again(now, sha256) else None
+
+
+def has_bytes(path: Path, identity: Identity, sha256: str, check: Check) -> bool:
+    """Whether the very file of that identity lies at `path`, with these bytes. Raises OSError."""
+    try:
+        with open_recording(path) as file:
+            is_meant = Identity.of(os.fstat(file.fileno())) == identity
+            return is_meant and sha256_of_open(file, check) == sha256
+    except (FileNotFoundError, PermissionError):
+        return False
 
 
 def is_same_file(one: Identity, other: Identity) -> bool:

@@ -6,18 +6,18 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from daemon.domain.job import Identity
 from daemon.domain.names import fitting, plain_name, with_number
-from daemon.files.atomic import BreakOff, sync_folder
+from daemon.files.atomic import sync_folder
 from daemon.files.moving import (
     ReplacedError,
     claimed,
-    copied,
+    copy_whole,
     note_copy,
+    removed_unless_renamed,
     rename_numbered,
     unnamed_unless_done,
 )
@@ -29,6 +29,10 @@ _NUMBERS = range(1, 10)  # how often one name is looked for
 _IMMOVABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
+# Makes a whole copy of the recording of that identity, hidden in a folder; returns its path.
+Copy = Callable[[Path, Identity, Path], Path]
+
+
 class StaysError(Exception):
     """The recording stays in the inbox; the message is the reason, for a person."""
 
@@ -37,9 +41,11 @@ def file_away(
     source: Path,
     identity: Identity,
     folder: Path,
-    may_break_off: BreakOff = nullcontext,
+    copy: Copy = copy_whole,
 ) -> Path | None:
     """Move `source` into `folder` as NAME.EXT, or `NAME (2).EXT`, …; return the new path.
+
+    To another volume by a `copy`, of which nothing is left unless it takes the recording's place.
 
     None if it is gone, or if another file has taken its place: that one is a recording of its own.
     Raises StaysError if it cannot be moved although `folder` is well, and OSError if it is not.
@@ -50,14 +56,16 @@ def file_away(
         raise StaysError(f"{folder} is the inbox itself, under another name")
     try:
         moved = _rename_away(source, identity, folder)
-    except FileNotFoundError:
-        return None
+    except FileNotFoundError as error:
+        if _concerns(source, error):
+            return None
+        raise
     except OSError as error:
         if error.errno in _IMMOVABLE and _concerns(source, error):
             raise StaysError("it may not be moved (is it locked?)") from error
         if error.errno != errno.EXDEV:
             raise
-        moved = _copy_away(source, identity, folder, may_break_off)
+        moved = _copy_away(source, identity, folder, copy)
     sync_folder(folder)
     sync_folder(source.parent)
     return moved
@@ -98,27 +106,29 @@ def _rename_away(source: Path, identity: Identity, folder: Path) -> Path | None:
         return _named(held, folder, source.name) if is_meant else None
 
 
-def _copy_away(
-    source: Path, identity: Identity, folder: Path, may_break_off: BreakOff
-) -> Path | None:
+def _copy_away(source: Path, identity: Identity, folder: Path, copy: Copy) -> Path | None:
     """To another volume. It is claimed when its copy is whole, and removed when that has a name."""
     try:
         if not stat.S_ISREG(source.lstat().st_mode):
             raise StaysError("it is no file, and cannot be moved to another volume")
         with (
-            copied(source, identity, folder, may_break_off) as copy,
+            removed_unless_renamed(copy(source, identity, folder)) as whole,
             claimed(source, source.parent) as held,
         ):
             if not is_same_file(Identity.of(held.lstat()), identity):
                 return None
-            note_copy(held, copy, folder)
-            target = _named(copy, folder, source.name)
-            with unnamed_unless_done(copy, target):
+            note_copy(held, whole, folder)
+            target = _named(whole, folder, source.name)
+            with unnamed_unless_done(whole, target):
                 sync_folder(folder)
                 held.unlink()
             return target
-    except (FileNotFoundError, ReplacedError):
+    except ReplacedError:
         return None
+    except FileNotFoundError as error:
+        if _concerns(source, error):
+            return None
+        raise  # somebody tidied the copy or its folder away
     except PermissionError as error:
         if not _concerns(source, error):
             raise
@@ -126,7 +136,7 @@ def _copy_away(
 
 
 def _concerns(source: Path, error: OSError) -> bool:
-    """Whether `source` itself could not be moved, and not something that was made elsewhere.
+    """Whether `source` itself is not there or not moved, and not what was made elsewhere.
 
     os.access does not tell: where macOS denies a program a folder, it says that all is well.
     """

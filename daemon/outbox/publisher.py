@@ -5,8 +5,9 @@ What the results are made of is rendered before, by a process of its own: output
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import nullcontext, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from daemon.config.settings import Config
@@ -14,9 +15,11 @@ from daemon.domain.job import Identity, Job
 from daemon.domain.names import inside_inbox, plain, plain_name, stem_of
 from daemon.domain.transcript import Json
 from daemon.files.atomic import BreakOff, json_bytes, write_atomically
+from daemon.files.background import Background, UnderWayError
+from daemon.files.moving import copy_whole, remove_copy
 from daemon.files.permissions import share
 from daemon.files.real_path import real_path
-from daemon.files.recording import still_holds
+from daemon.files.recording import has_bytes, still_holds
 from daemon.files.renaming import UNSPEAKABLE
 from daemon.files.state_folder import job_folder
 from daemon.handoff import artefacts
@@ -45,11 +48,13 @@ class Publisher:
         config: Config,
         ledger: Ledger,
         jobs: Path,
+        background: Background,
         may_break_off: BreakOff = nullcontext,
     ) -> None:
         self._config = config
         self._ledger = ledger
         self._jobs = jobs
+        self._background = background  # where recordings are read or copied
         self._may_break_off = may_break_off  # around what takes long
         self._inbox = config.paths.inbox  # its real path, once that was asked for
         self._stems = placing.StemIndex(config.paths.outbox)
@@ -148,21 +153,23 @@ class Publisher:
         """File the source away as output.source says, if it still holds what we read.
 
         Returns where the recording lies now; None if it is gone or was deleted.
-        Raises StaysError if it cannot be moved, OSError if the folder cannot take it.
+        Raises StaysError if it cannot be moved, OSError if the folder cannot take it, and
+        UnderWayError while it is copied or read.
         """
         policy = self._config.output.source
         if policy == "keep":
             return job.source
-        now = self._still_there(job)
-        if now is None:  # gone, or another recording by now
-            return None
-        filed = None
-        if policy == "delete":
-            remove(job.source, now)
-        else:
-            done = _mirrored(self._config.paths.done, self.inside(job))
-            filed = file_away(job.source, now, done, self._may_break_off)
-            self._tag(filed, finder_tag.DONE)
+        with self._in_background(job):
+            now = self._still_there(job)
+            if now is None:  # gone, or another recording by now
+                return None
+            filed = None
+            if policy == "delete":
+                remove(job.source, now)
+            else:
+                done = _mirrored(self._config.paths.done, self.inside(job))
+                filed = self._file_away(job, now, done)
+                self._tag(filed, finder_tag.DONE)
         self._note_departure(job)
         return filed
 
@@ -170,20 +177,22 @@ class Publisher:
         """Move a failed source to failed/, unless sources are kept; write NAME.error.json there.
 
         Returns the report's path, where the recording lies now (None if it is gone), and why it
-        stays in the inbox although it should not ("" if it does not). Raises OSError.
+        stays in the inbox although it should not ("" if it does not). Raises OSError, and
+        UnderWayError while it is copied or read.
         """
         failed = _mirrored(self._config.paths.failed, self.inside(job))
         records = self._ledger.records(job.id, documents.REPORTED)
         target, stays = failed / job.source.name, ""
         recording: Path | None = job.source
         if self._config.output.source != "keep":
-            now = self._still_there(job)
             try:
-                recording = None
-                if now is not None:
-                    recording = file_away(job.source, now, failed, self._may_break_off)
-                    self._tag(recording, finder_tag.FAILED)
-                    target = recording or target
+                with self._in_background(job):
+                    now = self._still_there(job)
+                    recording = None
+                    if now is not None:
+                        recording = self._file_away(job, now, failed)
+                        self._tag(recording, finder_tag.FAILED)
+                        target = recording or target
             except StaysError as error:
                 stays = str(error)
             self._note_departure(job)
@@ -198,7 +207,33 @@ class Publisher:
     def _still_there(self, job: Job) -> Identity | None:
         """Of the file that was read, if it is there. Raises OSError."""
         digest = self._ledger.digest(job.id)
-        return still_holds(job.source, job.identity, digest, self._may_break_off)
+        return still_holds(job.source, job.identity, digest, partial(self._read_again, job))
+
+    def _read_again(self, job: Job, now: Identity, sha256: str) -> bool:
+        wanted = (job.source, now, sha256)
+        return self._background.result(job.id, wanted, partial(has_bytes, *wanted))
+
+    def _file_away(self, job: Job, now: Identity, folder: Path) -> Path | None:
+        def copy(source: Path, identity: Identity, folder: Path) -> Path:
+            # A copy of what it was before anybody touched it, even its times, is made anew.
+            wanted = (source, identity, folder)
+            return self._background.result(
+                job.id, wanted, partial(copy_whole, *wanted), discard=remove_copy
+            )
+
+        return file_away(job.source, now, folder, copy)
+
+    @contextmanager
+    def _in_background(self, job: Job) -> Iterator[None]:
+        """Where work for the job may be begun in the background, and what came of it is kept."""
+        try:
+            yield
+        except UnderWayError:
+            raise
+        except BaseException:
+            self._background.drop(job.id)
+            raise
+        self._background.drop(job.id)
 
     def _tag(self, filed: Path | None, tag: str) -> None:
         """Not in the inbox: there, a changed attribute would make it another recording."""

@@ -9,15 +9,11 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 from daemon.config.settings import Config
 from daemon.domain.job import Stage
-from daemon.errors import TemporaryError
-from daemon.files.answering import answer_within
-from daemon.files.guarded import why_blocked
+from daemon.files.background import Background
 from daemon.files.lock import Lock
-from daemon.files.permissions import check_is_ours
 from daemon.files.state_folder import JOBS
 from daemon.files.volumes import Mounts
 from daemon.inbox.completeness import CompletenessCheck
@@ -42,13 +38,19 @@ from daemon.supervisor.crash_recovery import (
     sweep_jobs,
     sweep_orphans,
 )
-from daemon.supervisor.events import EventQueue, InboxChanged, InboxRead, StopRequested
+from daemon.supervisor.events import (
+    BackgroundEnded,
+    EventQueue,
+    InboxChanged,
+    InboxRead,
+    StopRequested,
+)
 from daemon.supervisor.healing import Healing
 from daemon.supervisor.held_jobs import HeldJobs
 from daemon.supervisor.inbox_watch import InboxWatch, NoInbox
 from daemon.supervisor.last_steps import LastSteps
 from daemon.supervisor.loop import Supervisor
-from daemon.supervisor.opening import make_folders, open_inbox
+from daemon.supervisor.opening import make_folders, make_state, open_inbox
 from daemon.supervisor.pause import RETRY_SECONDS, Pause
 from daemon.supervisor.retention import Retention
 from daemon.supervisor.scheduler import Scheduler
@@ -56,8 +58,6 @@ from daemon.supervisor.settings_watch import SettingsWatch
 from daemon.supervisor.transitions import Transitions
 
 Commands = Mapping[Stage, Command]
-
-_STATE_SECONDS = 20.0
 
 
 def stage_commands(config: Config, backend: Backend) -> Commands:
@@ -93,22 +93,6 @@ def stage_commands(config: Config, backend: Backend) -> Commands:
     }
 
 
-def _make_state(state: Path, jobs: Path) -> None:
-    """Without it there is no queue, and no status.json that could say what is waited for.
-
-    Raises TemporaryError if its disk or server does not answer, UsageError if others may write it.
-    """
-
-    def make() -> None:
-        jobs.mkdir(parents=True, exist_ok=True)
-        check_is_ours(state, "the state folder")
-
-    try:
-        answer_within(_STATE_SECONDS, make)
-    except TimeoutError:
-        raise TemporaryError(why_blocked(state)) from None
-
-
 class Application:
     """The daemon's collaborators, and the queue of events that ties them together."""
 
@@ -134,12 +118,13 @@ class Application:
         """
         os.umask(0o077)  # recordings and transcripts are their owner's business
         jobs = config.paths.state / JOBS
-        _make_state(config.paths.state, jobs)
+        make_state(config.paths.state, jobs)
         with Lock(config.paths.state) as lock:
             sweep_orphans(config.paths.state)
             with contextlib.closing(open_ledger(config.paths, event_log)) as ledger:
                 sweep_jobs(jobs, ledger)
                 events = EventQueue()
+                background = Background(lambda: events.put(BackgroundEnded()))
                 context = Context(
                     config,
                     ledger,
@@ -151,11 +136,12 @@ class Application:
                         lambda line: event_log.warning("gpu", line),
                         lambda: events.is_stopping,
                     ),
-                    Publisher(config, ledger, jobs, events.may_break_off),
+                    Publisher(config, ledger, jobs, background, events.may_break_off),
                     event_log,
                     Pause(event_log, retry_seconds),
                     Mounts(config.paths.state),
                     jobs,
+                    background,
                 )
                 yield cls(context, events, lock)
 

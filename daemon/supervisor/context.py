@@ -12,6 +12,7 @@ from pathlib import Path
 from daemon.config.profile import ProfileError, Profiles
 from daemon.config.settings import Config
 from daemon.domain.job import Job, Stage
+from daemon.files.background import Background
 from daemon.files.state_folder import job_folder
 from daemon.files.volumes import Mounts
 from daemon.ledger.ledger import Ledger
@@ -37,6 +38,7 @@ class Context:
     pause: Pause
     mounts: Mounts
     jobs: Path  # the folder of job folders
+    background: Background  # where recordings are read or copied beside the loop
     clock: Callable[[], float] = time.monotonic
     unix_time: Callable[[], float] = time.time
     commands: Callable[[Config], Mapping[Stage, Command]] | None = None  # by the settings

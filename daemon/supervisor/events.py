@@ -21,13 +21,18 @@ class InboxRead:
 
 
 @dataclass(frozen=True, slots=True)
+class BackgroundEnded:
+    """Something that was done to a recording beside the loop has ended: its job may go on."""
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested:
     """Somebody wants us to end: the number of the signal that said so."""
 
     signal: int
 
 
-Event = InboxChanged | InboxRead | StopRequested | WorkerMessage | WorkerExited
+Event = InboxChanged | InboxRead | BackgroundEnded | StopRequested | WorkerMessage | WorkerExited
 
 
 class StopNow(BaseException):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from daemon.domain.job import Job, Stage
 from daemon.domain.names import printable
+from daemon.files.background import UnderWayError
 from daemon.files.recording import is_same_file, is_unchanged
 from daemon.handoff.outputs import OutputSet
 from daemon.inbox.scan import candidate
@@ -99,6 +100,7 @@ class LastSteps:
         self._context = context
         self._held = held
         self._searched: set[int] = set()  # jobs whose missing file the next scans look for
+        self._published: dict[int, list[str]] = {}  # what of a job is in the outbox already
 
     def wait_for_file(self, job: Job) -> bool:
         """Whether delivery waits: the file changed and is read again, or has to be looked for."""
@@ -111,14 +113,14 @@ class LastSteps:
         """Deliver the rendered results, then file the recording away.
 
         `is_counted`: the start of PUBLISH was counted in this process, when its rendering began.
-        Raises OSError or sqlite3.OperationalError: its start is uncounted then, if that can be, and
-        it is to be tried again.
+        Raises OSError, sqlite3.OperationalError, or UnderWayError where the recording is filed away
+        in the background: its start is uncounted then, if that can be, and it is to be tried again.
         """
         context = self._context
         if not is_counted:
             context.ledger.begin(job.id, Stage.PUBLISH, context.unix_time())
         try:
-            names = context.publisher.publish(job, outputs)
+            names = self._publish(job, outputs)
             # It may leave in the meantime, or at the very moment at which it is filed away.
             has_escaped = self._wait_for_search(job)
             recording = None if has_escaped else archive(context, job)
@@ -129,11 +131,12 @@ class LastSteps:
                 return
             has_left = not os.path.lexists(job.source)
             context.ledger.finish(job.id, Stage.DONE, context.unix_time(), has_left)
-        except (OSError, sqlite3.OperationalError, StopNow):
+        except (OSError, sqlite3.OperationalError, StopNow, UnderWayError):
             with contextlib.suppress(sqlite3.OperationalError):
                 context.ledger.uncount_start(job.id, Stage.PUBLISH)
             raise
         self._searched.discard(job.id)
+        del self._published[job.id]
         context.publisher.clear(job)
         context.pause.end("work")
         records = context.ledger.records(job.id, documents.REPORTED)
@@ -141,6 +144,15 @@ class LastSteps:
         facts = summary.facts(job, outputs.facts, names, records, now)
         facts["recording"] = str(recording) if recording else None
         context.event_log.info("done", summary.line(facts), job, **facts)
+
+    def _publish(self, job: Job, outputs: OutputSet) -> list[str]:
+        """Once: it may take long until the recording is filed away.
+
+        What somebody takes out of the outbox meanwhile is not put there again.
+        """
+        if job.id not in self._published:
+            self._published[job.id] = self._context.publisher.publish(job, outputs)
+        return self._published[job.id]
 
     def _is_stale(self, job: Job) -> bool:
         """Whether the file changed after we read it; if so, it has to settle again.
@@ -167,8 +179,12 @@ class LastSteps:
         return True
 
     def quarantine(self, job: Job) -> None:
-        """Move the recording to failed/, with the reason beside it. Raises OSError."""
+        """Move the recording to failed/, with the reason beside it.
+
+        Raises OSError, and UnderWayError while that is done in the background.
+        """
         context = self._context
+        self._published.pop(job.id, None)
         report, recording, stays = context.publisher.quarantine(job)
         if stays:
             _keep(context, job, stays)

@@ -12,9 +12,10 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from daemon.domain.job import Stage
+from daemon.domain.job import ENDING, Stage
 from daemon.domain.transcript import Json
 from daemon.errors import TemporaryError
+from daemon.files.background import UnderWayError
 from daemon.files.faults import explain
 from daemon.processes.attempt import Attempt
 from daemon.processes.attempts import Ended
@@ -23,6 +24,7 @@ from daemon.reporting.status_file import StatusFile
 from daemon.supervisor import lending
 from daemon.supervisor.context import Context
 from daemon.supervisor.events import (
+    BackgroundEnded,
     Event,
     EventQueue,
     InboxChanged,
@@ -91,6 +93,7 @@ class Supervisor:
             pass
         finally:
             unstored = [attempt for attempt, _ in self._unstored]
+            self._context.background.stop()
             ended = [*self._context.attempts.stop_all(), *unstored]
             with contextlib.suppress(sqlite3.OperationalError):  # the next would wait as long
                 for attempt in ended:
@@ -124,7 +127,7 @@ class Supervisor:
                     context.pause.end("delivery")
             context.attempts.stop_idle(now, context.config.transcribe.idle_unload_seconds)
             with contextlib.suppress(OSError):  # work goes on, even if the machine may doze
-                self._inhibitor.hold(bool(context.attempts.running))
+                self._inhibitor.hold(self._is_working())
             self._write_status(now)
         self._on_turn()
 
@@ -151,6 +154,8 @@ class Supervisor:
                 self._stopping = True
             case InboxChanged():
                 self._inbox.request_scan()
+            case BackgroundEnded():
+                pass  # the turn that follows takes it up
             case InboxRead():
                 now = self._context.clock()
                 with self._pausing(now):
@@ -166,10 +171,12 @@ class Supervisor:
 
         Raises OSError after the others' turns, sqlite3.OperationalError at once.
         """
+        self._drop_outdated()
         self._unstored.extend(ended)
         faults: dict[int, OSError] = {}  # by job: its later ends wait
         for attempt, outcome in list(self._unstored):
-            if attempt.job.id in faults:
+            job = attempt.job.id
+            if job in faults or self._context.background.is_busy_with(job):
                 continue
             try:
                 self._scheduler.turns.guard(
@@ -177,12 +184,27 @@ class Supervisor:
                     attempt.stage,
                     lambda _: self._transitions.apply_outcome(attempt, outcome, now),  # noqa: B023
                 )
+            except UnderWayError:
+                continue
             except OSError as error:
-                faults[attempt.job.id] = error
+                faults[job] = error
             else:
                 self._unstored.remove((attempt, outcome))
         if faults:
             raise next(iter(faults.values()))
+
+    def _drop_outdated(self) -> None:
+        """Ends that could not be stored before somebody replaced the file, or gave it up."""
+        for attempt, outcome in list(self._unstored):
+            now = self._context.ledger.job(attempt.job.id)
+            is_same = now is not None and (now.source, now.identity) == (
+                attempt.job.source,
+                attempt.job.identity,
+            )
+            if is_same and now is not None and (attempt.is_stored or now.next not in ENDING):
+                continue
+            self._transitions.uncount_start(attempt)
+            self._unstored.remove((attempt, outcome))
 
     def _notice_sleep(self, now: float) -> None:
         """Sleep stops the monotonic clock, not the wall clock."""
@@ -228,9 +250,13 @@ class Supervisor:
             raise TemporaryError(f"not finished: {hindrance}")
         return self._inbox.is_at_rest() and not self._scheduler.anything_left()
 
+    def _is_working(self) -> bool:
+        context = self._context
+        return bool(context.attempts.running) or context.background.is_busy
+
     def _write_status(self, now: float) -> None:
         running, reason = self._context.attempts.running, self._context.pause.reason
-        state = "paused" if reason else "working" if running else "idle"
+        state = "paused" if reason else "working" if self._is_working() else "idle"
         rows = [_status_row(attempt) for attempt in running]
         self._status.write(
             state,

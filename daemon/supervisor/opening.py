@@ -13,9 +13,11 @@ from pathlib import Path
 
 from daemon.config.settings import Paths
 from daemon.errors import TemporaryError
+from daemon.files.answering import answer_within
 from daemon.files.guarded import why_blocked
 from daemon.files.lock import FolderLock
 from daemon.files.moving import restore_claims
+from daemon.files.permissions import check_is_ours
 from daemon.files.real_path import real_path
 from daemon.files.volumes import Mounts
 from daemon.inbox.reader import Reader
@@ -24,7 +26,24 @@ from daemon.supervisor.context import Context
 from daemon.supervisor.crash_recovery import sweep_folders
 from daemon.supervisor.events import EventQueue, InboxRead, StopRequested
 
+_STATE_SECONDS = 20.0
 _BEAT = 30.0  # seconds between two looks at an inbox that does not answer
+
+
+def make_state(state: Path, jobs: Path) -> None:
+    """Without it there is no queue, and no status.json that could say what is waited for.
+
+    Raises TemporaryError if its disk or server does not answer, UsageError if others may write it.
+    """
+
+    def make() -> None:
+        jobs.mkdir(parents=True, exist_ok=True)
+        check_is_ours(state, "the state folder")
+
+    try:
+        answer_within(_STATE_SECONDS, make)
+    except TimeoutError:
+        raise TemporaryError(why_blocked(state)) from None
 
 
 def make_folders(paths: Paths, mounts: Mounts) -> None:

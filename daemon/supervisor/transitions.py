@@ -160,6 +160,7 @@ class Transitions:
 
     def abandon(self, job: Job) -> None:
         """End whatever runs for a job; none of it counts."""
+        self._context.background.drop(job.id)
         for attempt in self._context.attempts.stop(job.id):
             self.uncount_start(attempt)
 

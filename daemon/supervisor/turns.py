@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from daemon.domain.job import Job, Stage, StageRecord
 from daemon.errors import DropscribeError
+from daemon.files.background import UnderWayError
 from daemon.files.faults import explain
 from daemon.processes import outcome
 from daemon.supervisor.context import Context
@@ -39,6 +40,8 @@ class Turns:
         for job in jobs:
             try:
                 self.guard(job, stage, step)
+            except UnderWayError:
+                continue
             except OSError as error:
                 self._transitions.backoff.wait(job.id, 1, now)  # others go first
                 if job.id not in self._faulty:
@@ -54,7 +57,7 @@ class Turns:
                     self._faulty.add(other.id)
                     context.event_log.warning("hindered", f"waits: {explain(fault)}", other)
                 faults.clear()
-        if len(faults) >= _FAULTY or (faults and self._is_all_that_is_left()):
+        if faults and (len(self._standing) >= _FAULTY or self._is_all_that_is_left()):
             context.pause.begin("delivery", explain(faults[0][1]), now)
 
     def _is_all_that_is_left(self) -> bool:
@@ -70,7 +73,7 @@ class Turns:
         """Take a step; a defect of ours costs that file an attempt (None), and the others go on."""
         try:
             return step(job)
-        except (OSError, sqlite3.Error, DropscribeError):
+        except (OSError, sqlite3.Error, DropscribeError, UnderWayError):
             raise
         except Exception as error:
             self._context.event_log.unexpected(f"job {job.id}: {stage}: {error}")

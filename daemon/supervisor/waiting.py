@@ -77,7 +77,8 @@ class WaitingJobs:
 
     def may_start(self, job: int, now: float) -> bool:
         """Whether nothing holds this job back, and we work on it."""
-        return self.is_ours(job) and self._transitions.may_start(job, now)
+        is_busy = self._context.background.is_busy_with(job)
+        return self.is_ours(job) and not is_busy and self._transitions.may_start(job, now)
 
     def is_ours(self, job: int) -> bool:
         return self._only is None or job == self._only

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.files.state_folder import TEMP_PREFIX
 from tests.faults.conftest import MakeDaemon
 from tests.kit.daemon_process import running, wait_until
 from tests.kit.fake_recording import recording
@@ -18,6 +19,7 @@ from tests.kit.fault_daemon import FaultDaemon
 pytestmark = pytest.mark.usefixtures("forked_stages")
 
 _RENAMES = 6  # one for each file of an output set
+_PADDING = " " * 3_000_000  # no text, but bytes to copy
 
 
 # V1: no hard links, no exclusive rename
@@ -114,8 +116,7 @@ def test_a_recording_that_is_replaced_while_it_is_filed_away_is_not_lost_v3(
     daemon: FaultDaemon,
 ) -> None:
     """Of the same size, renamed over the old one while that is copied to another volume."""
-    padding = " " * 3_000_000  # no text, but bytes to copy
-    old, new = (recording(f"{take} take\n{padding}") for take in ("one", "two"))
+    old, new = (recording(f"{take} take\n{_PADDING}") for take in ("one", "two"))
     source, done = daemon.drop(old, "take.wav"), daemon.config.paths.done
     (daemon.root / "new").write_bytes(new)
 
@@ -133,6 +134,111 @@ def test_a_recording_that_is_replaced_while_it_is_filed_away_is_not_lost_v3(
         "one take",
         "two take",
     ]
+
+
+def _held_up(daemon: FaultDaemon, folder: str) -> Path:
+    """Run where what is copied into that folder waits for the file that is returned."""
+    gate = daemon.root / "gate"
+    volume = f"{getattr(daemon.config.paths, folder)}:other-volume,copy-gate={gate}"
+    daemon.program = daemon.running_with("--volume", volume).program
+    daemon.start()
+    return gate
+
+
+def _wait_for_copy(daemon: FaultDaemon, folder: str) -> None:
+    place = getattr(daemon.config.paths, folder)
+    daemon.wait_until(lambda: any(place.glob(".dropscribe-*.tmp")), "it was being copied")
+
+
+@pytest.mark.parametrize("way", ["done", "failed", "duplicate"])
+def test_other_recordings_go_on_and_a_stop_is_heeded_while_one_is_copied_v3(
+    make: MakeDaemon, way: str
+) -> None:
+    daemon = make({"output": {"duplicates": "skip"}})
+    folder = "failed" if way == "failed" else "done"
+    lines = ("a long one", *(["prepare bad_input"] if way == "failed" else []))
+    content = recording(f"{lines[0]}\n{_PADDING}", *lines[1:])
+    if way == "duplicate":
+        daemon.drop(content, "before.wav")
+        daemon.drained()
+    daemon.drop(content, "long.wav")
+    _held_up(daemon, folder)
+    _wait_for_copy(daemon, folder)
+    ends = len(daemon.events("done")) + 1
+    daemon.give("next.wav", "the next one")
+    daemon.wait_for("done", ends, seconds=30)
+    assert daemon.output("next.json").exists()
+    assert (daemon.config.paths.inbox / "long.wav").exists()
+    daemon.stop()
+    daemon.drained("--volume", f"{getattr(daemon.config.paths, folder)}:other-volume")
+    daemon.dropped.append(content)
+    assert daemon.inbox_names() == []
+    assert daemon.violations() == []
+
+
+@pytest.mark.parametrize("way", ["done", "duplicate"])
+def test_a_recording_that_is_replaced_while_others_go_on_is_read_v3(
+    make: MakeDaemon, way: str
+) -> None:
+    """Nothing is decided any more about the file that was there before."""
+    daemon = make({"output": {"duplicates": "skip"}})
+    content, new = recording(f"a long one\n{_PADDING}"), recording("another one")
+    if way == "duplicate":
+        daemon.drop(content, "before.wav")
+        daemon.drained()
+    source = daemon.drop(content, "long.wav")
+    gate = _held_up(daemon, "done")
+    _wait_for_copy(daemon, "done")
+    (daemon.root / "new").write_bytes(new)
+    (daemon.root / "new").replace(source)
+    if way == "duplicate":
+        daemon.wait_for("changed")
+    gate.touch()
+    daemon.wait_until(lambda: not any(daemon.config.paths.inbox.iterdir()), "it was read")
+    daemon.wait_for("done", 2)
+    texts = sorted(daemon.document(stem)["text"] for stem in daemon.delivered())
+    assert texts == ["a long one", "another one"]
+    daemon.stop()
+    copies = [] if way == "done" else [content]
+    kept = [path.read_bytes() for path in sorted(daemon.config.paths.done.iterdir())]
+    assert kept == [*copies, new]
+
+
+def test_a_volume_without_room_for_copies_pauses_the_queue_once_v3(daemon: FaultDaemon) -> None:
+    for number in range(5):
+        daemon.give(f"{number}.wav", f"number {number}")
+    done = daemon.config.paths.done
+    volume = ["--volume", f"{done}:other-volume"]
+    tries = daemon.root / "tries"
+    fault = f"open:1+:ENOSPC:{done / TEMP_PREFIX}:{tries}"
+    daemon.program = daemon.running_with(*volume, "--fault", fault).program
+    daemon.start()
+    daemon.wait_until(
+        lambda: tries.exists() and len(tries.read_bytes().splitlines()) > 20, "it was tried often"
+    )
+    daemon.stop()
+    assert not daemon.events("resumed")
+    assert [event["reason"] for event in daemon.events("paused")] == [
+        f"the disk is full: free some space ({done})"
+    ]
+    assert daemon.drained(*volume).violations() == []
+
+
+def test_results_that_are_taken_away_while_the_recording_is_copied_stay_away_v3(
+    daemon: FaultDaemon,
+) -> None:
+    daemon.drop(recording(f"a long one\n{_PADDING}"), "long.wav")
+    gate = _held_up(daemon, "done")
+    _wait_for_copy(daemon, "done")
+    taken = [path.name for path in daemon.config.paths.outbox.glob("long.*")]
+    assert "long.json" in taken
+    for name in taken:
+        daemon.output(name).unlink()
+    gate.touch()
+    daemon.wait_for("done")
+    daemon.stop()
+    assert not any(daemon.config.paths.outbox.glob("long*"))
+    assert (daemon.config.paths.done / "long.wav").exists()
 
 
 @pytest.mark.parametrize("late", ["", "-late"])

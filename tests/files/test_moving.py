@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ import pytest
 from daemon.files import moving
 from daemon.files.moving import (
     claimed,
-    copied,
+    copy_whole,
     move_without_clobbering,
     note_copy,
+    removed_unless_renamed,
     restore_claims,
 )
 
@@ -41,6 +43,10 @@ def recording(tmp_path: Path) -> Path:
     path.write_bytes(b"recording")
     os.utime(path, (1_000_000, 1_000_000))
     return path
+
+
+def _copied(source: Path, folder: Path) -> AbstractContextManager[Path]:
+    return removed_unless_renamed(copy_whole(source, None, folder))
 
 
 def test_what_is_claimed_is_nobody_elses_to_replace(recording: Path, tmp_path: Path) -> None:
@@ -94,7 +100,7 @@ def test_what_a_killed_process_had_claimed_is_removed_if_its_copy_has_a_name(
     recording: Path, tmp_path: Path, named: bool
 ) -> None:
     inbox, out = recording.parent, tmp_path / "out"
-    with contextlib.suppress(KeyboardInterrupt), copied(recording, None, out) as copy:
+    with contextlib.suppress(KeyboardInterrupt), _copied(recording, out) as copy:
         with claimed(recording, inbox) as held:
             note_copy(held, copy, out)
             left = shutil.copytree(held.parent, tmp_path / "left")
@@ -116,7 +122,7 @@ def test_a_volume_without_room_for_a_note_lets_a_recording_go(
 
     monkeypatch.setattr(Path, "write_text", full)
     inbox, out = recording.parent, tmp_path / "out"
-    with copied(recording, None, out) as copy, claimed(recording, inbox) as held:
+    with _copied(recording, out) as copy, claimed(recording, inbox) as held:
         note_copy(held, copy, out)
         copy.rename(out / "memo.wav")
         held.unlink()
@@ -194,7 +200,7 @@ def test_what_is_kept_beside_a_file_survives_the_move_to_another_volume(tmp_path
         pytest.skip("this volume has no extended attributes")
     source.chmod(0o640)
     os.utime(source, ns=(1_700_000_000_000_000_000, 1_600_000_000_000_000_000))
-    with copied(source, None, tmp_path) as copy:
+    with _copied(source, tmp_path) as copy:
         assert os.getxattr(copy, "user.com.apple.metadata:_kMDItemUserTags") == b"Red"
         status = copy.stat()
         assert (status.st_mode & 0o777, status.st_mtime_ns) == (0o640, 1_600_000_000_000_000_000)

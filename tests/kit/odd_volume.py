@@ -6,6 +6,7 @@ A specification is `FOLDER:TRAIT[,TRAIT…]`:
     max-name=N      names of more than N bytes are refused with ENAMETOOLONG (eCryptfs: 143)
     other-volume    a rename from outside, or to outside, fails with EXDEV
     slow-copy=S     each megabyte that is copied takes S seconds
+    copy-gate=FILE  a megabyte is copied as soon as FILE is there
     kill=N          SIGKILL at the N-th rename to a name that can be seen
 """
 
@@ -64,7 +65,9 @@ def install(specification: str) -> None:
     _wrap_renames(volume)
     _wrap_creation(volume)
     if seconds := float(volume.traits.get("slow-copy", 0)):
-        _slow_copies(seconds)
+        _hold_up_copies(lambda: time.sleep(seconds))
+    if gate := volume.traits.get("copy-gate"):
+        _hold_up_copies(lambda: _wait_for(Path(gate)))
 
 
 def _wrap_renames(volume: _Volume) -> None:
@@ -101,10 +104,18 @@ def _wrap_creation(volume: _Volume) -> None:
     os.open, os.mkdir = open_, mkdir
 
 
-def _slow_copies(seconds: float) -> None:
+def _wait_for(gate: Path) -> None:
+    while not gate.exists():
+        time.sleep(0.02)
+
+
+def _hold_up_copies(hold_up: Callable[[], None]) -> None:
+    """`hold_up` is called before each megabyte."""
+
     def copy(source: Any, target: Any, length: int = 1 << 20) -> None:  # noqa: ANN401
         while data := source.read(min(length, 1 << 20)):
-            time.sleep(seconds)
+            if len(data) == 1 << 20:
+                hold_up()
             target.write(data)
 
     shutil.copyfileobj = copy

@@ -5,17 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import signal
 from pathlib import Path
 
 import pytest
 
 from daemon.domain.job import Identity
 from daemon.files import moving
-from daemon.files.recording import still_holds
 from daemon.outbox import archive
 from daemon.outbox.archive import StaysError, file_away, remove
-from daemon.supervisor.events import EventQueue, StopNow, StopRequested
 
 
 @pytest.fixture
@@ -39,23 +36,6 @@ def _other_volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         real(one, other)
 
     monkeypatch.setattr(moving, "rename_without_clobbering", rename)
-
-
-def test_a_stop_overtakes_the_hashing_of_a_touched_recording(tmp_path: Path) -> None:
-    """Of 20 GB: a day of video, which takes longer than a service manager waits."""
-    path = tmp_path / "long.mov"
-    path.touch()
-    os.truncate(path, 20_000_000_000)
-    read = _identity(path)
-    os.utime(path, (1, 1))
-    events = EventQueue()
-    before = signal.signal(signal.SIGALRM, lambda *_: events.put(StopRequested(signal.SIGTERM)))
-    signal.setitimer(signal.ITIMER_REAL, 0.2)
-    try:
-        with pytest.raises(StopNow):
-            still_holds(path, read, "0" * 64, events.may_break_off)
-    finally:
-        signal.signal(signal.SIGALRM, before)
 
 
 def _identity(path: Path) -> Identity:

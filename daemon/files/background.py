@@ -1,0 +1,132 @@
+"""Slow work on files beside the loop: a copy of gigabytes, or a look at every byte of them.
+
+The loop asks for a result, and goes on with other jobs until it is there: `result` raises
+UnderWayError so long, and `on_end` tells when to ask again. A few tasks are at work at a time, so
+that a memo does not wait for a day of video; more would only share the disk.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, wait
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
+
+from daemon.files.answering import start_thread
+from daemon.files.atomic import Check
+
+T = TypeVar("T")
+
+_AT_ONCE = 4  # tasks
+_STOP_SECONDS = 0.5  # for the tasks under way; what a killed one leaves goes at the next start
+
+
+class UnderWayError(Exception):
+    """The work has not ended yet: ask again."""
+
+
+class BrokenOffError(Exception):
+    """The work is not wanted any more."""
+
+
+class _Task(Generic[T]):
+    """`discard` removes a result that nobody takes. `drop` is called in another thread."""
+
+    def __init__(self, work: Callable[[Check], T], discard: Callable[[T], None]) -> None:
+        self.answer = Future[T]()
+        self._work = work
+        self._discard = discard
+        self._lock = threading.Lock()
+        self._is_dropped = False
+
+    def run(self) -> None:
+        try:
+            self._check()
+            found = self._work(self._check)
+        except Exception as error:
+            self.answer.set_exception(error)
+            return
+        with self._lock:
+            if self._is_dropped:
+                self._discard(found)
+            self.answer.set_result(found)
+
+    def drop(self) -> None:
+        with self._lock:
+            self._is_dropped = True
+            if self.answer.done() and self.answer.exception() is None:
+                self._discard(self.answer.result())
+
+    def _check(self) -> None:
+        if self._is_dropped:
+            raise BrokenOffError
+
+
+class Background:
+    """Every method is called from the loop only. `on_end` is called in the threads."""
+
+    def __init__(self, on_end: Callable[[], None]) -> None:
+        self._on_end = on_end
+        self._tasks: dict[int, dict[Hashable, _Task[Any]]] = {}  # by job, and what is wanted
+        self._queue = SimpleQueue[_Task[Any]]()
+        self._threads = 0  # that take from the queue
+
+    def result(
+        self,
+        job: int,
+        wanted: Hashable,
+        work: Callable[[Check], T],
+        discard: Callable[[T], None] = lambda _: None,
+    ) -> T:
+        """What `work` returned or raised for this job, where the same was wanted.
+
+        Raises UnderWayError before it has ended, and OSError where there is no room for a thread.
+        """
+        tasks = self._tasks.get(job, {})
+        task = tasks.get(wanted)
+        if task is None:
+            task = _Task(work, discard)
+            self._begin(task)
+            self._tasks[job] = {**tasks, wanted: task}
+        if not task.answer.done():
+            raise UnderWayError
+        found: T = task.answer.result()
+        return found
+
+    def _begin(self, task: _Task[Any]) -> None:
+        if self._threads < _AT_ONCE:
+            try:
+                start_thread(threading.Thread(target=self._work, name="slow", daemon=True))
+                self._threads += 1
+            except OSError:
+                if not self._threads:
+                    raise
+        self._queue.put(task)
+
+    def _work(self) -> None:
+        while True:
+            self._queue.get().run()
+            self._on_end()
+
+    def is_busy_with(self, job: int) -> bool:
+        """Whether work for this job has not ended yet."""
+        tasks = self._tasks.get(job)
+        return tasks is not None and not all(task.answer.done() for task in tasks.values())
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether any work has not ended yet."""
+        return any(self.is_busy_with(job) for job in self._tasks)
+
+    def drop(self, job: int) -> None:
+        """Nothing more is wanted for this job: break off what is under way, discard the rest."""
+        for task in self._tasks.pop(job, {}).values():
+            task.drop()
+
+    def stop(self) -> None:
+        """Drop everything, and give the tasks under way a moment to break off."""
+        answers = [task.answer for tasks in self._tasks.values() for task in tasks.values()]
+        for job in list(self._tasks):
+            self.drop(job)
+        wait(answers, _STOP_SECONDS)

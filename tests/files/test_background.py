@@ -1,0 +1,130 @@
+"""Slow work beside the loop: done once, asked for again, broken off, and nothing left of it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from daemon.domain.job import Identity
+from daemon.files.atomic import Check
+from daemon.files.background import Background, BrokenOffError, UnderWayError
+from daemon.files.moving import copy_whole, remove_copy
+from daemon.files.recording import has_bytes
+
+_HUGE = 20_000_000_000  # bytes: a day of video; to read them takes longer than a service may
+
+
+class _Ends:
+    """Counts what has ended."""
+
+    def __init__(self) -> None:
+        self._some = threading.Semaphore(0)
+
+    def post(self) -> None:
+        self._some.release()
+
+    def wait(self) -> None:
+        assert self._some.acquire(timeout=60)
+
+
+@pytest.fixture
+def ends() -> _Ends:
+    return _Ends()
+
+
+@pytest.fixture
+def background(ends: _Ends) -> Background:
+    return Background(ends.post)
+
+
+@pytest.fixture
+def huge(tmp_path: Path) -> Path:
+    path = tmp_path / "long.mov"
+    path.touch()
+    os.truncate(path, _HUGE)
+    return path
+
+
+def test_the_same_work_is_done_once(background: Background, ends: _Ends) -> None:
+    done: list[str] = []
+    with pytest.raises(UnderWayError):
+        background.result(1, "this", lambda _: done.append("this"))
+    ends.wait()
+    assert not background.is_busy_with(1)
+    background.result(1, "this", lambda _: done.append("this"))
+    background.drop(1)
+    with pytest.raises(UnderWayError):
+        background.result(1, "this", lambda _: done.append("anew"))
+    ends.wait()
+    assert done == ["this", "anew"]
+
+
+def test_what_goes_wrong_is_told_to_who_asks(background: Background, ends: _Ends) -> None:
+    def fail(_: Check) -> None:
+        raise OSError("full")
+
+    with pytest.raises(UnderWayError):
+        background.result(1, "this", fail)
+    ends.wait()
+    with pytest.raises(OSError, match="full"):
+        background.result(1, "this", fail)
+
+
+def test_a_result_that_nobody_takes_is_discarded(background: Background, ends: _Ends) -> None:
+    """One that has ended, one that ends although it was to break off, and one that never began."""
+    begun, go_on, discarded = threading.Event(), threading.Event(), []
+
+    def work(_: Check) -> str:
+        begun.set()
+        assert go_on.wait(60)
+        return "late"
+
+    for job, task in ((1, lambda _: "early"), (2, work), (3, lambda _: "never")):
+        with pytest.raises(UnderWayError):
+            background.result(job, "this", task, discarded.append)
+    assert begun.wait(60)
+    assert [background.is_busy_with(job) for job in (1, 2, 3)] == [False, True, True]
+    for job in (1, 2, 3):
+        background.drop(job)
+    assert not background.is_busy
+    go_on.set()
+    for _ in range(3):
+        ends.wait()
+    assert discarded == ["early", "late"]
+
+
+def test_a_stop_overtakes_the_reading_of_a_huge_recording(
+    background: Background, huge: Path
+) -> None:
+    now = Identity.of(huge.lstat())
+    with pytest.raises(UnderWayError):
+        background.result(1, "read", lambda check: has_bytes(huge, now, "0" * 64, check))
+    answer = background._tasks[1]["read"].answer
+    background.stop()
+    assert isinstance(answer.exception(60), BrokenOffError)
+
+
+def test_a_stop_overtakes_the_copying_of_a_huge_recording(
+    background: Background, huge: Path, tmp_path: Path
+) -> None:
+    done = tmp_path / "done"
+    done.mkdir()
+    copying = threading.Event()
+
+    def copy(check: Check) -> Path:
+        def look() -> None:
+            copying.set()
+            check()
+
+        return copy_whole(huge, None, done, look)
+
+    with pytest.raises(UnderWayError):
+        background.result(1, "copy", copy, remove_copy)
+    assert copying.wait(60)
+    answer = background._tasks[1]["copy"].answer
+    background.stop()
+    assert isinstance(answer.exception(60), BrokenOffError)
+    assert list(done.iterdir()) == []
