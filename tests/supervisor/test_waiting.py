@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from daemon.domain.job import Candidate, Identity, Job, Stage
+from daemon.files.background import Background
 from daemon.ledger.ledger import Ledger
 from daemon.supervisor.waiting import WaitingJobs
 from tests.kit.daemon_process import configured
@@ -49,6 +50,7 @@ def _waiting(
     context: Any = SimpleNamespace(
         ledger=ledger,
         attempts=Attempts(),
+        background=Background(lambda: None),
         configs_lately=lambda jobs: dict.fromkeys(jobs, config),
     )
     transitions: Any = SimpleNamespace(may_start=lambda job, now: job not in held)
