@@ -223,6 +223,7 @@ def _load(
         )
         recognizer.warm_up()
         return recognizer
+    _import_numpy_on_one_core()
     from daemon.asr.ctranslate2_backend.conversion import converted  # noqa: PLC0415 - one backend only
     from daemon.asr.ctranslate2_backend.recognizer import CTranslate2Recognizer  # noqa: PLC0415
 
@@ -231,6 +232,24 @@ def _load(
             converted(weights.folder, conversions) if weights.needs_conversion else weights.folder
         )
     return CTranslate2Recognizer(folder, name=weights.name, revision=weights.revision)
+
+
+def _import_numpy_on_one_core() -> None:
+    """Its BLAS computes a log-mel now and then: threads of its own would wait busily in between.
+
+    CTranslate2 may have read from the same variables how many threads it uses: they come back.
+    """
+    from daemon.alignment.threads import BLAS_THREADS, keep_blas_on_one_core  # noqa: PLC0415
+
+    before = {name: os.environ.get(name) for name in BLAS_THREADS}
+    keep_blas_on_one_core()
+    import numpy  # noqa: F401, PLC0415
+
+    for name, value in before.items():
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value
 
 
 @contextlib.contextmanager

@@ -38,9 +38,10 @@ def test_a_model_that_cannot_be_converted_says_why(tmp_path: Path) -> None:
         assert process.close() == 0
 
 
-def test_a_conversion_brings_no_torch_and_hides_none(tmp_path: Path) -> None:
+def test_a_conversion_brings_no_torch_and_numpy_s_blas_takes_no_cores(tmp_path: Path) -> None:
     script = (
-        "import importlib.util, sys\n"
+        "import importlib.util, os, sys\n"
+        "os.environ['OPENBLAS_NUM_THREADS'] = '2'\n"
         "from pathlib import Path\n"
         "from daemon.models.registry import Weights\n"
         "from daemon.stages.transcribe import _load\n"
@@ -49,6 +50,10 @@ def test_a_conversion_brings_no_torch_and_hides_none(tmp_path: Path) -> None:
         "assert 'torch' not in sys.modules\n"
         "assert 'transformers' in sys.modules\n"
         "assert importlib.util.find_spec('torch') is not None\n"
+        "from threadpoolctl import threadpool_info\n"
+        "blas = [lib for lib in threadpool_info() if lib['user_api'] == 'blas']\n"
+        "assert all(lib['num_threads'] == 1 for lib in blas), blas\n"
+        "assert os.environ['OPENBLAS_NUM_THREADS'] == '2', 'CTranslate2 may have read it'\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
     assert list(tmp_path.glob("*/model.bin"))
