@@ -6,7 +6,6 @@ later aligners neither measure nor import what they will not use.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import platform
 import time
@@ -44,7 +43,8 @@ class Choices:
 
     def known(self, model: str) -> str | None:
         """The device for the weights with this identity, if it was tried here."""
-        return self._read().get(_circumstances(model))
+        kept = self._read()  # often nothing: where no accelerator is
+        return kept.get(_circumstances(model)) if kept else None
 
     def keep(self, model: str, device: str) -> None:
         try:
@@ -68,9 +68,11 @@ def _circumstances(model: str) -> str:
 
 
 def _version(library: str) -> str:
+    from importlib import metadata  # noqa: PLC0415 - slow, and only where something was chosen
+
     try:
-        return importlib.metadata.version(library)
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
         return "absent"
 
 

@@ -10,8 +10,6 @@ import re
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
-from num2words import num2words
-
 
 class Reading(StrEnum):
     """A way to say numbers."""
@@ -89,6 +87,8 @@ def _number(digits: str, language: str, reading: Reading) -> str:
 
 def _words(number: str, language: str, kind: str) -> str:
     """num2words, which knows some 50 languages; empty where it does not know this one."""
+    from num2words import num2words  # noqa: PLC0415 - all 50 at once, and few texts have numbers
+
     try:
         value = Decimal(number) if "." in number else int(number)
         said: str = num2words(value, lang=language, to=kind)
