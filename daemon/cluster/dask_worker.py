@@ -21,7 +21,7 @@ from distributed import Worker
 from daemon.cluster.dask_connection import DaskAddress
 from daemon.cluster.dask_lender import RESOURCE
 from daemon.files.atomic import write_json
-from daemon.files.lock import Lock
+from daemon.files.daemon_lock import Lock
 from daemon.files.state_folder import STATUS
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 15.0  # seconds before the next try to join

@@ -35,8 +35,8 @@ from daemon.config.table import as_json
 from daemon.domain.job import FailureKind
 from daemon.domain.transcript import Json
 from daemon.errors import OK, DropscribeError, TemporaryError
+from daemon.files.daemon_lock import Lock
 from daemon.files.faults import explain, scarce_disk
-from daemon.files.lock import Lock
 from daemon.files.state_folder import LENT
 from daemon.inbox.scan import candidate
 from daemon.models import registry

@@ -1,4 +1,7 @@
-"""One daemon a state folder and an inbox: locks that the kernel lets go of when the holder dies."""
+"""One daemon a state folder and an inbox: locks that the kernel lets go of when the holder dies.
+
+The state folder's is taken by daemon_lock.py: what only asks for it, as `status`, is to start fast.
+"""
 
 from __future__ import annotations
 
@@ -6,55 +9,11 @@ import errno
 import fcntl
 import os
 from pathlib import Path
-from types import TracebackType
 
 from daemon.errors import TemporaryError
 from daemon.files.state_folder import LOCK
 
 _NO_LOCKS = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EBADF, errno.EINVAL, errno.ENOSYS}
-_SECONDS = 1.0  # of trying, since `is_held` takes the lock for a moment just to ask
-
-
-class Lock:
-    """Held from `with` to its end. Raises TemporaryError if somebody else holds it."""
-
-    def __init__(self, folder: Path) -> None:
-        from filelock import FileLock  # noqa: PLC0415 - for the daemon only: `status` is to be quick
-
-        self._path = folder / LOCK
-        self._lock = FileLock(self._path, timeout=_SECONDS, mode=0o600)
-        self._inode: tuple[int, int] | None = None
-
-    def __enter__(self) -> Lock:
-        from filelock import Timeout  # noqa: PLC0415
-
-        try:
-            self._lock.acquire()
-        except Timeout as error:
-            raise TemporaryError(
-                f"another dropscribe is running with the state in {self._path.parent}:"
-                " stop it first, or use another configuration"
-            ) from error
-        self._inode = _inode(self._path)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._lock.release()
-
-    def check(self) -> None:
-        """Raises TemporaryError once the lock's file is gone from its place, or replaced.
-
-        Somebody deleted the state folder; a second daemon could take its own lock there.
-        """
-        if self._inode is None or _inode(self._path) != self._inode:
-            raise TemporaryError(
-                f"the state folder {self._path.parent} was removed or replaced: starting anew"
-            )
 
 
 class FolderLock:
@@ -110,11 +69,3 @@ def is_held(folder: Path) -> bool:
     finally:
         os.close(fd)
     return False
-
-
-def _inode(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.lstat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from daemon.config.settings import Config
 from daemon.domain.job import Stage
 from daemon.files.background import Background
-from daemon.files.lock import Lock
+from daemon.files.daemon_lock import Lock
 from daemon.files.state_folder import JOBS
 from daemon.files.volumes import Mounts
 from daemon.inbox.completeness import CompletenessCheck

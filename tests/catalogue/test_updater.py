@@ -13,7 +13,7 @@ import pytest
 
 from daemon.catalogue.queue_view import queue_view
 from daemon.catalogue.updater import STOPPED, CatalogueUpdater
-from daemon.files.lock import Lock
+from daemon.files.daemon_lock import Lock
 from daemon.files.state_folder import LEDGER, STATUS
 from daemon.ledger.ledger import Ledger
 from tests.kit.daemon_process import DaemonProcess, running, wait_until

@@ -15,7 +15,7 @@ from daemon.commands.logs import logs
 from daemon.commands.service import Setting, setting
 from daemon.config.settings import Config, Paths
 from daemon.errors import DropscribeError, TemporaryError, UsageError
-from daemon.files.lock import Lock
+from daemon.files.daemon_lock import Lock
 from daemon.service.manager import Host, agent_spec, current_life, new_life, service_for
 from launchd.launch_agent import LaunchAgent
 from launchd.own_file import OwnFile

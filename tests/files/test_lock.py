@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from daemon.errors import TemporaryError
-from daemon.files.lock import FolderLock, Lock, is_held
+from daemon.files.daemon_lock import Lock
+from daemon.files.lock import FolderLock, is_held
 
 _HOLDER = """
 import subprocess, sys, time
 from pathlib import Path
-from daemon.files.lock import Lock
+from daemon.files.daemon_lock import Lock
 with Lock(Path(sys.argv[1])):
     child = subprocess.Popen(["sleep", "20"], stdout=subprocess.DEVNULL)
     print(child.pid, flush=True)
