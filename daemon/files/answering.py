@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from queue import SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -39,31 +38,6 @@ def start_thread(thread: threading.Thread) -> None:
         thread.start()
     except RuntimeError as error:
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
-
-
-class KeptThreads:
-    """Daemon threads that wait for the next task when theirs is done: to start one is dear.
-
-    There are never more than the most tasks at a time.
-    """
-
-    def __init__(self) -> None:
-        self._idle: list[SimpleQueue[Callable[[], None]]] = []  # what each such thread waits for
-
-    def run(self, task: Callable[[], None]) -> None:
-        """Begin `task` at once in a thread. Raises OSError where there is no room for another."""
-        try:
-            tasks = self._idle.pop()
-        except IndexError:
-            tasks = SimpleQueue()
-            thread = threading.Thread(target=self._work, args=(tasks,), name="kept", daemon=True)
-            start_thread(thread)
-        tasks.put(task)
-
-    def _work(self, tasks: SimpleQueue[Callable[[], None]]) -> None:
-        while True:
-            tasks.get()()
-            self._idle.append(tasks)
 
 
 def answer_within(seconds: float, ask: Callable[[], T]) -> T:

@@ -23,6 +23,7 @@ from daemon.handoff.protocol import Lend, MoreInput, Progress, Receipt, Request
 from daemon.processes import outcome
 from daemon.processes.attempt import Attempt, AttemptLimits, AttemptState
 from daemon.processes.outcome import Outcome
+from daemon.processes.pipes import Pipes
 from daemon.processes.pool import Command, WorkerPool
 from daemon.processes.process_tree import Vitals
 from daemon.processes.remote import RemoteHosts, lent_outcome
@@ -54,16 +55,18 @@ class Attempts:
         commands: Mapping[Stage, Command],
         folder: Path,
         post: Callable[[WorkerMessage | WorkerExited], None],
+        pipes: Pipes,
         grace_seconds: float,
         tell: Callable[[str], None] = lambda line: None,
         is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._workers = WorkerPool(commands, folder, post)
-        self.remote = RemoteHosts(folder, post)
+        self._workers = WorkerPool(commands, folder, post, pipes)
+        self.remote = RemoteHosts(folder, post, pipes)
+        self._pipes = pipes
         self._folder = folder
         self._grace = grace_seconds
         self._tell = tell  # a line about the machine, for the log
-        self._is_stopping = is_stopping  # whether we are to end: no process is waited for then
+        self._is_stopping = is_stopping  # whether no process is to be waited for any more
         self._running: dict[str, Attempt] = {}  # by nonce
         self._next_commands: Mapping[Stage, Command] | None = None
 
@@ -176,6 +179,7 @@ class Attempts:
     def check(self, now: float) -> list[Ended]:
         """Look at every process; end those that broke a limit, and return their attempts."""
         self._change_commands()
+        self._pipes.wait(0.0)  # while we were held up, they were not silent
         self.remote.check(now)
         ended: list[Ended] = []
         vitals: dict[StageProcess, Vitals | None] = {}  # one look a process: they are dear
@@ -218,8 +222,7 @@ class Attempts:
 
     def stop_idle(self, now: float, idle_seconds: float) -> None:
         """End the processes that have been held ready without work for `idle_seconds`."""
-        since = self.idle_since()
-        if since is not None and now - since >= idle_seconds:
+        if (since := self.idle_since()) is not None and now - since >= idle_seconds:
             for worker in self._workers.ready():
                 self._end(worker, None)
 

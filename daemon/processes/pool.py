@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.domain.job import Stage
-from daemon.files.answering import KeptThreads
 from daemon.handoff.protocol import Usage
 from daemon.models.memory import BATCH_DIVISOR
+from daemon.processes.pipes import Pipes
 from daemon.processes.worker import StageProcess, Worker, WorkerExited, WorkerMessage
 
 _LARGE = 300_000_000  # bytes of memory: a publisher that has grown to that is not kept
@@ -38,11 +38,12 @@ class WorkerPool:
         commands: Mapping[Stage, Command],
         folder: Path,
         post: Callable[[WorkerMessage | WorkerExited], None],
+        pipes: Pipes,
     ) -> None:
         self._commands = commands
         self._folder = folder  # for what a process says before it has a job
         self._post = post
-        self._readers = KeptThreads()
+        self._pipes = pipes
         self._ready: dict[Stage, Worker] = {}
         self._used = 0.0  # monotonic
         self._divisor = 1  # of the transcriber's batch
@@ -123,4 +124,4 @@ class WorkerPool:
         environment = dict(command.environment)
         if stage is Stage.TRANSCRIBE and self._divisor > 1:
             environment[BATCH_DIVISOR] = str(self._divisor)
-        return Worker(command.arguments, environment, log, self._post, self._readers)
+        return Worker(command.arguments, environment, log, self._post, self._pipes)

@@ -35,6 +35,7 @@ from daemon.models import hardware
 from daemon.processes import outcome
 from daemon.processes.attempt import Attempt
 from daemon.processes.outcome import Outcome
+from daemon.processes.pipes import Pipes
 from daemon.processes.pool import Command
 from daemon.processes.process_tree import Vitals
 from daemon.processes.worker import Worker, WorkerExited, WorkerMessage
@@ -117,7 +118,7 @@ def _what(state: HostState) -> tuple[str, str]:
 
 
 class RemoteHosts:
-    """The cluster child and its places. Called from the loop, but for `_hear`: a reader thread's.
+    """The cluster child and its places. Called from the loop only.
 
     Without a command there are no other machines.
     """
@@ -126,10 +127,12 @@ class RemoteHosts:
         self,
         folder: Path,
         post: Callable[[WorkerMessage | WorkerExited], None],
+        pipes: Pipes,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = folder
         self._post = post
+        self._pipes = pipes
         self._clock = clock
         self._command: Command | None = None
         self._child: Worker | None = None
@@ -186,7 +189,7 @@ class RemoteHosts:
             self._started = self._heard = now
             command = self._command
             self._child = Worker(
-                command.arguments, command.environment, self._folder / _LOG, self._hear
+                command.arguments, command.environment, self._folder / _LOG, self._hear, self._pipes
             )
 
     def end(self, grace_seconds: float) -> None:
@@ -199,7 +202,7 @@ class RemoteHosts:
         self._give_back(child)
 
     def _hear(self, event: WorkerMessage | WorkerExited) -> None:
-        """Runs in the thread that reads the child: what is about a job goes to the job's place."""
+        """What is about a job goes to the job's place."""
         self._heard = self._clock()
         match event:
             case WorkerExited(child):

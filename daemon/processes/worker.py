@@ -12,14 +12,12 @@ import os
 import secrets
 import signal
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from daemon.files.answering import KeptThreads
 from daemon.handoff.protocol import (
     MAX_LINE,
     AnyRequest,
@@ -33,12 +31,14 @@ from daemon.handoff.protocol import (
     parse_message,
     request_line,
 )
+from daemon.processes.pipes import Pipes
 from daemon.processes.process_tree import WORKER_VARIABLE, ProcessTree, Vitals
 
 _MAX_NOISE = 1000  # lines that are not of the protocol before a child counts as flooding
 # Lines of any kind: many at once, since what a stage said while we were stopped fills its pipe.
 _MOST_LINES, _LINES_A_SECOND = 20_000, 500
 _PROGRESS_SECONDS = 0.1  # progress that comes faster is dropped: it must not fill our queue
+_AT_ONCE = 65_536  # bytes of what it says: as many as a pipe holds
 _HURRY_SECONDS = 0.2  # between two looks whether the grace is over
 _KILL_SECONDS = 10.0  # how long a killed process may take to die (crash reports, stuck I/O)
 
@@ -88,14 +88,20 @@ class Worker:
         environment: Mapping[str, str],
         log: Path,
         post: Callable[[WorkerMessage | WorkerExited], None],
-        readers: KeptThreads | None = None,
+        pipes: Pipes,
     ) -> None:
-        """`readers`: where its thread comes from; else it has one of its own."""
+        """`post` is called by whoever waits at `pipes`."""
         self.flooding = False
         self._asked = 0  # requests that it may answer
         self.cpu_seen = 0.0  # seconds, at the last look: not all that it costs is the next file's
         self.ready = False  # its imports are over
+        self._begun = b""  # a line that it has not ended yet
+        self._receipts = 0
+        self._noise = 0  # lines that are no messages, or that nobody asked for
+        self._allowance = _Allowance()
+        self._progress_at = -math.inf
         self._post = post
+        self._pipes = pipes
         self.log = log
         self._name = secrets.token_hex(8)
         with log.open("ab") as stderr:
@@ -108,11 +114,12 @@ class Worker:
                 env={**environment, WORKER_VARIABLE: self._name},
                 cwd=log.parent,
             )
-        os.set_blocking(_pipe(self._process.stdin).fileno(), False)
+        self._said = _pipe(self._process.stdout)
+        for pipe in (_pipe(self._process.stdin), self._said):
+            os.set_blocking(pipe.fileno(), False)
         self._tree = ProcessTree(self._process.pid)
-        self._heard_all = threading.Event()
         try:
-            (readers or KeptThreads()).run(self._read)
+            pipes.watch(self._said.fileno(), self._read)
         except OSError:
             self._process.kill()
             self._process.wait()
@@ -161,7 +168,9 @@ class Worker:
                 break
         self._signal(signal.SIGKILL)  # what ignored TERM, and what outlived its parent
         self._wait(_KILL_SECONDS)
-        self._heard_all.wait(timeout=1)  # not for ever: a grandchild may hold the pipe open
+        while self._read():
+            pass
+        self._hear_no_more()  # what it started may hold the pipe open
         return self._process.poll()
 
     def _signal(self, number: int) -> None:
@@ -179,39 +188,56 @@ class Worker:
             return False
         return True
 
-    def _read(self) -> None:
-        """Runs in a thread: messages become events, as many as a well-behaved stage sends.
+    def _read(self) -> bool:
+        """Messages become events, as many as a well-behaved stage sends; False: there is no more.
 
         What is no message, and what nobody asked for, is noise: counted, never kept. A process that
         floods us is not read any further, so that it can fill neither our queue nor our time.
         """
-        noise, allowance = 0, _Allowance()
-        progress_at = -math.inf
-        receipts = 0
-        for line in _lines(_pipe(self._process.stdout)):
-            if not allowance.covers_a_line():
-                self.flooding = True
+        if self._said.closed:
+            return False
+        data = self._said.read(_AT_ONCE)
+        if data is None:  # nothing at the moment
+            return False
+        *lines, self._begun = (self._begun + data).split(b"\n")
+        if len(self._begun) > MAX_LINE:
+            lines.append(self._begun)
+            self._begun = b""
+        for line in lines:
+            self._take_in(line)
+            if self.flooding:
                 break
-            match parse_message(line):
-                case Ready() as message if not self.ready:
-                    self.ready = True
+        if self.flooding or not data:
+            self._hear_no_more()
+        return not self._said.closed
+
+    def _take_in(self, line: bytes) -> None:
+        if not self._allowance.covers_a_line():
+            self.flooding = True
+            return
+        match parse_message(line) if len(line) < MAX_LINE else None:
+            case Ready() as message if not self.ready:
+                self.ready = True
+                self._post(WorkerMessage(self, message))
+            case Hosts() as message:
+                self._post(WorkerMessage(self, message))
+            case Progress() as message:
+                if time.monotonic() - self._progress_at >= _PROGRESS_SECONDS:
+                    self._progress_at = time.monotonic()
                     self._post(WorkerMessage(self, message))
-                case Hosts() as message:
-                    self._post(WorkerMessage(self, message))
-                case Progress() as message:
-                    if time.monotonic() - progress_at >= _PROGRESS_SECONDS:
-                        progress_at = time.monotonic()
-                        self._post(WorkerMessage(self, message))
-                case Receipt() as message if receipts < self._asked:
-                    receipts += 1
-                    self._post(WorkerMessage(self, message))
-                case _:
-                    noise += 1
-                    if noise > _MAX_NOISE:
-                        self.flooding = True
-                        break
-        self._post(WorkerExited(self))
-        self._heard_all.set()
+            case Receipt() as message if self._receipts < self._asked:
+                self._receipts += 1
+                self._post(WorkerMessage(self, message))
+            case _:
+                self._noise += 1
+                self.flooding = self._noise > _MAX_NOISE
+
+    def _hear_no_more(self) -> None:
+        """Its end is the last that is heard of it, once."""
+        if not self._said.closed:
+            self._pipes.forget(self._said.fileno())
+            self._said.close()
+            self._post(WorkerExited(self))
 
 
 class _Allowance:
@@ -226,16 +252,6 @@ class _Allowance:
         self._left = min(_MOST_LINES, self._left + (now - self._at) * _LINES_A_SECOND) - 1
         self._at = now
         return self._left >= 0
-
-
-def _lines(stream: IO[bytes]) -> Iterable[bytes]:
-    """The stream's lines; one longer than MAX_LINE comes in pieces, which no parser accepts.
-
-    At its end, which is late if a grandchild holds the pipe open, the stream is closed.
-    """
-    with stream, open(stream.fileno(), "rb", closefd=False) as buffered:
-        while line := buffered.readline(MAX_LINE):
-            yield line
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

@@ -121,9 +121,11 @@ class Application:
         make_state(config.paths.state, jobs)
         with Lock(config.paths.state) as lock:
             sweep_orphans(config.paths.state)
-            with contextlib.closing(open_ledger(config.paths, event_log)) as ledger:
+            with (
+                contextlib.closing(open_ledger(config.paths, event_log)) as ledger,
+                contextlib.closing(EventQueue()) as events,
+            ):
                 sweep_jobs(jobs, ledger)
-                events = EventQueue()
                 background = Background(lambda: events.put(BackgroundEnded()))
                 context = Context(
                     config,
@@ -131,7 +133,8 @@ class Application:
                     Attempts(
                         commands,
                         jobs,
-                        events.put,
+                        events.post,
+                        events.pipes,
                         config.limits.grace_seconds,
                         lambda line: event_log.warning("gpu", line),
                         lambda: events.is_stopping,

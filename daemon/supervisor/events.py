@@ -1,12 +1,14 @@
-"""What the supervisor's loop can be told; threads and signal handlers only post these."""
+"""What the supervisor's loop can be told; threads and signal handlers only put these."""
 
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from daemon.processes.pipes import Pipes
 from daemon.processes.worker import WorkerExited, WorkerMessage
 
 
@@ -44,17 +46,23 @@ class EventQueue:
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self.pipes = Pipes()  # read while nothing else waits
         self._stop: StopRequested | None = None
         self._may_break_off = False
 
     def put(self, event: Event) -> None:
-        """Also from signal handlers, which run between two instructions of the loop's thread."""
+        """From any thread, and from signal handlers, which run between two of its instructions."""
         if isinstance(event, StopRequested):
             self._stop = event
         self._queue.put(event)
+        self.pipes.ring()
         if self._stop is not None and self._may_break_off:
             self._may_break_off = False
             raise StopNow
+
+    def post(self, event: Event) -> None:
+        """From the loop's own thread: what it reads at `pipes`."""
+        self._queue.put(event)
 
     @property
     def is_stopping(self) -> bool:
@@ -63,8 +71,13 @@ class EventQueue:
 
     def get(self, timeout: float) -> Event:
         """Raises queue.Empty when nothing has come in that many seconds."""
-        event = self._queue.get(timeout=timeout)
-        return self._stop or event
+        until = time.monotonic() + timeout
+        while (event := self.get_now()) is None:
+            left = until - time.monotonic()
+            self.pipes.wait(max(0.0, left))
+            if left <= 0 and self._queue.empty():
+                raise queue.Empty
+        return event
 
     def get_now(self) -> Event | None:
         """The next event, if there is one already."""
@@ -72,6 +85,9 @@ class EventQueue:
             return self._stop or self._queue.get_nowait()
         except queue.Empty:
             return None
+
+    def close(self) -> None:
+        self.pipes.close()
 
     def break_off(self) -> None:
         """Between two steps of what takes long: raises StopNow if somebody wants us to end."""

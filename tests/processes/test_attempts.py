@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from daemon.handoff.protocol import MoreInput
 from daemon.processes.attempt import Attempt, AttemptLimits
 from daemon.processes.attempts import Attempts, Ended
 from daemon.processes.worker import WorkerExited, WorkerMessage
+from daemon.supervisor.events import EventQueue
 from tests.kit.daemon_process import wait_until
 from tests.kit.fake_commands import fake_commands
 
@@ -27,8 +27,9 @@ class Floor:
 
     def __init__(self, root: Path, **ways: str) -> None:
         self._root = root
-        self.events: queue.SimpleQueue[WorkerMessage | WorkerExited] = queue.SimpleQueue()
-        self.attempts = Attempts(fake_commands(**ways), root, self.events.put, 0.2)
+        self.events = EventQueue()
+        given = self.events.post, self.events.pipes
+        self.attempts = Attempts(fake_commands(**ways), root, *given, 0.2)
 
     def start(self, number: int, stage: Stage) -> Attempt:
         source = self._root / f"{number}.wav"
@@ -42,10 +43,15 @@ class Floor:
             self.attempts.send_more_input(number, complete=True, now=0.0)
         return attempt
 
+    def heard(self) -> WorkerMessage | WorkerExited:
+        event = self.events.get(timeout=60)
+        assert isinstance(event, WorkerMessage | WorkerExited)
+        return event
+
     def conclusion(self) -> Ended:
         """Hear events until one of them ends a run."""
         while True:
-            if ended := self.attempts.on_event(self.events.get(timeout=60), 1.0):
+            if ended := self.attempts.on_event(self.heard(), 1.0):
                 (one,) = ended
                 return one
 
@@ -61,6 +67,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
     yield build
     for floor in floors:
         floor.attempts.stop_all()
+        floor.events.close()
 
 
 def test_a_receipt_with_a_valid_result_is_success(make: Make) -> None:
@@ -91,7 +98,7 @@ def test_a_spare_is_used_first(make: Make) -> None:
     floor = make()
     floor.attempts.prewarm([Stage.TRANSCRIBE, Stage.ALIGN], 0.0)
     assert floor.attempts.idle_since() == 0.0
-    heard = {floor.events.get(timeout=60).worker.pid for _ in range(2)}
+    heard = {floor.heard().worker.pid for _ in range(2)}
     attempt = floor.start(1, Stage.ALIGN)
     assert attempt.worker.pid in heard
 

@@ -8,6 +8,7 @@ from typing import cast
 from daemon.cluster import child
 from daemon.domain.languages import ENGLISH_NAMES
 from daemon.handoff.protocol import MAX_LINE, Hosts, HostState, message_line
+from daemon.processes.pipes import Pipes
 from daemon.processes.remote import RemoteHosts
 from daemon.processes.worker import Worker, WorkerMessage
 
@@ -15,7 +16,7 @@ MAC = HostState("mac2", "ready", "", 2)
 
 
 def test_what_is_not_told_anew_stays_known(tmp_path: Path) -> None:
-    hosts = RemoteHosts(tmp_path, lambda _: None)
+    hosts = RemoteHosts(tmp_path, lambda _: None, cast(Pipes, None))
     speaker = cast(Worker, object())
     hosts._child = speaker
     away = HostState("mac2", "away", "it runs on battery")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import queue
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -13,27 +13,29 @@ import pytest
 from daemon.domain.job import Stage
 from daemon.handoff.protocol import MoreInput, Progress, Ready, Receipt, Request
 from daemon.processes.worker import Worker, WorkerExited, WorkerMessage
+from daemon.supervisor.events import Event, EventQueue
 from tests.kit.daemon_process import wait_until
 from tests.kit.fake_commands import fake_commands
 
-Events = queue.SimpleQueue[WorkerMessage | WorkerExited]
 Start = Callable[[str], Worker]
 
 
 @pytest.fixture
-def events() -> Events:
-    return queue.SimpleQueue()
+def events() -> Iterator[EventQueue]:
+    with closing(EventQueue()) as queue:
+        yield queue
 
 
 @pytest.fixture
-def start(tmp_path: Path, events: Events) -> Iterator[Start]:
+def start(tmp_path: Path, events: EventQueue) -> Iterator[Start]:
     """Starts an aligner that breaks in the given way; ends it after the test."""
     workers: list[Worker] = []
 
     def begin(way: str) -> Worker:
         command = fake_commands(align=way)[Stage.ALIGN]
         log = tmp_path / "job.log"
-        workers.append(Worker(command.arguments, command.environment, log, events.put))
+        given = command.arguments, command.environment
+        workers.append(Worker(*given, log, events.post, events.pipes))
         return workers[-1]
 
     yield begin
@@ -46,12 +48,12 @@ def _ask(worker: Worker, folder: Path) -> None:
     worker.ask(MoreInput("abc", complete=True))
 
 
-def _heard(events: Events) -> WorkerMessage | WorkerExited:
+def _heard(events: EventQueue) -> Event:
     return events.get(timeout=60)
 
 
 def test_what_a_process_says_becomes_events_and_its_end_is_the_last(
-    start: Start, events: Events, tmp_path: Path
+    start: Start, events: EventQueue, tmp_path: Path
 ) -> None:
     worker = start("ok")
     assert _heard(events) == WorkerMessage(worker, Ready())
@@ -66,7 +68,7 @@ def test_what_a_process_says_becomes_events_and_its_end_is_the_last(
 
 @pytest.mark.parametrize(("way", "code"), [("segv", -11), ("abort", -6), ("kill", -9), ("fail", 7)])
 def test_how_a_process_died_is_not_lost(
-    start: Start, events: Events, tmp_path: Path, way: str, code: int
+    start: Start, events: EventQueue, tmp_path: Path, way: str, code: int
 ) -> None:
     worker = start(way)
     _heard(events)
@@ -77,7 +79,7 @@ def test_how_a_process_died_is_not_lost(
 
 @pytest.mark.parametrize("way", ["deaf", "stop"])
 def test_a_process_that_is_deaf_to_politeness_is_killed(
-    start: Start, events: Events, tmp_path: Path, way: str
+    start: Start, events: EventQueue, tmp_path: Path, way: str
 ) -> None:
     worker = start(way)
     _heard(events)
@@ -90,18 +92,19 @@ def test_a_process_that_is_deaf_to_politeness_is_killed(
     assert not psutil.pid_exists(worker.pid)
 
 
-def test_a_flood_is_noticed_and_not_kept(start: Start, events: Events, tmp_path: Path) -> None:
+def test_a_flood_is_noticed_and_not_kept(start: Start, events: EventQueue, tmp_path: Path) -> None:
     worker = start("flood_output")
     _heard(events)
     _ask(worker, tmp_path)
-    wait_until(lambda: worker.flooding, "the flood was noticed")
+    while not worker.flooding:
+        events.pipes.wait(60)
     worker.end(0.2)
     assert _heard(events) == WorkerExited(worker)
-    assert events.empty()
+    assert events.get_now() is None
 
 
 def test_progress_that_comes_too_fast_does_not_fill_our_queue(
-    start: Start, events: Events, tmp_path: Path
+    start: Start, events: EventQueue, tmp_path: Path
 ) -> None:
     worker = start("spin")
     _heard(events)
@@ -113,7 +116,7 @@ def test_progress_that_comes_too_fast_does_not_fill_our_queue(
 
 
 def test_memory_and_cpu_of_the_whole_tree_are_seen(
-    start: Start, events: Events, tmp_path: Path
+    start: Start, events: EventQueue, tmp_path: Path
 ) -> None:
     worker = start("grandchild")
     _heard(events)
@@ -126,7 +129,7 @@ def test_memory_and_cpu_of_the_whole_tree_are_seen(
 
 
 def test_a_dead_process_has_no_vitals_and_hears_nothing(
-    start: Start, events: Events, tmp_path: Path
+    start: Start, events: EventQueue, tmp_path: Path
 ) -> None:
     worker = start("kill")
     _heard(events)
@@ -138,7 +141,7 @@ def test_a_dead_process_has_no_vitals_and_hears_nothing(
 
 
 def test_a_process_that_does_not_read_does_not_hold_us(
-    start: Start, events: Events, tmp_path: Path
+    start: Start, events: EventQueue, tmp_path: Path
 ) -> None:
     worker = start("hang")
     _heard(events)
@@ -147,6 +150,6 @@ def test_a_process_that_does_not_read_does_not_hold_us(
         worker.ask(MoreInput("abc", complete=False))
 
 
-def test_a_program_that_is_not_there_is_an_error(tmp_path: Path, events: Events) -> None:
+def test_a_program_that_is_not_there_is_an_error(tmp_path: Path, events: EventQueue) -> None:
     with pytest.raises(FileNotFoundError):
-        Worker([str(tmp_path / "none")], {}, tmp_path / "job.log", events.put)
+        Worker([str(tmp_path / "none")], {}, tmp_path / "job.log", events.post, events.pipes)

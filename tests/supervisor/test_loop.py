@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import cast
@@ -13,7 +15,7 @@ import pytest
 
 from daemon.handoff.protocol import Progress
 from daemon.processes.worker import Worker, WorkerMessage
-from daemon.supervisor.events import Event, EventQueue
+from daemon.supervisor.events import Event, EventQueue, InboxRead
 from daemon.supervisor.loop import Supervisor
 from tests.kit.daemon_process import DaemonProcess, Tables, running
 from tests.kit.fake_commands import fake_commands
@@ -126,13 +128,24 @@ def test_a_retry_that_falls_due_during_a_turn_is_not_slept_through(tmp_path: Pat
 
 
 def test_no_event_is_lost_where_more_come_than_a_turn_takes() -> None:
-    events, seen = EventQueue(), list[Event]()
+    seen = list[Event]()
     supervisor = object.__new__(Supervisor)
-    supervisor._events, supervisor._stopping = events, False
+    supervisor._stopping = False
     supervisor._react = seen.append  # type: ignore[method-assign]
     come = [WorkerMessage(cast(Worker, None), Progress("", number, 0.0)) for number in range(170)]
-    for event in come:
-        events.put(event)
-    while (first := events.get_now()) is not None:  # what each turn begins with
-        supervisor._react_to_all(first)
+    with closing(EventQueue()) as events:
+        supervisor._events = events
+        for event in come:
+            events.post(event)
+        while (first := events.get_now()) is not None:  # what each turn begins with
+            supervisor._react_to_all(first)
     assert seen == come
+
+
+def test_what_a_thread_puts_ends_the_wait() -> None:
+    with closing(EventQueue()) as events:
+        thread = threading.Timer(0.05, events.put, [InboxRead()])
+        thread.start()
+        assert events.get(timeout=60) == InboxRead()
+        thread.join()
+    events.put(InboxRead())  # a thread may be late: nobody waits any more
