@@ -28,7 +28,7 @@ from daemon.errors import FAILED, OK, TEMPORARY, DropscribeError
 from daemon.files import lock
 from daemon.files.answering import answer_within
 from daemon.files.state_folder import REPORT_SUFFIX, STATUS
-from daemon.inbox.scan import look_into
+from daemon.inbox.scan import left_alone
 from daemon.ledger.ledger import Ledger
 from daemon.models import hardware, registry
 from daemon.models.requirements import unmet
@@ -142,7 +142,7 @@ def _eta(working: list[Json], waiting: list[Job], estimate: Estimate, state: Pat
 def _left_alone(config: Config) -> int:
     """How many files and folders in the inbox are no recordings by their names."""
     inbox, watch = config.paths.inbox, config.watch
-    return _count(lambda: len(look_into(inbox, watch.extensions, watch.recursive).ignored))
+    return _count(lambda: left_alone(inbox, watch.extensions, watch.recursive))
 
 
 def _count(files: Callable[[], int]) -> int:

@@ -100,6 +100,20 @@ def look_into(inbox: Path, extensions: Iterable[str], recursive: bool = False) -
     With `recursive`, folders inside it are looked into as well. Raises OSError if the inbox
     cannot be listed.
     """
+    recordings, reasons, profiles = _named(inbox, extensions, recursive)
+    return Look(inbox, tuple(recordings), reasons, b"".join(_seen(inbox, recordings)), profiles)
+
+
+def left_alone(inbox: Path, extensions: Iterable[str], recursive: bool = False) -> int:
+    """How many files and folders are no recordings by their names. Raises OSError."""
+    _, reasons, _ = _named(inbox, extensions, recursive)
+    return len(reasons)
+
+
+def _named(
+    inbox: Path, extensions: Iterable[str], recursive: bool
+) -> tuple[list[str], dict[str, str], dict[str, str]]:
+    """A look's recordings, reasons and profiles, by their names alone."""
     wanted = {f".{extension.lower().lstrip('.')}" for extension in extensions}
     recordings: list[str] = []
     reasons: dict[str, str] = {}
@@ -130,8 +144,7 @@ def look_into(inbox: Path, extensions: Iterable[str], recursive: bool = False) -
                 reasons[path] = "a folder" if name in subfolders else named
             elif not any(name + ending in entries for ending in _PARTIAL_SIBLINGS):
                 recordings.append(path)
-    recordings.sort()
-    return Look(inbox, tuple(recordings), reasons, b"".join(_seen(inbox, recordings)), profiles)
+    return sorted(recordings), reasons, profiles
 
 
 def _meant(profile: str) -> str:
