@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sqlite3
@@ -75,6 +76,7 @@ def run(config_path: Path, once: bool, verbose: bool, which: str | None) -> int:
             model=config.transcribe.model,
         )
         _tell_of_model(config, backend, listeners.event_log)
+        gc.freeze()  # what is there by now stays: no collection is to look at all of it again
         with application.stopped_by(_STOPPING):
             if number is None:
                 application.context.commands = _commands

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import msgspec
+
 from daemon.domain.names import printable
 
 
@@ -156,9 +158,11 @@ class Job:
         return self.next is Stage.PUBLISH and self.stem is not None
 
 
-@dataclass(frozen=True, slots=True)
-class StageRecord:
-    """How one stage of one job went: the row behind timing.json. Times are Unix seconds."""
+class StageRecord(msgspec.Struct, frozen=True):
+    """How one stage of one job went: the row behind timing.json. Times are Unix seconds.
+
+    Some twenty are made for each file; a frozen dataclass of so many fields is slow to make.
+    """
 
     stage: Stage
     starts: int = 0

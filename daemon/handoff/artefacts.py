@@ -98,7 +98,7 @@ class JobRequest:
 
     def write(self, folder: Path) -> None:
         """If it is not there already, as PREPARE had it. Raises OSError."""
-        data = {field.name: getattr(self, field.name) for field in fields(self)}
+        data = {name: getattr(self, name) for name in self.__slots__}
         data |= {"source": os.fsencode(self.source).hex(), "identity": to_json(self.identity)}
         raw, path = json_bytes(data, indent=None), job_file(folder, REQUEST)
         with contextlib.suppress(FileNotFoundError):

@@ -18,6 +18,8 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
+from msgspec import structs
+
 from daemon.config.settings import Config
 from daemon.domain.job import StageRecord
 from daemon.domain.names import inside_inbox, named, stem_of
@@ -129,7 +131,7 @@ class OutputSetRenderer:
     def _with_cost(self, cpu_seconds: float) -> Sequence[StageRecord]:
         """The stages' records; PUBLISH's own, the last, as it is now."""
         *others, own = self._order.records
-        own = replace(
+        own = structs.replace(
             own,
             ended_at=time.time(),
             exit="ok",

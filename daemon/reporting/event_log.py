@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ROTATION = "10 MB"
 _KEPT = 7
 # The time to the second, cut from its usual text: loguru takes far longer over a format of its own.
-_LINE = "{time!s:.19} {level: <7} {message}"
+_LINE = "{time!s:.19} {level.name: <7} {message}"
 
 
 _open = False  # whether this process keeps a log

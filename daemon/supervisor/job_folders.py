@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from msgspec import structs
 
 from daemon.config.settings import Config
@@ -56,7 +54,7 @@ class JobFolders:
     def _order(self, job: Job) -> PublishOrder:
         ledger = self._context.ledger
         *earlier, own = ledger.records(job.id, documents.REPORTED)
-        own = replace(own, starts=own.starts + 1, started_at=self._context.unix_time())
+        own = structs.replace(own, starts=own.starts + 1, started_at=self._context.unix_time())
         return PublishOrder(job, (*earlier, own), self._config_with_known_names(job))
 
     def _config_with_known_names(self, job: Job) -> Config:

@@ -18,7 +18,7 @@ from daemon.commands.status import look
 from daemon.commands.status_view import view
 from daemon.config.edit import change
 from daemon.domain.job import Job, Stage, StageRecord
-from daemon.files.lock import Lock
+from daemon.files.daemon_lock import Lock
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import Prepared
 from daemon.ledger import queries
@@ -186,7 +186,7 @@ def test_an_inbox_that_does_not_answer_keeps_nobody_from_the_status(
     _at_work(queue)
     fifo = queue.config.paths.state / "fifo"
     os.mkfifo(fifo)
-    monkeypatch.setattr(status, "look_into", lambda *_: fifo.read_bytes())
+    monkeypatch.setattr(status, "left_alone", lambda *_: fifo.read_bytes())
     monkeypatch.setattr(status, "_FOLDER_SECONDS", 0.1)
     told = look(queue.config)
     os.close(os.open(fifo, os.O_WRONLY))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from daemon.domain.job import Identity, Job, Stage, StageRecord
 from daemon.domain.transcript import (
@@ -159,7 +160,8 @@ def test_a_format_that_fails_is_left_out_and_that_is_said(
 def test_a_format_that_killed_two_processes_is_not_begun_again(folder: Path, failures: int) -> None:
     """One in whose midst the daemon was stopped twice has killed none."""
     order = PublishOrder.read(folder)
-    replace(order, records=(replace(order.records[0], failures=failures),)).write(folder)
+    record = structs.replace(order.records[0], failures=failures)
+    replace(order, records=(record,)).write(folder)
     (folder / artefacts.FORMATS_LOG).write_text("txt\n-\nhtml\ntxt\n-\nhtml\n")
     outputs = _rendered(folder)
     said = ("the html file could not be made: making it crashed",)
