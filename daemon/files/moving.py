@@ -88,15 +88,18 @@ def note_copy(held: Path, copy: Path, folder: Path) -> None:
 
 
 @contextmanager
-def unnamed_unless_done(copy: Path, target: Path) -> Iterator[None]:
+def unnamed_unless_done(copy: Path, target: Path, original: Path) -> Iterator[None]:
     """What removes the original of a copy that was renamed to `target`; if it fails, so does that.
 
-    The copy is hidden again, to be removed: else there would be two of one recording.
+    The copy is hidden again, to be removed: else there would be two of one recording. Not if the
+    original is gone: over a network, what is told to have failed may have worked all the same.
     """
     meant = Identity.of(target.lstat())
     try:
         yield
     except OSError:
+        if not os.path.lexists(original):
+            return
         with contextlib.suppress(OSError):
             if is_same_file(Identity.of(target.lstat()), meant):
                 rename_without_clobbering(target, copy)
@@ -148,10 +151,15 @@ def rename_numbered(source: Path, folder: Path, name: str) -> Path:
     """Into `folder` of the same volume as NAME.EXT or `NAME (2).EXT`, …; return the new path."""
     stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a name, not a path
     for candidate in numbered(stem, suffix, lambda taken: os.path.lexists(f"{folder}/{taken}")):
-        with contextlib.suppress(FileExistsError):
-            target = folder / candidate
+        target = folder / candidate
+        try:
             rename_without_clobbering(source, target)
-            return target
+        except FileExistsError:
+            continue
+        except OSError:  # over a network, it may have worked all the same
+            if os.path.lexists(source) or not os.path.lexists(target):
+                raise
+        return target
     raise AssertionError("counting does not end")
 
 
@@ -232,7 +240,7 @@ def move_without_clobbering(source: Path, target: Path) -> None:
             raise
         with removed_unless_renamed(copy_whole(source, None, target.parent)) as copy:
             rename_without_clobbering(copy, target)
-            with unnamed_unless_done(copy, target):
+            with unnamed_unless_done(copy, target, source):
                 source.unlink()
     sync_folder(target.parent)
     sync_folder(source.parent)

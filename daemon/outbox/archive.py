@@ -119,7 +119,7 @@ def _copy_away(source: Path, identity: Identity, folder: Path, copy: Copy) -> Pa
                 return None
             note_copy(held, whole, folder)
             target = _named(whole, folder, source.name)
-            with unnamed_unless_done(whole, target):
+            with unnamed_unless_done(whole, target, held):
                 sync_folder(folder)
                 held.unlink()
             return target

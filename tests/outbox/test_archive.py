@@ -113,6 +113,45 @@ def test_a_folder_that_cannot_take_it_leaves_it_untouched(
 
 
 @pytest.mark.usefixtures("_other_volume")
+def test_what_is_gone_although_its_removal_reports_an_error_is_kept_elsewhere(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As over a network: the copy is all that there is of it."""
+    real, done = Path.unlink, tmp_path / "done"
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        real(path, missing_ok)
+        if path.name == source.name:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    assert file_away(source, _identity(source), done) == done / "memo.wav"
+    assert (done / "memo.wav").read_bytes() == b"recording"
+
+
+@pytest.mark.parametrize("volumes", [1, 2])
+def test_a_rename_that_reports_an_error_has_happened_all_the_same(
+    source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    volumes: int,
+) -> None:
+    if volumes == 2:
+        request.getfixturevalue("_other_volume")
+    real, done = moving.rename_without_clobbering, tmp_path / "done"
+
+    def rename(one: Path, other: Path) -> None:
+        real(one, other)
+        if other == done / "memo.wav":
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(one), None, str(other))
+
+    monkeypatch.setattr(moving, "rename_without_clobbering", rename)
+    assert file_away(source, _identity(source), done) == done / "memo.wav"
+    assert [list(folder.iterdir()) for folder in (source.parent, done)] == [[], [done / "memo.wav"]]
+
+
+@pytest.mark.usefixtures("_other_volume")
 @pytest.mark.parametrize("step", ["removal", "sync"])
 def test_what_cannot_be_removed_has_no_second_copy_elsewhere(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
