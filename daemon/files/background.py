@@ -70,6 +70,7 @@ class Background:
         self._on_end = on_end
         self._tasks: dict[int, dict[Hashable, _Task[Any]]] = {}  # by job, and what is wanted
         self._queue = SimpleQueue[_Task[Any]]()
+        self._loose: list[_Task[None]] = []  # those of no job
         self._threads = 0  # that take from the queue
 
     def result(
@@ -109,6 +110,16 @@ class Background:
             self._queue.get().run()
             self._on_end()
 
+    def do(self, work: Callable[[], None]) -> None:
+        """Have it done some time, for no job; nobody waits for it."""
+        task = _Task(lambda _: work(), lambda _: None)
+        try:
+            self._begin(task)
+        except OSError:  # no room for a thread
+            work()
+            return
+        self._loose = [*(task for task in self._loose if not task.answer.done()), task]
+
     def is_busy_with(self, job: int) -> bool:
         """Whether work for this job has not ended yet."""
         tasks = self._tasks.get(job)
@@ -117,7 +128,8 @@ class Background:
     @property
     def is_busy(self) -> bool:
         """Whether any work has not ended yet."""
-        return any(self.is_busy_with(job) for job in self._tasks)
+        is_loose = any(not task.answer.done() for task in self._loose)
+        return is_loose or any(self.is_busy_with(job) for job in self._tasks)
 
     def drop(self, job: int) -> None:
         """Nothing more is wanted for this job: break off what is under way, discard the rest."""

@@ -186,15 +186,25 @@ def copy_whole(source: Path, identity: Identity | None, folder: Path, check: Che
             if os.fstat(copy.fileno()).st_size != before.size:
                 raise OSError(errno.EIO, "the copy is not whole", str(source))
     except BaseException:
-        remove_copy(temporary)
+        remove_hidden(temporary)
         raise
     return temporary
 
 
-def remove_copy(copy: Path) -> None:
-    """If it is still hidden; what cannot be removed now goes at the next start."""
+def remove_hidden(file: Path) -> None:
+    """If it still has that name; what cannot be removed now goes at the next start."""
     with contextlib.suppress(OSError):
-        copy.unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
+
+
+def doomed(held: Path, folder: Path) -> Path:
+    """Hide a file that is to be removed in `folder`, which the next start sweeps; return its path.
+
+    To remove what is large takes some volumes many seconds; this is done at once.
+    """
+    hidden = folder / f"{TEMP_PREFIX}{secrets.token_hex(8)}.tmp"
+    rename_without_clobbering(held, hidden)
+    return hidden
 
 
 @contextmanager
@@ -203,7 +213,7 @@ def removed_unless_renamed(copy: Path) -> Iterator[Path]:
     try:
         yield copy
     finally:
-        remove_copy(copy)
+        remove_hidden(copy)
 
 
 def _copy_attributes(source: int, target: int) -> None:

@@ -29,8 +29,14 @@ _NUMBERS = range(1, 10)  # how often one name is looked for
 _IMMOVABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
+Remove = Callable[[Path], None]  # removes a claimed recording for good
+
 # Makes a whole copy of the recording of that identity, hidden in a folder; returns its path.
 Copy = Callable[[Path, Identity, Path], Path]
+
+
+def _unlink(held: Path) -> None:
+    held.unlink()
 
 
 class StaysError(Exception):
@@ -42,10 +48,12 @@ def file_away(
     identity: Identity,
     folder: Path,
     copy: Copy = copy_whole,
+    unlink: Remove = _unlink,
 ) -> Path | None:
     """Move `source` into `folder` as NAME.EXT, or `NAME (2).EXT`, …; return the new path.
 
-    To another volume by a `copy`, of which nothing is left unless it takes the recording's place.
+    To another volume by a `copy`, of which nothing is left unless it takes the recording's place;
+    then `unlink` removes that.
 
     None if it is gone, or if another file has taken its place: that one is a recording of its own.
     Raises StaysError if it cannot be moved although `folder` is well, and OSError if it is not.
@@ -65,7 +73,7 @@ def file_away(
             raise StaysError("it may not be moved (is it locked?)") from error
         if error.errno != errno.EXDEV:
             raise
-        moved = _copy_away(source, identity, folder, copy)
+        moved = _copy_away(source, identity, folder, copy, unlink)
     sync_folder(folder)
     sync_folder(source.parent)
     return moved
@@ -79,12 +87,12 @@ def filed_as(name: str, folder: Path) -> Iterator[Path]:
         yield from (folder / with_number(stem, number, suffix) for number in _NUMBERS)
 
 
-def remove(source: Path, identity: Identity) -> None:
+def remove(source: Path, identity: Identity, unlink: Remove = _unlink) -> None:
     """Delete the recording that was read, and no other that has taken its place."""
     try:
         with claimed(source, source.parent) as held:
             if is_same_file(Identity.of(held.lstat()), identity):
-                held.unlink()
+                unlink(held)
     except FileNotFoundError:
         return
     except PermissionError as error:
@@ -106,7 +114,9 @@ def _rename_away(source: Path, identity: Identity, folder: Path) -> Path | None:
         return _named(held, folder, source.name) if is_meant else None
 
 
-def _copy_away(source: Path, identity: Identity, folder: Path, copy: Copy) -> Path | None:
+def _copy_away(
+    source: Path, identity: Identity, folder: Path, copy: Copy, unlink: Remove
+) -> Path | None:
     """To another volume. It is claimed when its copy is whole, and removed when that has a name."""
     try:
         if not stat.S_ISREG(source.lstat().st_mode):
@@ -121,7 +131,7 @@ def _copy_away(source: Path, identity: Identity, folder: Path, copy: Copy) -> Pa
             target = _named(whole, folder, source.name)
             with unnamed_unless_done(whole, target, held):
                 sync_folder(folder)
-                held.unlink()
+                unlink(held)
             return target
     except ReplacedError:
         return None

@@ -9,7 +9,7 @@ import os
 import stat
 import time
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -50,9 +50,15 @@ class StemIndex:
 
     _SHARE = 20
 
-    def __init__(self, outbox: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        outbox: Path,
+        clock: Callable[[], float] = time.monotonic,
+        may_break_off: BreakOff = nullcontext,
+    ) -> None:
         self._outbox = outbox
         self._clock = clock
+        self._may_break_off = may_break_off  # around the listing
         self._stems: set[int] = set()  # hashes: a hundred thousand names must not cost a hundred MB
         self._changed_at = -1  # the folder's modification time when it was listed, in nanoseconds
         self._not_before = -math.inf
@@ -79,9 +85,8 @@ class StemIndex:
         if changed_at == self._changed_at or begun < self._not_before:
             return
         self._changed_at = changed_at
-        with os.scandir(self._outbox) as entries:
-            stems = (stem for entry in entries for stem in _stems(entry.name))
-            self._stems = {hash(folded_name(stem)) for stem in stems}
+        with self._may_break_off(), os.scandir(self._outbox) as entries:
+            self._stems = _hashed_stems(entry.name for entry in entries)
         now = self._clock()
         self._not_before = now + (now - begun) * self._SHARE
 
@@ -91,13 +96,15 @@ def folded_name(name: str) -> str:
     return unicodedata.normalize("NFD", name).casefold()
 
 
-def _stems(name: str) -> Iterator[str]:
-    """Of a name in the outbox, without the endings that outputs have."""
-    base = name.rpartition(".")[0]
-    yield base
-    for ending in _LONG_ENDINGS:
-        if name.lower().endswith(ending):
-            yield name[: -len(ending)]
+def _hashed_stems(names: Iterable[str]) -> set[int]:
+    """Of names in an outbox, folded and without the endings that outputs have."""
+    stems: set[int] = set()
+    for name in names:  # half a million of them: without a call for each
+        folded = name.lower() if name.isascii() else folded_name(name)
+        stems.add(hash(folded.rpartition(".")[0]))
+        if folded.endswith(_LONG_ENDINGS):
+            stems.update(hash(folded.removesuffix(ending)) for ending in _LONG_ENDINGS)
+    return stems
 
 
 def publish(

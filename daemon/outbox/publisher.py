@@ -5,6 +5,7 @@ What the results are made of is rendered before, by a process of its own: output
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
@@ -16,7 +17,7 @@ from daemon.domain.names import inside_inbox, plain, plain_name, stem_of
 from daemon.domain.transcript import Json
 from daemon.files.atomic import BreakOff, json_bytes, write_atomically
 from daemon.files.background import Background, UnderWayError
-from daemon.files.moving import copy_whole, remove_copy
+from daemon.files.moving import copy_whole, doomed, remove_hidden
 from daemon.files.permissions import share
 from daemon.files.real_path import real_path
 from daemon.files.recording import has_bytes, still_holds
@@ -28,6 +29,9 @@ from daemon.ledger.ledger import Ledger
 from daemon.outbox import documents, finder_tag, placing, provenance, superseded
 from daemon.outbox.archive import StaysError, file_away, remove, report_of
 from daemon.outbox.emptied import EmptiedFolders
+
+_LARGE = 250_000_000  # bytes: to remove more takes some volumes a second for each gigabyte
+_FOLDERS = 8  # in the outbox, whose names are known: to list a large one takes a second
 
 
 def _mirrored(folder: Path, inside: PurePosixPath) -> Path:
@@ -57,8 +61,7 @@ class Publisher:
         self._background = background  # where recordings are read or copied
         self._may_break_off = may_break_off  # around what takes long
         self._inbox = config.paths.inbox  # its real path, once that was asked for
-        self._stems = placing.StemIndex(config.paths.outbox)
-        self._stems_of = PurePosixPath()  # the folder inside the outbox that `_stems` is about
+        self._stems: dict[Path, placing.StemIndex] = {}  # by the folder in the outbox
         self.emptied = EmptiedFolders(config.paths.inbox)
 
     def use(self, config: Config) -> None:
@@ -75,10 +78,10 @@ class Publisher:
         stem, wanted = job.stem or self._stem_of_half(job), outputs.name
         inside = PurePosixPath(stem).parent if stem is not None else self.inside(job)
         outbox = _mirrored(self._config.paths.outbox, inside)
-        self._index(inside)
+        stems = self._index(outbox)
         while True:
             if stem is None:
-                stem = self._free_stem(job, inside, wanted)
+                stem = self._free_stem(job, inside, wanted, stems)
                 self._ledger.reserve(job.id, stem)
             name = PurePosixPath(stem).name
             try:
@@ -90,10 +93,10 @@ class Publisher:
                     raise
                 wanted = plain(wanted)
             else:
-                self._stems.add(name)
+                stems.add(name)
                 self._share(outbox, names)
                 return [f"{stem.removesuffix(name)}{published}" for published in names]
-            self._stems.add(name)
+            stems.add(name)
             stem = None
 
     def _stem_of_half(self, job: Job) -> str | None:
@@ -124,16 +127,20 @@ class Publisher:
             inside = inside_inbox(folder, self._inbox)
         return inside
 
-    def _index(self, inside: PurePosixPath) -> None:
-        """Have the index of the names in that folder of the outbox."""
-        if inside != self._stems_of:
-            self._stems = placing.StemIndex(self._config.paths.outbox / inside)
-            self._stems_of = inside
+    def _index(self, outbox: Path) -> placing.StemIndex:
+        """The index of the names in that folder; those of the last few folders are kept."""
+        if outbox not in self._stems:
+            for oldest in list(self._stems)[: -_FOLDERS + 1]:
+                del self._stems[oldest]
+            self._stems[outbox] = placing.StemIndex(outbox, may_break_off=self._may_break_off)
+        return self._stems[outbox]
 
-    def _free_stem(self, job: Job, inside: PurePosixPath, wanted: str) -> str:
+    def _free_stem(
+        self, job: Job, inside: PurePosixPath, wanted: str, stems: placing.StemIndex
+    ) -> str:
         reserved = self._ledger.reserved_stems(besides=job.id) | placing.RESERVED
         held = {placing.folded_name(one) for one in reserved}
-        found = self._stems.free_stem(
+        found = stems.free_stem(
             wanted, lambda name: placing.folded_name(str(inside / name)) in held
         )
         return str(inside / found)
@@ -165,7 +172,7 @@ class Publisher:
                 return None
             filed = None
             if policy == "delete":
-                remove(job.source, now)
+                remove(job.source, now, self._unlink)
             else:
                 done = _mirrored(self._config.paths.done, self.inside(job))
                 filed = self._file_away(job, now, done)
@@ -218,10 +225,20 @@ class Publisher:
             # A copy of what it was before anybody touched it, even its times, is made anew.
             wanted = (source, identity, folder)
             return self._background.result(
-                job.id, wanted, partial(copy_whole, *wanted), discard=remove_copy
+                job.id, wanted, partial(copy_whole, *wanted), discard=remove_hidden
             )
 
-        return file_away(job.source, now, folder, copy)
+        return file_away(job.source, now, folder, copy, self._unlink)
+
+    def _unlink(self, held: Path) -> None:
+        if held.lstat().st_size < _LARGE:
+            held.unlink()
+        else:
+            self._remove_later(held, held.parents[1])
+
+    def _remove_later(self, file: Path, folder: Path) -> None:
+        """Out of sight at once, into a `folder` that is swept at the next start."""
+        self._background.do(partial(remove_hidden, doomed(file, folder)))
 
     @contextmanager
     def _in_background(self, job: Job) -> Iterator[None]:
@@ -254,5 +271,10 @@ class Publisher:
 
     def clear(self, job: Job) -> None:
         """Drop what a finished job does not need any more; what stays goes at the next start."""
+        folder = job_folder(self._jobs, job.id)
+        audio = f"{folder}/{artefacts.AUDIO}"
         with suppress(OSError):
-            artefacts.drop(job_folder(self._jobs, job.id))
+            if os.lstat(audio).st_size >= _LARGE:
+                self._remove_later(Path(audio), self._jobs.parent)
+        with suppress(OSError):
+            artefacts.drop(folder)

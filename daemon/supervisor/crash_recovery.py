@@ -74,9 +74,9 @@ def _delivered(paths: Paths) -> Iterator[Delivered]:
             )
 
 
-def sweep_folders(paths: Paths) -> None:
-    """Remove our temporary files wherever they can be; a folder that is not there has none."""
-    for folder in (paths.inbox, paths.outbox, paths.done, paths.failed, paths.state):
+def sweep_folders(*folders: Path) -> None:
+    """Remove our temporary files from these; a folder that is not there has none."""
+    for folder in folders:
         with contextlib.suppress(OSError):
             sweep_temporaries(folder)
 

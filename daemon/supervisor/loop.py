@@ -248,7 +248,8 @@ class Supervisor:
             raise TemporaryError(f"not finished: {context.pause.reason}")
         if hindrance := self._scheduler.turns.hindrance():
             raise TemporaryError(f"not finished: {hindrance}")
-        return self._inbox.is_at_rest() and not self._scheduler.anything_left()
+        is_at_rest = self._inbox.is_at_rest() and not context.background.is_busy
+        return is_at_rest and not self._scheduler.anything_left()
 
     def _is_working(self) -> bool:
         context = self._context

@@ -52,7 +52,7 @@ def make_folders(paths: Paths, mounts: Mounts) -> None:
         with contextlib.suppress(OSError):
             mounts.check([folder])
             folder.mkdir(parents=True, exist_ok=True)
-    sweep_folders(paths)
+    sweep_folders(paths.inbox, paths.outbox, paths.done, paths.failed, paths.state)
 
 
 def open_inbox(
@@ -98,9 +98,15 @@ def _is_stop(events: EventQueue, seconds: float) -> bool:
 
 
 def _restore_claims(paths: Paths, inbox: Path) -> None:
-    """Put back what a killed process had claimed, in the inbox and in every folder inside it."""
+    """Put back what a killed process had claimed, in the inbox and in every folder inside it.
+
+    What it left half-written for those folders inside goes, as in the others.
+    """
     for root, folders, _ in os.walk(inbox):
         folders[:] = [name for name in folders if not name.startswith(".")]
         inside = Path(root).relative_to(inbox)
         for folder in (inbox, paths.done, paths.failed):
             restore_claims(folder / inside, Path(root))
+        if inside.parts:
+            places = (inbox, paths.outbox, paths.done, paths.failed)
+            sweep_folders(*(folder / inside for folder in places))

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from daemon.domain.job import Job, Stage, StageRecord
+from daemon.domain.job import TERMINAL, Job, Stage, StageRecord
 from daemon.errors import DropscribeError
 from daemon.files.background import UnderWayError
 from daemon.files.faults import explain
@@ -83,6 +83,9 @@ class Turns:
     def _count_defect(self, job: Job, stage: Stage, error: Exception) -> None:
         """A step of ours failed in a way that nobody foresaw: one attempt of this file's."""
         ledger, unix_time = self._context.ledger, self._context.unix_time
+        current = ledger.job(job.id)
+        if current is None or current.next in TERMINAL:  # it failed after the file's end was stored
+            return
         if stage is Stage.QUARANTINE:  # nothing is left to try: it stays where it is
             ledger.move(job.id, Stage.FAILED, unix_time())
             return

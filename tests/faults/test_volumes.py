@@ -204,6 +204,19 @@ def test_a_recording_that_is_replaced_while_others_go_on_is_read_v3(
     assert kept == [*copies, new]
 
 
+def test_what_a_kill_leaves_of_a_copy_goes_in_folders_inside_as_well_v3(
+    daemon: FaultDaemon,
+) -> None:
+    content, done = recording(f"a long one\n{_PADDING}"), daemon.config.paths.done
+    (daemon.config.paths.inbox / "day").mkdir()
+    daemon.drop(content, "day/long.wav")
+    _held_up(daemon, "done")
+    daemon.wait_until(lambda: any(done.glob("day/.dropscribe-*.tmp")), "it was being copied")
+    daemon.kill()
+    daemon.drained("--volume", f"{done}:other-volume")
+    assert [path.read_bytes() == content for path in (done / "day").iterdir()] == [True]
+
+
 def test_a_volume_without_room_for_copies_pauses_the_queue_once_v3(daemon: FaultDaemon) -> None:
     for number in range(5):
         daemon.give(f"{number}.wav", f"number {number}")

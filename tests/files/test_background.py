@@ -11,7 +11,7 @@ import pytest
 from daemon.domain.job import Identity
 from daemon.files.atomic import Check
 from daemon.files.background import Background, BrokenOffError, UnderWayError
-from daemon.files.moving import copy_whole, remove_copy
+from daemon.files.moving import copy_whole, remove_hidden
 from daemon.files.recording import has_bytes
 
 _HUGE = 20_000_000_000  # bytes: a day of video; to read them takes longer than a service may
@@ -122,7 +122,7 @@ def test_a_stop_overtakes_the_copying_of_a_huge_recording(
         return copy_whole(huge, None, done, look)
 
     with pytest.raises(UnderWayError):
-        background.result(1, "copy", copy, remove_copy)
+        background.result(1, "copy", copy, remove_hidden)
     assert copying.wait(60)
     answer = background._tasks[1]["copy"].answer
     background.stop()

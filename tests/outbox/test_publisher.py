@@ -16,6 +16,7 @@ import pytest
 from daemon.domain.job import Stage
 from daemon.files.atomic import sha256_of
 from daemon.files.background import Background, UnderWayError
+from daemon.files.state_folder import TEMP_PREFIX
 from daemon.inbox.scan import candidate
 from daemon.ledger.ledger import Ledger
 from daemon.outbox.publisher import Publisher
@@ -134,6 +135,31 @@ def test_a_recording_that_was_touched_is_archived_and_a_changed_one_stays(
         publisher.archive(job)
     assert (config.paths.done / "memo.wav").exists() == archived
     assert source.exists() == (not archived)
+
+
+def test_what_is_large_is_removed_beside_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recording and its decoded audio: out of sight at once, and gone when the daemon ends."""
+    monkeypatch.setattr("daemon.outbox.publisher._LARGE", 1)
+    ended = run_one(tmp_path, fake_commands(), {"output": {"source": "delete"}})
+    paths = ended.config.paths
+    assert ended.job.next is Stage.DONE
+    assert list(paths.inbox.iterdir()) == []
+    assert not list(paths.state.rglob(f"{TEMP_PREFIX}*"))
+    assert not list(paths.state.rglob("audio.npy"))
+
+
+def test_a_defect_after_a_file_has_ended_leaves_it_at_that_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("a defect")
+
+    monkeypatch.setattr(Publisher, "clear", fail)
+    recordings = {"good.wav": RECORDING, "bad.wav": recording("bad", "prepare bad_input")}
+    ends = run_all(tmp_path, recordings, fake_commands())
+    assert [ends[name].job.next for name in recordings] == [Stage.DONE, Stage.FAILED]
 
 
 def test_the_results_are_named_as_the_configuration_says(tmp_path: Path) -> None:

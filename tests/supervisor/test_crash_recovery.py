@@ -62,7 +62,7 @@ def test_half_written_files_are_removed_and_others_kept(paths: Paths) -> None:
     half, whole = paths.outbox / ".dropscribe-ab12.tmp", paths.outbox / "meeting.txt"
     half.touch()
     whole.touch()
-    crash_recovery.sweep_folders(paths)
+    crash_recovery.sweep_folders(paths.outbox, paths.outbox / "nothing")
     assert list(paths.outbox.iterdir()) == [whole]
 
 
