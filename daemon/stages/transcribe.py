@@ -47,6 +47,8 @@ def _confine() -> None:
     """It writes into the jobs' folders, which it is started in, and keeps converted models."""
     converted: Path = _arguments().converted
     converted.mkdir(parents=True, exist_ok=True)
+    # By default MLX keeps what it compiles for CUDA among the temporary files, which end with us.
+    os.environ.setdefault("MLX_PTX_CACHE_DIR", str(converted / "mlx-kernels"))
     sandbox.confine_model(Path.cwd(), converted)
 
 

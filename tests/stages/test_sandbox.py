@@ -116,10 +116,12 @@ def test_from_inside_the_real_prepare_nothing_is_got(
     _nothing_happened(outside)
 
 
-def _ran(code: str, *arguments: Path) -> subprocess.CompletedProcess[str]:
+def _ran(
+    code: str, *arguments: Path | str, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """A Python of its own, since what it confines stays so."""
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
 def test_a_decoder_cannot_fill_the_memory_or_the_disk(tmp_path: Path) -> None:
@@ -165,6 +167,21 @@ def test_a_model_may_name_its_threads_and_no_other_process(tmp_path: Path) -> No
     )
     ran = _ran(code, tmp_path)
     assert ran.stdout == "refused\n", ran.stderr
+
+
+def test_a_transcriber_keeps_the_kernels_that_mlx_compiles(tmp_path: Path) -> None:
+    """By default they lie among its temporary files, and each start compiles for minutes (CUDA)."""
+    converted = tmp_path / "converted"
+    code = (
+        "import os; from pathlib import Path; from daemon.stages import transcribe\n"
+        "transcribe._confine()\n"
+        "kept = Path(os.environ['MLX_PTX_CACHE_DIR'])\n"
+        "kept.mkdir(parents=True)\n"
+        "(kept / 'kernel.ptx').write_text('')\n"
+    )
+    options = ["--backend=mlx", "--model=base", f"--converted={converted}"]
+    ran = _ran(code, *options, cwd=tmp_path)
+    assert [path.name for path in converted.glob("*/*")] == ["kernel.ptx"], ran.stderr
 
 
 def test_the_profiles_for_macos_name_real_paths_in_quotes(tmp_path: Path) -> None:
