@@ -6,12 +6,22 @@
   const bool closes = stamped && !opens;
   const int earliest = closes ? stamp : stamp + 1;
   Best text{NEVER, 0.f, V}, times{NEVER, 0.f, V};
-  for (int i = threadIdx.x; i < V; i += blockDim.x) {
-    const float score = scores[i];
-    if (i < BEGIN) {
-      if (allowed[i] && !(closes && i < EOT)) text = joined(text, Best{score, 1.f, i});
-    } else if (!opens && i >= earliest) {
-      times = joined(times, Best{score, 1.f, i});
+  constexpr int U = 8;  // all loads before the first use
+  for (int first = threadIdx.x; first < V; first += U * blockDim.x) {
+    float score[U];
+    bool may[U];
+#pragma unroll
+    for (int u = 0; u < U; u++) {
+      const int i = first + u * blockDim.x;
+      score[u] = i < V ? scores[i] : NEVER;
+      may[u] = i < BEGIN ? allowed[i] && !(closes && i < EOT) : i < V && !opens && i >= earliest;
+    }
+#pragma unroll
+    for (int u = 0; u < U; u++) {
+      const int i = first + u * blockDim.x;
+      if (!may[u]) continue;
+      if (i < BEGIN) text = joined(text, Best{score[u], 1.f, i});
+      else times = joined(times, Best{score[u], 1.f, i});
     }
   }
   text = over_block(text, scratch);

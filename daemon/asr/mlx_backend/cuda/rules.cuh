@@ -11,7 +11,7 @@ __device__ __forceinline__ Best joined(Best a, Best b) {
   return a;
 }
 
-__device__ Best over_block(Best v, Best* scratch) {
+__device__ __forceinline__ Best over_warp(Best v) {
   for (int o = 16; o; o /= 2) {
     Best other;
     other.top = __shfl_xor_sync(~0u, v.top, o);
@@ -19,10 +19,13 @@ __device__ Best over_block(Best v, Best* scratch) {
     other.index = __shfl_xor_sync(~0u, v.index, o);
     v = joined(v, other);
   }
+  return v;
+}
+
+__device__ Best over_block(Best v, Best* scratch) {  // of 32 warps
+  v = over_warp(v);
   __syncthreads();
   if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = v;
   __syncthreads();
-  v = scratch[0];
-  for (int i = 1; i < blockDim.x / 32; i++) v = joined(v, scratch[i]);
-  return v;
+  return over_warp(scratch[threadIdx.x % 32]);
 }
