@@ -22,15 +22,21 @@ _RANGE = 8.0  # powers of ten below a chunk's loudest moment that are kept
 
 def log_mel(chunks: Sequence[FloatArray | Int16Array], mels: int) -> mx.array:
     """Chunks of at most 30 s of 16 kHz audio → (chunks, 3000, mels), float32; silence fills up."""
-    windows = mx.stack([_window(chunk[:_WINDOW_SAMPLES]) for chunk in chunks])
-    return _log_mel(windows, _filters(mels))
+    arrays = [mx.array(chunk[:_WINDOW_SAMPLES]) for chunk in chunks]
+    if any(array.dtype != mx.int16 for array in arrays):
+        arrays = [_floats(array) for array in arrays]
+    # Whole numbers are stacked as they are: fewer passes over memory of the host's.
+    return _log_mel(_floats(mx.stack([_padded(array) for array in arrays])), _filters(mels))
 
 
-def _window(chunk: FloatArray | Int16Array) -> mx.array:
-    samples = mx.array(chunk)
-    if samples.dtype == mx.int16:
-        samples = samples.astype(mx.float32) * float(INT16_STEP)
-    missing = _WINDOW_SAMPLES - len(chunk)
+def _floats(samples: mx.array) -> mx.array:
+    if samples.dtype != mx.int16:
+        return samples
+    return samples.astype(mx.float32) * float(INT16_STEP)
+
+
+def _padded(samples: mx.array) -> mx.array:
+    missing = _WINDOW_SAMPLES - len(samples)
     return mx.pad(samples, (0, missing)) if missing else samples
 
 
