@@ -24,7 +24,7 @@ from daemon.asr.mlx_backend.log_mel import log_mel
 from daemon.asr.mlx_backend.whisper import Whisper
 from daemon.asr.quality import Decoded
 from daemon.asr.vocabulary import Vocabulary
-from daemon.audio import SAMPLE_RATE, FloatArray
+from daemon.audio import SAMPLE_RATE, FloatArray, Int16Array
 from daemon.bench.measurement import Note
 
 _LARGE = Dimensions(128, 1500, 1280, 20, 32, 51866, 200, 1280, 20, 32)
@@ -41,7 +41,7 @@ _SPREAD = 20.0  # of the logits: a token stands out, so that no row is tried aga
 class Window:
     """A task whose language is given."""
 
-    samples: FloatArray
+    samples: FloatArray | Int16Array
     vocabulary: Vocabulary
     seed: int = 0
     beams: int = 1
@@ -67,7 +67,9 @@ class Ours:
         self.engine = Engine(self.model, self.vocabulary)
         self.size = batch_size(size, self.weights, dtype())
 
-    def windows(self, samples: FloatArray, count: int, size: BatchSize) -> Mapping[str, Note]:
+    def windows(
+        self, samples: FloatArray | Int16Array, count: int, size: BatchSize
+    ) -> Mapping[str, Note]:
         """Transcribe the same audio `count` times."""
         waiting = [Window(samples, self.vocabulary) for _ in range(count)]
         lengths: list[int] = []

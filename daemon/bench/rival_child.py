@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from daemon.asr.checkpoint import Dimensions
-from daemon.audio import FloatArray
+from daemon.audio import FloatArray, to_int16
 from daemon.bench.measurement import Note, System, paired, report
 from daemon.bench.rivals import RIVALS
 
@@ -47,9 +47,10 @@ def dropscribe(work: Work) -> Run:
     ours = Ours(work.size)
     rows = work.batch or ours.size.rows
     size = BatchSize(rows, min(rows, ours.size.encoded))
+    samples = to_int16(work.chunks[0])  # as the daemon has them on disk
 
     def run() -> Sequence[int]:
-        notes = ours.windows(work.chunks[0], len(work.chunks), size)
+        notes = ours.windows(samples, len(work.chunks), size)
         return [int(notes["tokens"])] * len(work.chunks)
 
     return run
