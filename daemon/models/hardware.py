@@ -85,7 +85,8 @@ def _automatic() -> Backend:
             return Backend("mlx", "metal", "Apple silicon: MLX runs on its GPU through Metal")
         return Backend("ctranslate2", "cpu", "Apple silicon, but mlx-whisper is not installed")
     if has_nvidia() and has_mlx_cuda():
-        return Backend("mlx", "cuda", "an NVIDIA GPU, and MLX with CUDA is installed")
+        found = "an NVIDIA GPU, and MLX with CUDA is installed"
+        return Backend("mlx", "cuda", f"{found}: it compiles kernels first, for up to minutes")
     return Backend("ctranslate2", "cpu", "no GPU that MLX can use: CTranslate2 is fastest on a CPU")
 
 
