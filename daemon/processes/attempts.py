@@ -1,8 +1,8 @@
 """The attempts under way: what their processes said, whether they keep their limits, their ends.
 
-One PREPARE child a file; one resident TRANSCRIBE worker; one ALIGN child a file, started when its
-transcription starts so that its imports are over when the segments arrive; one DIARIZE child a
-file, started when it is prepared; PUBLISH children that are kept from file to file.
+One PREPARE child a file, which may have waited for it; one resident TRANSCRIBE worker; one ALIGN
+child a file, whose imports pass while the file is transcribed; one DIARIZE child a file, started
+when it is prepared; PUBLISH children that are kept from file to file.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The stage processes that are ready before a file needs them, and the making of new ones.
 
-One transcriber is resident: it keeps the model warm from file to file. One aligner is a spare: its
-imports take seconds, and it is spent on one file; after the last one, another waits for as long as
-the transcriber does. One publisher is a spare, too, and comes back after its file: its imports take
-a second, rendering a short file a fiftieth of that.
+One transcriber is resident: it keeps the model warm from file to file. One decoder (PREPARE) and
+one aligner are spares, spent on one file: their imports take as long as a memo does, so after the
+last file, others wait for as long as the transcriber does. One publisher is a spare, too, and comes
+back after its file: its imports take a second, rendering a short file a fiftieth of that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""PREPARE: one recording → audio.npy, the speech in it, and a proof of which bytes were read."""
+"""PREPARE: one recording → audio.npy, the speech in it, and a proof of which bytes were read.
+
+One process a recording. It may wait for it with its imports done; then it opens the recording and
+shuts the sandbox's door, before it reads a byte of it.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.domain.job import FailureKind, Identity
+from daemon.errors import DropscribeError
 from daemon.files.atomic import sha256_of_open
 from daemon.files.recording import open_recording
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import JobRequest, Prepared
+from daemon.handoff.protocol import Request
 from daemon.stages import sandbox
-from daemon.stages.serve import Channel, Handler, StageError, serve
+from daemon.stages.serve import Channel, Handler, StageError, serve_one
 
 if TYPE_CHECKING:
     from daemon.stages.selection import TrackChoice
@@ -29,6 +35,11 @@ def _handler(early: _Early | None = None) -> Handler:
 
     keep_blas_on_one_core()  # nothing here needs more, and to start its threads costs 0.1 s of CPU
     from daemon.stages import decode, speech  # noqa: PLC0415 - heavy, and stdout must be guarded
+    from daemon.stages.silero import Silero  # noqa: PLC0415
+
+    silero: Silero | None = None
+    with contextlib.suppress(DropscribeError, OSError):  # an answer to a file, not a crash
+        silero = Silero()
 
     def prepare(channel: Channel) -> None:
         folder, nonce = channel.request.folder, channel.request.nonce
@@ -57,7 +68,7 @@ def _handler(early: _Early | None = None) -> Handler:
             chapters=decoded.metadata.chapters,
             warnings=decoded.warnings,
             is_cut_off=decoded.is_cut_off,
-            speech=speech.find(folder / artefacts.AUDIO, channel.progress),
+            speech=speech.find(folder / artefacts.AUDIO, channel.progress, silero),
             lanes=decoded.lanes,
             lanes_are="channels" if apart else "tracks",
             tracks=decoded.tracks,
@@ -146,23 +157,27 @@ class _Room:
 class _Early:
     """The recording, opened before the sandbox's door is shut; afterwards nothing else opens."""
 
-    def __init__(self, folder: Path) -> None:
-        self.job: JobRequest | None = None
+    def __init__(self) -> None:
+        self._job: JobRequest | None = None
         self._file: BufferedReader | None = None
         self._error: OSError | None = None
+
+    def shut_the_door(self, request: Request) -> None:
+        """Open the request's recording; from then on there is only its folder."""
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            self.job = JobRequest.read(folder)
-        if self.job is not None:
+            self._job = JobRequest.read(request.folder)
+        if self._job is not None:
             try:
-                self._file = open_recording(self.job.source)
+                self._file = open_recording(self._job.source)
             except OSError as error:
                 self._error = error
+        sandbox.confine_decoder(request.folder, self._job.max_seconds if self._job else 0.0)
 
     def open(self, source: Path) -> BufferedReader:
         """What lay at `source` then. Raises OSError as opening it did."""
         if self._error is not None:
             raise self._error
-        if self._file is None or self.job is None or self.job.source != source:
+        if self._file is None or self._job is None or self._job.source != source:
             return open_recording(source)
         file, self._file = self._file, None
         return file
@@ -236,13 +251,6 @@ def _sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _main() -> None:
-    """The daemon starts this in the job's folder, for that job alone."""
-    folder = Path.cwd()
-    early = _Early(folder)
-    seconds = early.job.max_seconds if early.job else 0.0
-    serve(lambda: _handler(early), lambda: sandbox.confine_decoder(folder, seconds))
-
-
 if __name__ == "__main__":
-    _main()
+    _early = _Early()
+    serve_one(lambda: _handler(_early), _early.shut_the_door)

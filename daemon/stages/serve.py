@@ -131,7 +131,6 @@ class Server:
 
     def run(self, handler: Handler) -> NoReturn:
         """Serve until the thread that reads stdin ends the process."""
-        self.send(Ready())
         while True:
             request = self.waiting.get()
             if isinstance(request, Request):
@@ -153,12 +152,39 @@ def serve(
     server = Server(guard_stdout())
     confine()
     threading.Thread(target=_read_requests, args=(server.waiting,), daemon=True).start()
+    handler = _prepared(prepare)
+    server.send(Ready())
+    server.run(handler)
+
+
+def serve_one(prepare: Callable[[], Handler], confine: Callable[[Request], object]) -> NoReturn:
+    """As `serve`, for a stage whose sandbox is the request's: a process serves one.
+
+    It may wait for that one with its imports done. `prepare` starts no threads: they would stay
+    outside of what `confine` shuts.
+    """
+    server = Server(guard_stdout())
+    handler = _prepared(prepare)
+    server.send(Ready())
+    line = sys.stdin.buffer.readline()
+    if not line:
+        os._exit(0)
+    request = parse_request(line)
+    if not isinstance(request, Request):
+        raise TypeError(f"a stage is first asked for work, not {line!r}")
+    log_into(request.folder / artefacts.LOG)
+    confine(request)
+    server.waiting.put(request)
+    threading.Thread(target=_read_requests, args=(server.waiting,), daemon=True).start()
+    server.run(handler)
+
+
+def _prepared(prepare: Callable[[], Handler]) -> Handler:
     try:
-        handler = prepare()
+        return prepare()
     except BaseException:
         traceback.print_exc()
         os._exit(1)  # the interpreter's own end would abort: the thread holds stdin's lock
-    server.run(handler)
 
 
 def _outcome(handler: Handler, channel: Channel) -> tuple[FailureKind | None, str]:

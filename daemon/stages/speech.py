@@ -34,13 +34,18 @@ _FRAME = 480  # samples, 30 ms: how finely loudness is measured
 _Span = tuple[int, int]  # samples
 
 
-def find(path: Path, progress: Callable[[float, float], None]) -> tuple[tuple[float, float], ...]:
-    """Spans of speech in the .npy at `path` (16 kHz mono): (start, end) in seconds, in order."""
+def find(
+    path: Path, progress: Callable[[float, float], None], network: Silero | None = None
+) -> tuple[tuple[float, float], ...]:
+    """Spans of speech in the .npy at `path` (16 kHz mono): (start, end) in seconds, in order.
+
+    Raises TamperedModelError where `network` is not loaded and cannot be.
+    """
     audio = Recording(path)
     total = len(audio) / SAMPLE_RATE
     starts = range(0, len(audio), BLOCK)
     spans: list[_Span] = []
-    silero = Silero()
+    silero = network or Silero()
     # The network runs in one thread, and forgets at a block's border what it has heard.
     with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
         looked = pool.map(lambda start: _look_twice(silero, audio[start : start + BLOCK]), starts)

@@ -121,7 +121,7 @@ class Supervisor:
             if not context.pause.holds(now):
                 self._scheduler.start_due(now)
                 if not self._drain:
-                    self._scheduler.keep_aligner_ahead(now)
+                    self._scheduler.keep_ahead(now)
                 if not self._scheduler.anything_left():
                     context.pause.end("work")
                     context.pause.end("delivery")
@@ -160,7 +160,7 @@ class Supervisor:
                 now = self._context.clock()
                 with self._pausing(now):
                     if self._inbox.take_in():
-                        self._scheduler.prewarm(now)  # imports pass while the file settles
+                        self._scheduler.expect_file(now)
             case WorkerMessage() | WorkerExited():
                 now = self._context.clock()
                 with self._pausing(now):

@@ -25,7 +25,7 @@ from daemon.supervisor.transitions import Transitions
 from daemon.supervisor.turns import Turns
 from daemon.supervisor.waiting import SORTED, WaitingJobs
 
-_SPARE_MEMORY = 500_000_000  # bytes that are free: an aligner that waits takes a tenth of them
+_SPARE_MEMORY = 500_000_000  # bytes that are free: what waits for a file takes a quarter of them
 
 
 class Scheduler:
@@ -75,28 +75,35 @@ class Scheduler:
         """Whether any job of ours is not at its end."""
         return self._waiting.anything_left()
 
-    def prewarm(self, now: float) -> None:
-        """A file is coming: have processes ready for it. Raises OSError."""
+    def expect_file(self, now: float) -> None:
+        """A file is settling: imports pass meanwhile. Raises OSError."""
+        self._context.attempts.prewarm((Stage.PREPARE,), now)
+        self._prewarm(now)
+
+    def _prewarm(self, now: float) -> None:
+        """A file is on its way: have processes ready for it. Raises OSError."""
         if self._context.attempts.awaits_change:
             return
         aligning = self._context.config.align.enabled
         stages = (Stage.TRANSCRIBE, Stage.ALIGN) if aligning else (Stage.TRANSCRIBE,)
         self._context.attempts.prewarm(stages, now)
 
-    def keep_aligner_ahead(self, now: float) -> None:
-        """When the work ends: an aligner's imports are over before somebody drops the next file.
+    def keep_ahead(self, now: float) -> None:
+        """When the work ends: imports are over before somebody drops the next file.
 
-        It waits beside the transcriber, if memory is to spare, and is unloaded with it.
+        What is spent on one file waits beside the transcriber, if memory is to spare, and is
+        unloaded with it.
         """
         attempts = self._context.attempts
         was_busy, self._was_busy = self._was_busy, bool(attempts.running)
-        if self._was_busy or not was_busy or not self._context.config.align.enabled:
+        if self._was_busy or not was_busy:
             return
         if attempts.awaits_change or attempts.idle_since() is None:
             return
         if psutil.virtual_memory().available >= _SPARE_MEMORY:
+            aligner = (Stage.ALIGN,) if self._context.config.align.enabled else ()
             with contextlib.suppress(OSError):  # the next file's start says so, if it lasts
-                attempts.prewarm((Stage.ALIGN,), now)
+                attempts.prewarm((Stage.PREPARE, *aligner), now)
 
     def _start_preparations(self, now: float) -> None:
         """Several at a time, but no more decoded audio than the transcriber needs ahead."""
@@ -112,7 +119,7 @@ class Scheduler:
             if self._starts.profiles_are_good(job, Stage.PREPARE) and self._begin(
                 job, Stage.PREPARE, now
             ):
-                self.prewarm(now)
+                self._prewarm(now)
                 short_fits, long_fits = self._places.for_preparing()
                 if not short_fits:
                     return

@@ -94,19 +94,40 @@ def test_one_aligner_is_kept_ahead_for_the_next_file(
         assert daemon.timing("0")["stages"]["align"]["attempts"] == 1
 
 
-def test_an_aligner_waits_for_the_next_file_until_the_transcriber_is_unloaded(
+def test_a_decoder_and_an_aligner_wait_for_the_next_file_until_the_transcriber_is_unloaded(
     tmp_path: Path,
 ) -> None:
     tables: Tables = {"transcribe": {"idle_unload_seconds": 4.0}}
     with running(DaemonProcess.faked(tmp_path / "d", tables)) as daemon:
         daemon.drop(b"a recording", "a.wav")
         daemon.wait_for("done")
-        daemon.wait_until(lambda: _aligners(daemon) == 1, "an aligner waited")
-        (waiting,) = (one for one in daemon.stages() if "daemon.stages.align" in one.cmdline())
+        daemon.wait_until(
+            lambda: (_decoders(daemon), _aligners(daemon)) == (1, 1), "one of each waited"
+        )
+        once = ("daemon.stages.prepare", "daemon.stages.align")
+        waiting = [one for one in daemon.stages() if set(once) & set(one.cmdline())]
         daemon.drop(b"another", "b.wav")
         daemon.wait_for("aligned", 2)
-        waiting.wait(60)  # it has worked on that file
+        _, alive = psutil.wait_procs(waiting, 60)  # they have worked on that file
+        assert len(waiting) == 2
+        assert alive == []
         daemon.wait_until(lambda: not daemon.stages(), "nothing was held ready any more")
+
+
+def test_a_decoder_that_dies_while_it_waits_costs_no_file_an_attempt(tmp_path: Path) -> None:
+    with running(DaemonProcess.faked(tmp_path / "d")) as daemon:
+        daemon.drop(b"a recording", "a.wav")
+        daemon.wait_for("done")
+        daemon.wait_until(lambda: _decoders(daemon) == 1, "a decoder waited")
+        (waiting,) = (one for one in daemon.stages() if "daemon.stages.prepare" in one.cmdline())
+        waiting.kill()
+        daemon.drop(b"another", "b.wav")
+        daemon.wait_for("done", 2)
+        assert daemon.timing("b")["stages"]["prepare"]["attempts"] == 1
+
+
+def _decoders(daemon: DaemonProcess) -> int:
+    return sum("daemon.stages.prepare" in stage.cmdline() for stage in daemon.stages())
 
 
 def _aligners(daemon: DaemonProcess) -> int:
