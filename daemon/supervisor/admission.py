@@ -214,6 +214,7 @@ class Admission:
         if job.next is Stage.PREPARE:
             self._transitions.abandon(job)
             self._ledger.move(job.id, Stage.GONE, unix_time)
+            self._context.publisher.clear(job)
             self._event_log.info("gone", "left the inbox before it was read", job)
 
     def _give_up_what_is_cancelled(self) -> None:
