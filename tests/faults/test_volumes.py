@@ -263,6 +263,33 @@ def test_killed_while_a_recording_is_claimed_v3(daemon: FaultDaemon, late: str) 
     assert daemon.delivered() == ["memo"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", ["away", "inbox"])
+@pytest.mark.parametrize("what", ["KILL", "EIO", "ENOSPC"])
+@pytest.mark.parametrize("late", ["", "-late"])
+@pytest.mark.parametrize("call", ["open", "rename", "unlink", "mkdir", "sync"])
+def test_struck_at_every_call_on_the_way_to_another_volume_v3(
+    make: MakeDaemon, tmp_path: Path, call: str, late: str, what: str, folder: str
+) -> None:
+    """In the threads that copy, too, which strace does not follow in the crash loop."""
+    number, was_struck = 0, True
+    while was_struck:
+        number += 1
+        away, log = tmp_path / f"away-{number}", tmp_path / f"log-{number}"
+        daemon = make({"paths": {name: str(away / name) for name in ("done", "failed")}})
+        daemon.give("good.wav", "a good one")
+        daemon.give("bad.wav", "a bad one", "prepare bad_input")
+        volume = ("--volume", f"{away}:other-volume")
+        struck = away if folder == "away" else daemon.config.paths.inbox
+        fault = f"{call}{late}:{number}:{what}:{struck}:{log}"
+        ended = daemon.run_to_end(*volume, "--fault", fault)
+        was_struck = log.exists() and len(log.read_bytes().splitlines()) >= number
+        assert ended.returncode in (-9, 0, 75), f"{fault}: {ended.stderr}"
+        assert daemon.drained(*volume).violations() == [], fault
+        assert daemon.inbox_names() == [], fault
+        assert [path.name for path in (away / "done").iterdir()] == ["good.wav"], fault
+
+
 # V4: one folder under two names
 
 
