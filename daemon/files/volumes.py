@@ -20,7 +20,7 @@ from typing import Protocol
 import psutil
 
 from daemon.files.answering import asked_in_thread
-from daemon.files.atomic import write_json
+from daemon.files.atomic import BreakOff, write_json
 from daemon.files.guarded import why_blocked
 from daemon.files.state_folder import VOLUMES
 
@@ -60,8 +60,9 @@ def needs_polling(folder: Path, mounts: Callable[[], Iterable[Mount]] = mounts) 
 class Mounts:
     """Remembers mount points in the state folder, over restarts and reboots."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, may_break_off: BreakOff = contextlib.nullcontext) -> None:
         self._path = state / VOLUMES
+        self._may_break_off = may_break_off  # around a wait
         self._learning = threading.Lock()  # the inbox is looked at in a thread of its own
         self._known: dict[str, str] = {}
         self._asked: dict[tuple[Path, ...], _Question] = {}
@@ -101,7 +102,8 @@ class Mounts:
             seconds, question = _SECONDS, _Question(self.check, asked)
             self._asked[asked] = question
         try:
-            question.answer.result(seconds)
+            with self._may_break_off():
+                question.answer.result(seconds)
         except TimeoutError:
             raise OSError(errno.ETIMEDOUT, why_blocked(question.at)) from None
         self._answered[asked] = time.monotonic()

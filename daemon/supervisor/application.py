@@ -142,7 +142,7 @@ class Application:
                     Publisher(config, ledger, jobs, background, events.may_break_off),
                     event_log,
                     Pause(event_log, retry_seconds),
-                    Mounts(config.paths.state),
+                    Mounts(config.paths.state, events.may_break_off),
                     jobs,
                     background,
                 )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import threading
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import pytest
 
 from daemon.files import volumes as volumes_module
 from daemon.files.volumes import Mounts, mounts, needs_polling
+from daemon.supervisor.events import EventQueue, StopNow, StopRequested
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,23 @@ def test_a_link_to_a_network_volume_needs_polling(tmp_path: Path) -> None:
     (tmp_path / "inbox").symlink_to(share)
     volumes = on(Volume(str(share.resolve()), "nfs"))
     assert needs_polling(tmp_path / "inbox", lambda: volumes)
+
+
+def test_a_stop_overtakes_the_wait_for_a_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = threading.Event()
+    monkeypatch.setattr(volumes_module, "_SECONDS", 600.0)
+    monkeypatch.setattr(Mounts, "check", lambda *_: away.wait())
+    with closing(EventQueue()) as events:
+        before = signal.signal(signal.SIGALRM, lambda *_: events.put(StopRequested(signal.SIGTERM)))
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        try:
+            with pytest.raises(StopNow):
+                Mounts(tmp_path, events.may_break_off).check_answering([tmp_path])
+        finally:
+            signal.signal(signal.SIGALRM, before)
+            away.set()
 
 
 def test_this_machines_own_list_can_be_read(tmp_path: Path) -> None:
