@@ -1,8 +1,9 @@
 """Slow work on files beside the loop: a copy of gigabytes, or a look at every byte of them.
 
 The loop asks for a result, and goes on with other jobs until it is there: `result` raises
-UnderWayError so long, and `on_end` tells when to ask again. A few tasks are at work at a time, so
-that a memo does not wait for a day of video; more would only share the disk.
+UnderWayError so long, and `on_end` tells when to ask again. One long task is at work at a time, and
+one short one: a memo does not wait for a day of video, and no two of these fill a disk that has
+room for one of them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from daemon.files.atomic import Check
 
 T = TypeVar("T")
 
-_AT_ONCE = 4  # tasks
 _STOP_SECONDS = 0.5  # for the tasks under way; what a killed one leaves goes at the next start
 
 
@@ -69,9 +69,10 @@ class Background:
     def __init__(self, on_end: Callable[[], None]) -> None:
         self._on_end = on_end
         self._tasks: dict[int, dict[Hashable, _Task[Any]]] = {}  # by job, and what is wanted
-        self._queue = SimpleQueue[_Task[Any]]()
         self._loose: list[_Task[None]] = []  # those of no job
-        self._threads = 0  # that take from the queue
+        self._queues: dict[
+            bool, SimpleQueue[_Task[Any]]
+        ] = {}  # of the threads: of long tasks or not
 
     def result(
         self,
@@ -79,6 +80,7 @@ class Background:
         wanted: Hashable,
         work: Callable[[Check], T],
         discard: Callable[[T], None] = lambda _: None,
+        is_long: bool = False,
     ) -> T:
         """What `work` returned or raised for this job, where the same was wanted.
 
@@ -88,33 +90,31 @@ class Background:
         task = tasks.get(wanted)
         if task is None:
             task = _Task(work, discard)
-            self._begin(task)
+            self._begin(task, is_long)
             self._tasks[job] = {**tasks, wanted: task}
         if not task.answer.done():
             raise UnderWayError
         found: T = task.answer.result()
         return found
 
-    def _begin(self, task: _Task[Any]) -> None:
-        if self._threads < _AT_ONCE:
-            try:
-                start_thread(threading.Thread(target=self._work, name="slow", daemon=True))
-                self._threads += 1
-            except OSError:
-                if not self._threads:
-                    raise
-        self._queue.put(task)
+    def _begin(self, task: _Task[Any], is_long: bool) -> None:
+        if is_long not in self._queues:
+            queue = SimpleQueue[_Task[Any]]()
+            work = threading.Thread(target=self._work, args=(queue,), name="slow", daemon=True)
+            start_thread(work)
+            self._queues[is_long] = queue
+        self._queues[is_long].put(task)
 
-    def _work(self) -> None:
+    def _work(self, queue: SimpleQueue[_Task[Any]]) -> None:
         while True:
-            self._queue.get().run()
+            queue.get().run()
             self._on_end()
 
     def do(self, work: Callable[[], None]) -> None:
-        """Have it done some time, for no job; nobody waits for it."""
+        """Have a long task done some time, for no job; nobody waits for it."""
         task = _Task(lambda _: work(), lambda _: None)
         try:
-            self._begin(task)
+            self._begin(task, is_long=True)
         except OSError:  # no room for a thread
             work()
             return

@@ -30,7 +30,8 @@ from daemon.outbox import documents, finder_tag, placing, provenance, superseded
 from daemon.outbox.archive import StaysError, file_away, remove, report_of
 from daemon.outbox.emptied import EmptiedFolders
 
-_LARGE = 250_000_000  # bytes: to remove more takes some volumes a second for each gigabyte
+# Bytes of what is large: a copy takes seconds, and its removal takes some volumes as long.
+_LARGE = 250_000_000
 _FOLDERS = 8  # in the outbox, whose names are known: to list a large one takes a second
 
 
@@ -218,15 +219,15 @@ class Publisher:
 
     def _read_again(self, job: Job, now: Identity, sha256: str) -> bool:
         wanted = (job.source, now, sha256)
-        return self._background.result(job.id, wanted, partial(has_bytes, *wanted))
+        is_long = now.size >= _LARGE
+        return self._background.result(job.id, wanted, partial(has_bytes, *wanted), is_long=is_long)
 
     def _file_away(self, job: Job, now: Identity, folder: Path) -> Path | None:
         def copy(source: Path, identity: Identity, folder: Path) -> Path:
             # A copy of what it was before anybody touched it, even its times, is made anew.
             wanted = (source, identity, folder)
-            return self._background.result(
-                job.id, wanted, partial(copy_whole, *wanted), discard=remove_hidden
-            )
+            work, is_long = partial(copy_whole, *wanted), identity.size >= _LARGE
+            return self._background.result(job.id, wanted, work, remove_hidden, is_long)
 
         return file_away(job.source, now, folder, copy, self._unlink)
 

@@ -139,7 +139,8 @@ def test_a_recording_that_is_replaced_while_it_is_filed_away_is_not_lost_v3(
 def _held_up(daemon: FaultDaemon, folder: str) -> Path:
     """Run where what is copied into that folder waits for the file that is returned."""
     gate = daemon.root / "gate"
-    volume = f"{getattr(daemon.config.paths, folder)}:other-volume,copy-gate={gate}"
+    traits = f"other-volume,large=1000000,copy-gate={gate}"
+    volume = f"{getattr(daemon.config.paths, folder)}:{traits}"
     daemon.program = daemon.running_with("--volume", volume).program
     daemon.start()
     return gate

@@ -96,6 +96,19 @@ def test_a_result_that_nobody_takes_is_discarded(background: Background, ends: _
     assert discarded == ["early", "late"]
 
 
+def test_a_short_task_does_not_wait_for_a_long_one(background: Background, ends: _Ends) -> None:
+    go_on = threading.Event()
+    with pytest.raises(UnderWayError):
+        background.result(1, "long", lambda _: go_on.wait(60), is_long=True)
+    with pytest.raises(UnderWayError):
+        background.result(2, "short", lambda _: "done")
+    ends.wait()
+    assert background.result(2, "short", lambda _: "again") == "done"
+    assert background.is_busy_with(1)
+    go_on.set()
+    ends.wait()
+
+
 def test_a_stop_overtakes_the_reading_of_a_huge_recording(
     background: Background, huge: Path
 ) -> None:

@@ -7,6 +7,7 @@ A specification is `FOLDER:TRAIT[,TRAIT…]`:
     other-volume    a rename from outside, or to outside, fails with EXDEV
     slow-copy=S     each megabyte that is copied takes S seconds
     copy-gate=FILE  a megabyte is copied as soon as FILE is there
+    large=N         files of N bytes and more count as large (publisher.py)
     kill=N          SIGKILL at the N-th rename to a name that can be seen
 """
 
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.files import renaming
+from daemon.outbox import publisher
 
 _SPECIAL = frozenset(':*?"<>|')
 
@@ -66,6 +68,8 @@ def install(specification: str) -> None:
     _wrap_creation(volume)
     if seconds := float(volume.traits.get("slow-copy", 0)):
         _hold_up_copies(lambda: time.sleep(seconds))
+    if large := volume.traits.get("large"):
+        publisher._LARGE = int(large)
     if gate := volume.traits.get("copy-gate"):
         _hold_up_copies(lambda: _wait_for(Path(gate)))
 
