@@ -6,13 +6,15 @@ import contextlib
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from daemon.files.answering import start_thread
 
 STOPPED = "--stopped"  # says that the daemon is about to end
-_REST = 2.0  # seconds between two updates, however much happens
+_REST = 2.0  # seconds between two updates, at least, however much happens
+_RESTS = 10  # times as long as the last update took: it gets a tenth of a core, no more
 _REFRESH = 15.0  # seconds, while there is work: index.html shows how far it is
 _LONGEST = 900.0  # seconds an update may take: the first one of a large outbox reads all of it
 
@@ -77,8 +79,10 @@ class CatalogueUpdater:
             if self._abandoned.is_set():
                 return
             self._wanted.clear()
+            began = time.monotonic()
             busy = self._update([STOPPED] if last else [])
-            self._stop.wait(_REST)
+            took = time.monotonic() - began
+            self._stop.wait(min(max(_REST, _RESTS * took), _REFRESH))
 
     def _update(self, arguments: Sequence[str]) -> bool:
         """Run the process once; whether there is work in the queue."""
