@@ -92,6 +92,8 @@ def available() -> list[str]:
 def _confine(files: _Act, calls: _Act, profile: _Act) -> list[str]:
     acts = {"Landlock": files, "seccomp": calls, "macOS sandbox": profile}
     holds = []
+    if (outside := _threads() - 1) > 0:  # a library's, where it was to start none
+        sys.stderr.write(f"sandbox: it does not hold {outside} threads that run already\n")
     for name in available():
         try:
             acts[name]()
@@ -100,6 +102,14 @@ def _confine(files: _Act, calls: _Act, profile: _Act) -> list[str]:
         else:
             holds.append(name)
     return holds
+
+
+def _threads() -> int:
+    """How many this process has; 1 where that does not matter: macOS confines all of them."""
+    try:
+        return len(os.listdir("/proc/self/task"))  # noqa: PTH208
+    except OSError:
+        return 1
 
 
 def _limit(kind: int, value: int) -> None:

@@ -139,6 +139,18 @@ def test_a_decoder_cannot_fill_the_memory_or_the_disk(tmp_path: Path) -> None:
     assert ran.stdout.split() == ["memory", "disk"]
 
 
+def test_a_thread_that_the_door_is_shut_behind_is_told_of(tmp_path: Path) -> None:
+    """Landlock and seccomp hold the thread that asks, and those that it starts later."""
+    code = (
+        "import sys, threading; from pathlib import Path; from daemon.stages import sandbox\n"
+        "waiting = threading.Event()\n"
+        "if sys.argv[2:]: threading.Thread(target=waiting.wait, daemon=True).start()\n"
+        "sandbox.confine_decoder(Path(sys.argv[1]), 0.0)\n"
+    )
+    assert "does not hold 1 threads" in _ran(code, tmp_path, Path("beside")).stderr
+    assert _ran(code, tmp_path).stderr == ""
+
+
 def test_a_decoder_may_import_from_every_place_where_packages_are(tmp_path: Path) -> None:
     """A .pth file may add places that are in no list of the installation's folders."""
     place, folder = tmp_path / "packages", tmp_path / "job"
