@@ -68,30 +68,34 @@ class Background:
 
     def __init__(self, on_end: Callable[[], None]) -> None:
         self._on_end = on_end
-        self._tasks: dict[int, dict[Hashable, _Task[Any]]] = {}  # by job, and what is wanted
+        # By job and kind, with what exactly is wanted.
+        self._tasks: dict[int, dict[str, tuple[Hashable, _Task[Any]]]] = {}
         self._loose: list[_Task[None]] = []  # those of no job
-        self._queues: dict[
-            bool, SimpleQueue[_Task[Any]]
-        ] = {}  # of the threads: of long tasks or not
+        # What the threads take from: the one of long tasks, and the other's.
+        self._queues: dict[bool, SimpleQueue[_Task[Any]]] = {}
 
     def result(
         self,
         job: int,
+        kind: str,
         wanted: Hashable,
         work: Callable[[Check], T],
         discard: Callable[[T], None] = lambda _: None,
         is_long: bool = False,
     ) -> T:
-        """What `work` returned or raised for this job, where the same was wanted.
+        """What `work` of that kind returned or raised for this job, where the same was wanted.
 
+        If something else was, that is dropped and this begun.
         Raises UnderWayError before it has ended, and OSError where there is no room for a thread.
         """
-        tasks = self._tasks.get(job, {})
-        task = tasks.get(wanted)
+        known, task = self._tasks.get(job, {}).get(kind, (None, None))
+        if task is not None and known != wanted:
+            task.drop()
+            task = None
         if task is None:
             task = _Task(work, discard)
             self._begin(task, is_long)
-            self._tasks[job] = {**tasks, wanted: task}
+            self._tasks.setdefault(job, {})[kind] = wanted, task
         if not task.answer.done():
             raise UnderWayError
         found: T = task.answer.result()
@@ -123,7 +127,7 @@ class Background:
     def is_busy_with(self, job: int) -> bool:
         """Whether work for this job has not ended yet."""
         tasks = self._tasks.get(job)
-        return tasks is not None and not all(task.answer.done() for task in tasks.values())
+        return tasks is not None and not all(task.answer.done() for _, task in tasks.values())
 
     @property
     def is_busy(self) -> bool:
@@ -133,12 +137,12 @@ class Background:
 
     def drop(self, job: int) -> None:
         """Nothing more is wanted for this job: break off what is under way, discard the rest."""
-        for task in self._tasks.pop(job, {}).values():
+        for _, task in self._tasks.pop(job, {}).values():
             task.drop()
 
     def stop(self) -> None:
         """Drop everything, and give the tasks under way a moment to break off."""
-        answers = [task.answer for tasks in self._tasks.values() for task in tasks.values()]
+        answers = [task.answer for tasks in self._tasks.values() for _, task in tasks.values()]
         for job in list(self._tasks):
             self.drop(job)
         wait(answers, _STOP_SECONDS)

@@ -219,15 +219,15 @@ class Publisher:
 
     def _read_again(self, job: Job, now: Identity, sha256: str) -> bool:
         wanted = (job.source, now, sha256)
-        is_long = now.size >= _LARGE
-        return self._background.result(job.id, wanted, partial(has_bytes, *wanted), is_long=is_long)
+        work, is_long = partial(has_bytes, *wanted), now.size >= _LARGE
+        return self._background.result(job.id, "read", wanted, work, is_long=is_long)
 
     def _file_away(self, job: Job, now: Identity, folder: Path) -> Path | None:
         def copy(source: Path, identity: Identity, folder: Path) -> Path:
             # A copy of what it was before anybody touched it, even its times, is made anew.
             wanted = (source, identity, folder)
             work, is_long = partial(copy_whole, *wanted), identity.size >= _LARGE
-            return self._background.result(job.id, wanted, work, remove_hidden, is_long)
+            return self._background.result(job.id, "copy", wanted, work, remove_hidden, is_long)
 
         return file_away(job.source, now, folder, copy, self._unlink)
 

@@ -51,15 +51,28 @@ def huge(tmp_path: Path) -> Path:
 def test_the_same_work_is_done_once(background: Background, ends: _Ends) -> None:
     done: list[str] = []
     with pytest.raises(UnderWayError):
-        background.result(1, "this", lambda _: done.append("this"))
+        background.result(1, "copy", "this", lambda _: done.append("this"))
     ends.wait()
     assert not background.is_busy_with(1)
-    background.result(1, "this", lambda _: done.append("this"))
+    background.result(1, "copy", "this", lambda _: done.append("this"))
     background.drop(1)
     with pytest.raises(UnderWayError):
-        background.result(1, "this", lambda _: done.append("anew"))
+        background.result(1, "copy", "this", lambda _: done.append("anew"))
     ends.wait()
     assert done == ["this", "anew"]
+
+
+def test_a_result_of_what_was_wanted_before_is_discarded(
+    background: Background, ends: _Ends
+) -> None:
+    discarded: list[str] = []
+    for wanted in ("this", "that"):
+        for kind in ("read", "copy"):
+            with pytest.raises(UnderWayError):
+                background.result(1, kind, wanted, lambda _, it=wanted: it, discarded.append)
+            ends.wait()
+    assert discarded == ["this", "this"]
+    assert background.result(1, "read", "that", lambda _: "anew") == "that"
 
 
 def test_what_goes_wrong_is_told_to_who_asks(background: Background, ends: _Ends) -> None:
@@ -67,10 +80,10 @@ def test_what_goes_wrong_is_told_to_who_asks(background: Background, ends: _Ends
         raise OSError("full")
 
     with pytest.raises(UnderWayError):
-        background.result(1, "this", fail)
+        background.result(1, "copy", "this", fail)
     ends.wait()
     with pytest.raises(OSError, match="full"):
-        background.result(1, "this", fail)
+        background.result(1, "copy", "this", fail)
 
 
 def test_a_result_that_nobody_takes_is_discarded(background: Background, ends: _Ends) -> None:
@@ -84,7 +97,7 @@ def test_a_result_that_nobody_takes_is_discarded(background: Background, ends: _
 
     for job, task in ((1, lambda _: "early"), (2, work), (3, lambda _: "never")):
         with pytest.raises(UnderWayError):
-            background.result(job, "this", task, discarded.append)
+            background.result(job, "copy", "this", task, discarded.append)
     assert begun.wait(60)
     assert [background.is_busy_with(job) for job in (1, 2, 3)] == [False, True, True]
     for job in (1, 2, 3):
@@ -99,11 +112,11 @@ def test_a_result_that_nobody_takes_is_discarded(background: Background, ends: _
 def test_a_short_task_does_not_wait_for_a_long_one(background: Background, ends: _Ends) -> None:
     go_on = threading.Event()
     with pytest.raises(UnderWayError):
-        background.result(1, "long", lambda _: go_on.wait(60), is_long=True)
+        background.result(1, "copy", "long", lambda _: go_on.wait(60), is_long=True)
     with pytest.raises(UnderWayError):
-        background.result(2, "short", lambda _: "done")
+        background.result(2, "copy", "short", lambda _: "done")
     ends.wait()
-    assert background.result(2, "short", lambda _: "again") == "done"
+    assert background.result(2, "copy", "short", lambda _: "again") == "done"
     assert background.is_busy_with(1)
     go_on.set()
     ends.wait()
@@ -114,8 +127,8 @@ def test_a_stop_overtakes_the_reading_of_a_huge_recording(
 ) -> None:
     now = Identity.of(huge.lstat())
     with pytest.raises(UnderWayError):
-        background.result(1, "read", lambda check: has_bytes(huge, now, "0" * 64, check))
-    answer = background._tasks[1]["read"].answer
+        background.result(1, "copy", "read", lambda check: has_bytes(huge, now, "0" * 64, check))
+    answer = background._tasks[1]["copy"][1].answer
     background.stop()
     assert isinstance(answer.exception(60), BrokenOffError)
 
@@ -135,9 +148,9 @@ def test_a_stop_overtakes_the_copying_of_a_huge_recording(
         return copy_whole(huge, None, done, look)
 
     with pytest.raises(UnderWayError):
-        background.result(1, "copy", copy, remove_hidden)
+        background.result(1, "copy", "copy", copy, remove_hidden)
     assert copying.wait(60)
-    answer = background._tasks[1]["copy"].answer
+    answer = background._tasks[1]["copy"][1].answer
     background.stop()
     assert isinstance(answer.exception(60), BrokenOffError)
     assert list(done.iterdir()) == []
