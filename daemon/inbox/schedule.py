@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 _GAP = 0.2  # seconds between two scans, however often the bell rings
 _SHARE = 10  # … and never more than a tenth of our time, however large the inbox
 
@@ -13,11 +15,12 @@ class ScanSchedule:
         self._rescan = rescan_seconds
         self._retry = retry_seconds  # after a scan that failed
         self._at = now
+        self._asked = -math.inf
         self._not_before = now
 
     def request(self, now: float) -> None:
         """Something happened, or may have."""
-        self._at = now
+        self._at = self._asked = now
 
     def due(self, settled: float | None) -> float:
         """When the next scan is due; `settled` is when a file can be found settled, if any."""
@@ -25,7 +28,9 @@ class ScanSchedule:
         return max(at, self._not_before)
 
     def scanned(self, begun: float, ended: float, again_soon: bool) -> None:
-        self._at = begun + (_GAP if again_soon else self._rescan)
+        """Where something happened since it began, the scan may have passed that by: once more."""
+        if self._asked < begun:
+            self._at = begun + (_GAP if again_soon else self._rescan)
         self._rest(begun, ended)
 
     def failed(self, begun: float, ended: float) -> None:

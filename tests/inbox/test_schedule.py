@@ -44,3 +44,13 @@ def test_after_a_look_that_hung_for_hours_the_next_one_is_soon() -> None:
     clock.scanned(100.0, 10_100.0, again_soon=False)
     clock.request(10_100.0)
     assert clock.due(None) <= 10_160.0
+
+
+def test_a_ring_while_a_scan_looks_is_answered_by_the_next_scan() -> None:
+    """That one may have passed by already what has come."""
+    clock = ScanSchedule(100.0, 60.0, 15.0)
+    clock.request(100.01)
+    clock.scanned(100.0, 100.02, again_soon=False)
+    assert clock.due(None) < 101.0
+    clock.scanned(clock.due(None), 101.0, again_soon=False)
+    assert clock.due(None) > 150.0
