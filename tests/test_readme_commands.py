@@ -80,7 +80,6 @@ _NOT_RUN = {
     "dropscribe bench --only backends --model large-v3 RECORDING": _MEASURED,
     "dropscribe bench --only rivals": _MEASURED,
     "dropscribe speakers meeting --name 1=Ada": "tests/commands/test_speakers.py names them",
-    "dropscribe bench --only transcription tests/audio/lecture-12min.m4a --rounds 1": _MEASURED,
     "dropscribe bench --only pipeline --rounds 1": _MEASURED,
     "dropscribe bench --only latency --rounds 2": _MEASURED,
     "python -m scripts.bench_align lecture --repeats 1": _MEASURED,
