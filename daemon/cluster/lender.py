@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import queue
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -148,8 +147,11 @@ class Lender:
 
     def _keep_fair(self) -> None:
         """Runs in a thread."""
-        while not (reason := why_not(self._own.lend)):
-            time.sleep(_FAIRNESS_SECONDS)
+        try:
+            while not (reason := why_not(self._own.lend)):
+                time.sleep(_FAIRNESS_SECONDS)
+        except Exception as error:  # unwatched, it would be lent whatever its owner does
+            reason = f"whether it may be lent cannot be told ({type(error).__name__}: {error})"
         self._leave(reason)
 
     def _read(self, frames: Iterator[Frame]) -> None:
@@ -255,7 +257,11 @@ def _config(own: Config, settings: Json, session: Path) -> Config:
 
 
 def standard_streams() -> tuple[IO[bytes], IO[bytes]]:
-    """The connection, out of the reach of whatever prints."""
-    outgoing = os.fdopen(os.dup(1), "wb")
+    """The connection, out of the reach of whatever prints.
+
+    A thread waits for what comes when the interpreter ends, which would abort if it held the lock
+    of sys.stdin.
+    """
+    incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    return sys.stdin.buffer, outgoing
+    return incoming, outgoing

@@ -5,11 +5,17 @@ from __future__ import annotations
 import datetime
 import json
 import shlex
+import subprocess
 import time
 from pathlib import Path
+from subprocess import PIPE
 
 import psutil
+import pytest
 
+from daemon import __version__
+from daemon.cluster import wire
+from daemon.config.profile import shared_settings
 from tests.kit.daemon_process import DEMO, DaemonProcess, Tables, running
 from tests.kit.fake_recording import recording
 from tests.kit.lenders import Lenders
@@ -131,7 +137,39 @@ def test_who_wants_a_machine_back_has_it_and_its_file_is_done_elsewhere(
     }
     assert "mac2: somebody works at it" in shown
     assert len(daemon.events("done")) == 5
-    assert not daemon.events("lost")  # it is no interruption
+    assert [e["message"] for e in daemon.events("lost")] == []  # it is no interruption
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_machine_that_leaves_ends_without_an_error(
+    tmp_path: Path, lenders: Lenders, known: bool
+) -> None:
+    """An owner would be told its last line; on a Mac each abort leaves a crash report.
+
+    It leaves, too, where it cannot be found out whether somebody works at it.
+    """
+    idle = tmp_path / "idle"
+    idle.write_text("600")
+    lenders.add("mac2", {"lend": {"idle_minutes": 5.0}}, ("--idle", idle))
+    settings = shared_settings(owner(tmp_path, "mac2").config)
+    hello = {"hello": wire.PROTOCOL, "version": __version__, "settings": settings}
+    connect = ["sh", str(lenders.root / "mac2" / "connect")]
+    with subprocess.Popen(connect, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        process.stdin.write(wire.encode(hello))
+        process.stdin.flush()
+        frames = wire.frames(process.stdout)
+        assert "places" in next(frames)[0]
+        if known:
+            idle.write_text("0")
+        else:
+            idle.unlink()
+        (leaving,) = [head["leaving"] for head, _ in frames if "leaving" in head]
+        said = process.stderr.read().decode()
+    assert (process.returncode, said) == (0, "")
+    assert ("somebody works at it" if known else "cannot be told") in leaving
 
 
 def alive(process: psutil.Process) -> bool:

@@ -45,7 +45,14 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _shift_wall_clock(offset: Path) -> None:
     real = time.time
-    time.time = lambda: real() + float(offset.read_text() if offset.exists() else 0)
+    time.time = lambda: real() + (_number_in(offset) if offset.exists() else 0)
+
+
+def _number_in(file: Path) -> float:
+    """What a test wrote there; while it writes, the file is empty for a moment."""
+    while not (text := file.read_text()):
+        pass
+    return float(text)
 
 
 def _fake_what_a_dask_worker_starts(behaviour: dict[str, str]) -> None:
@@ -69,7 +76,7 @@ def main(given: Sequence[str]) -> int:
     from tests.kit.command_line import fake_stages, short_pauses
 
     if arguments.idle:
-        fairness.idle_seconds = lambda: float(arguments.idle.read_text())
+        fairness.idle_seconds = lambda: _number_in(arguments.idle)
     if arguments.battery:
         fairness.on_battery = arguments.battery.exists
     if arguments.start:
