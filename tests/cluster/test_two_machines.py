@@ -32,6 +32,7 @@ from tests.kit.daemon_process import (
     DaemonProcess,
     Tables,
     configured,
+    has_ended,
     running,
     wait_until,
 )
@@ -269,7 +270,7 @@ def test_a_fault_over_a_file_loses_and_doubles_nothing(machines: Machines, fault
         print(f"{fault}: known, and the file back in the queue, after {known:.1f} s")
         never.touch()
         if fault == "link down":
-            wait_until(lambda: not any(p.is_running() for p in there), "the lender had ended")
+            wait_until(lambda: all(map(has_ended, there)), "the lender had ended")
             print(
                 f"{fault}: the lender and its stages ended after {time.monotonic() - began:.1f} s"
             )

@@ -52,6 +52,14 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = 120)
         time.sleep(0.02)
 
 
+def has_ended(process: psutil.Process) -> bool:
+    """Also if nobody has asked for its exit code yet."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def configured(root: Path, tables: Tables) -> Config:
     """A configuration whose folders all lie in `root`; `tables` win over the quick settings."""
     folders = ("inbox", "outbox", "done", "failed", "state", "logs")

@@ -23,6 +23,7 @@ from launchd.command import Reply
 from launchd.errors import ServiceError
 from launchd.launch_agent import LaunchAgent
 from launchd.launchctl import Launchctl
+from tests.kit.daemon_process import has_ended
 from tests.kit.fakes.launchd_session import FAKES, Session, Swift, eventually, fake_mac
 
 DAEMON = str(FAKES / "launchd_daemon.py")
@@ -171,7 +172,7 @@ def test_what_the_daemon_left_in_its_process_group_is_ended_with_it(mac: Mac) ->
     agent.install(mac.alive)
     child = psutil.Process(mac.signs()[0]["child"])
     agent.stop()
-    eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    eventually(lambda: has_ended(child))
 
 
 def test_restart_is_polite_where_kickstart_k_would_kill(mac: Mac) -> None:

@@ -17,7 +17,7 @@ from daemon.domain.job import Candidate, Identity, Stage
 from daemon.ledger.ledger import Ledger
 from daemon.reporting.event_log import EventLog
 from daemon.supervisor import crash_recovery
-from tests.kit.daemon_process import configured, wait_until
+from tests.kit.daemon_process import configured, has_ended, wait_until
 
 _SLEEPER = "import time; time.sleep(60)"
 
@@ -47,7 +47,7 @@ def paths(tmp_path: Path) -> Iterator[Paths]:
 def test_a_stage_that_outlived_its_daemon_is_ended(paths: Paths) -> None:
     left = _orphan(paths.state / crash_recovery.JOBS / "1", "daemon.stages.align")
     crash_recovery.sweep_orphans(paths.state)
-    wait_until(lambda: not left.is_running() or left.status() == "zombie", "it had ended")
+    wait_until(lambda: has_ended(left), "it had ended")
 
 
 def test_nobody_elses_process_is_ended(paths: Paths, tmp_path: Path) -> None:
