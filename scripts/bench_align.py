@@ -33,12 +33,13 @@ import torch
 from daemon.alignment.aligner import Aligner
 from daemon.alignment.model import load_align_model
 from daemon.alignment.network import HostNetwork, Network
-from daemon.alignment.threads import BLAS_THREADS, Threads, cores, keep_blas_on_one_core
+from daemon.alignment.threads import Threads, cores
 from daemon.audio import SAMPLE_RATE, FloatArray
 from daemon.bench import synthetic
 from daemon.config import file as config_file
 from daemon.domain.transcript import Segment
 from daemon.models.demo import for_demo
+from daemon.stages import blas
 from tests.kit.alignment_samples import (
     DEMO,
     sentences,
@@ -228,8 +229,8 @@ def print_imports(repeats: int) -> None:
 
 def start_again_with_blas_on_one_core() -> None:
     """As the aligner's own process does it, before numpy is loaded."""
-    if any(os.environ.get(name) != "1" for name in BLAS_THREADS):
-        keep_blas_on_one_core()
+    if any(os.environ.get(name) != "1" for name in blas.VARIABLES):
+        blas.keep_on_one_core()
         os.execv(sys.executable, [sys.executable, "-m", "scripts.bench_align", *sys.argv[1:]])
 
 

@@ -14,14 +14,6 @@ from typing import TypeVar
 
 _Item = TypeVar("_Item")
 
-# OpenBLAS, Apple's Accelerate and MKL: whichever numpy was built with reads its own when loaded.
-BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "MKL_NUM_THREADS")
-
-
-def keep_blas_on_one_core() -> None:
-    """To be called before numpy is imported."""
-    os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))
-
 
 def cores() -> int:
     """How many this process may use."""

@@ -22,7 +22,7 @@ from daemon.domain.validation import from_json
 from daemon.handoff import alignment_log, artefacts
 from daemon.handoff.alignment_log import AlignedLog, AlignmentHistory
 from daemon.models import registry
-from daemon.stages import sandbox
+from daemon.stages import blas, sandbox
 from daemon.stages.serve import Channel, Handler, serve
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ _TRANSLATION = Alignment(
 
 
 def _handler() -> Handler:
-    from daemon.alignment.threads import Threads, keep_blas_on_one_core  # noqa: PLC0415
+    from daemon.alignment.threads import Threads  # noqa: PLC0415
 
-    keep_blas_on_one_core()
+    blas.keep_on_one_core()
     from daemon.alignment.aligner import Aligner  # noqa: PLC0415 - stdout must be guarded first
     from daemon.alignment.checkpoint import AlignModelMissingError  # noqa: PLC0415
     from daemon.audio import Recording  # noqa: PLC0415

@@ -19,7 +19,7 @@ from daemon.handoff.artefacts import JobRequest
 from daemon.models import checksums, registry
 from daemon.models.checksums import TamperedModelError
 from daemon.models.registry import ModelMissingError
-from daemon.stages import sandbox
+from daemon.stages import blas, sandbox
 from daemon.stages.serve import Channel, Handler, serve
 
 if TYPE_CHECKING:
@@ -39,12 +39,10 @@ def _arguments() -> argparse.Namespace:
 
 
 def _handler() -> Handler:
-    from daemon.alignment.threads import keep_blas_on_one_core  # noqa: PLC0415
-
     os.nice(_NICE)
     model: Path | None = _arguments().model
     if model is None:
-        keep_blas_on_one_core()
+        blas.keep_on_one_core()
     from daemon.diarization.clustering import Count  # noqa: PLC0415 - heavy; stdout must be guarded
 
     def diarize(channel: Channel) -> None:

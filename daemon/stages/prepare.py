@@ -23,7 +23,7 @@ from daemon.files.recording import open_recording
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import JobRequest, Prepared
 from daemon.handoff.protocol import Request
-from daemon.stages import sandbox
+from daemon.stages import blas, sandbox
 from daemon.stages.serve import Channel, Handler, StageError, serve_one
 
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 
 
 def _handler(early: _Early | None = None) -> Handler:
-    from daemon.alignment.threads import keep_blas_on_one_core  # noqa: PLC0415
-
-    keep_blas_on_one_core()  # nothing here needs more, and to start its threads costs 0.1 s of CPU
+    blas.keep_on_one_core()
     from daemon.stages import decode, speech  # noqa: PLC0415 - heavy, and stdout must be guarded
     from daemon.stages.silero import Silero  # noqa: PLC0415
 

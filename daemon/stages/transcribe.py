@@ -24,7 +24,7 @@ from daemon.errors import DropscribeError
 from daemon.handoff import artefacts
 from daemon.handoff.artefacts import JobRequest
 from daemon.models import checksums, registry
-from daemon.stages import sandbox
+from daemon.stages import blas, sandbox
 from daemon.stages.serve import Channel, Handler, StageError, serve
 
 if TYPE_CHECKING:
@@ -241,10 +241,8 @@ def _import_numpy_on_one_core() -> None:
 
     CTranslate2 may have read from the same variables how many threads it uses: they come back.
     """
-    from daemon.alignment.threads import BLAS_THREADS, keep_blas_on_one_core  # noqa: PLC0415
-
-    before = {name: os.environ.get(name) for name in BLAS_THREADS}
-    keep_blas_on_one_core()
+    before = {name: os.environ.get(name) for name in blas.VARIABLES}
+    blas.keep_on_one_core()
     import numpy  # noqa: F401, PLC0415
 
     for name, value in before.items():

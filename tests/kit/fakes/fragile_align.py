@@ -60,7 +60,6 @@ if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     aligner, checkpoint, threads = map(ModuleType, ("aligner", "checkpoint", "threads"))
     threads.Threads = Threads  # type: ignore[attr-defined]
-    threads.keep_blas_on_one_core = lambda: None  # type: ignore[attr-defined]
     aligner.Aligner = FragileAligner  # type: ignore[attr-defined]
     checkpoint.AlignModelMissingError = LookupError  # type: ignore[attr-defined]
     sys.modules["daemon.alignment.aligner"] = aligner
