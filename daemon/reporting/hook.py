@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+import psutil
+
 _GRACE = 0.4  # seconds from SIGTERM to SIGKILL
 _TICK = 0.05  # seconds between looks at a running hook
 _SHOWN = 300  # characters of its output in an error
@@ -42,7 +44,7 @@ class Hook:
                 start_new_session=True,
                 cwd=self._folder,
             )
-            in_time = self._wait(process, stop)
+            in_time = _ends_within(self._seconds, process.pid, stop)
             _end(process)
             if not in_time:
                 why = "the daemon stops" if stop.is_set() else f"{self._seconds:.0f} s are over"
@@ -50,21 +52,28 @@ class Hook:
             if process.returncode != 0:
                 raise OSError(f"{self._argv[0]} ended with {process.returncode}: {_tail(said)}")
 
-    def _wait(self, process: subprocess.Popen[bytes], stop: threading.Event) -> bool:
-        """Whether it ended by itself, before its time was over and before `stop`."""
-        deadline = time.monotonic() + self._seconds
-        while process.poll() is None:
-            if time.monotonic() >= deadline or stop.wait(_TICK):
-                return False
-        return True
+
+def _ends_within(seconds: float, leader: int, stop: threading.Event) -> bool:
+    """Whether it ended by itself, before its time was over and before `stop`."""
+    deadline = time.monotonic() + seconds
+    while not _has_ended(leader):
+        if time.monotonic() >= deadline or stop.wait(_TICK):
+            return False
+    return True
+
+
+def _has_ended(leader: int) -> bool:
+    """It is not reaped: until then its number, which is its group's, is nobody else's."""
+    if hasattr(os, "waitid"):  # on macOS since Python 3.13
+        return os.waitid(os.P_PID, leader, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    return psutil.Process(leader).status() == psutil.STATUS_ZOMBIE
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Leave nothing of the command behind, children included."""
-    if process.poll() is None:
+    """Leave nothing of the command behind, children included; its leader is reaped last."""
+    if not _has_ended(process.pid):
         _signal_group(process.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE)
+        _ends_within(_GRACE, process.pid, threading.Event())
     _signal_group(process.pid, signal.SIGKILL)
     process.wait()
 

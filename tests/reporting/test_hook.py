@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 import threading
 import time
@@ -78,6 +80,28 @@ def test_a_hook_does_not_outlive_a_daemon_that_stops() -> None:
 def test_a_hook_that_ignores_sigterm_is_killed() -> None:
     with pytest.raises(OSError, match="s are over"):
         Hook(["/bin/sh", "-c", "trap '' TERM; while :; do sleep 1; done"], 0.5).send(b"", NEVER)
+
+
+@pytest.mark.parametrize(("command", "seconds"), [("exit 0", 60), ("exec sleep 60", 0.1)])
+@pytest.mark.parametrize("can_wait_without_reaping", [True, False])  # Python 3.12 on macOS cannot
+def test_a_group_is_signalled_only_while_its_number_cannot_be_another_s(
+    monkeypatch: pytest.MonkeyPatch, command: str, seconds: float, can_wait_without_reaping: bool
+) -> None:
+    """It is used again once the leader is reaped and no child is left."""
+    if not can_wait_without_reaping:
+        monkeypatch.delattr(os, "waitid")
+    signalled = []
+    killpg = os.killpg
+
+    def signal_group(leader: int, number: int) -> None:
+        signalled.append(psutil.pid_exists(leader))
+        killpg(leader, number)
+
+    monkeypatch.setattr(os, "killpg", signal_group)
+    with pytest.raises(OSError, match="over") if seconds < 1 else contextlib.nullcontext():
+        Hook(["/bin/sh", "-c", command], seconds).send(b"", NEVER)
+    assert signalled
+    assert all(signalled)
 
 
 def test_a_child_that_a_hook_leaves_behind_is_ended(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ class Launchd:
     def tick(self) -> None:
         """What happens by itself: deaths, restarts, SIGKILL, the end of a bootout."""
         for label, job in list(self.jobs.items()):
-            if job.process and job.process.poll() is not None:
+            if job.has_ended():
                 self.bury(label, job)
             if job.leaving and job.process is None:
                 del self.jobs[label]

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError
 
+import psutil
+
 CRASHES = {signal.SIGILL, signal.SIGABRT, signal.SIGFPE, signal.SIGBUS, signal.SIGSEGV}
 CRASHES |= {signal.SIGSYS, signal.SIGTRAP}
 INTEGERS = ("ThrottleInterval", "ExitTimeOut", "Nice")
@@ -93,18 +95,24 @@ class Job:
         except OSError:
             self.status, self.wanted = BAD_CONFIGURATION, self._should_return()
 
+    def has_ended(self) -> bool:
+        """Whether it runs no more. It is not reaped: its number is still its group's."""
+        if self.process is None:
+            return False
+        return psutil.Process(self.process.pid).status() == psutil.STATUS_ZOMBIE
+
     def terminate(self) -> None:
         if self.process:
             self.process.terminate()
             self.terminated = time.monotonic()
 
     def bury(self) -> None:
-        """Take note of its death, and send SIGTERM to what is left of its process group."""
+        """Send SIGTERM to what is left of its process group, and take note of its death."""
         assert self.process is not None
-        self.status = self.process.wait()
         if not self.plist.get("AbandonProcessGroup"):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGTERM)
+        self.status = self.process.wait()
         self.process, self.wanted = None, self._should_return()
 
     def _should_return(self) -> bool:
