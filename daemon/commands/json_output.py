@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING
 
-from daemon.domain.transcript import Json
+if TYPE_CHECKING:
+    from daemon.domain.transcript import Json
 
 SCHEMA_VERSION = 1  # grows when a field changes its meaning or goes, not when one comes
 

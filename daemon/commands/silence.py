@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+from typing import TYPE_CHECKING
 
-from daemon.domain.transcript import Json
+if TYPE_CHECKING:
+    from daemon.domain.transcript import Json
 
 _FRESH = 5.0  # seconds: who has written its status since then is not looked at
 _LOOKS_MISSED = 3  # of the looks into the inbox, each of which writes the status

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from msgspec.structs import asdict
@@ -23,7 +24,6 @@ from daemon.config.default_model import about_small_memory
 from daemon.config.settings import Config, Paths
 from daemon.domain.job import TERMINAL, Job, Stage
 from daemon.domain.names import printable
-from daemon.domain.transcript import Json
 from daemon.errors import FAILED, OK, TEMPORARY, DropscribeError
 from daemon.files import lock
 from daemon.files.answering import answer_within
@@ -32,6 +32,9 @@ from daemon.inbox.scan import left_alone
 from daemon.ledger.ledger import Ledger
 from daemon.models import hardware, registry
 from daemon.models.requirements import unmet
+
+if TYPE_CHECKING:
+    from daemon.domain.transcript import Json
 
 _RECENT = 10
 _WIDEST = 120  # columns: in a wider table, the eye loses the row

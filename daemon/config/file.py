@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
 from daemon.config.location import usual_path
 from daemon.config.settings import Config
 from daemon.config.table import Problem, Table, WrongValueError, as_json, kinds, read
 from daemon.errors import UsageError
-from daemon.files.atomic import write_atomically
 from daemon.files.permissions import check_is_ours
 
 _HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")  # of a table
@@ -71,17 +67,23 @@ def validated(data: Mapping[str, Any], origin: str = "the configuration", text: 
 
 def to_toml(config: Config) -> str:
     """Every key with its value; paths as written."""
+    import tomli_w  # noqa: PLC0415 - most who read a configuration write none
+
     return tomli_w.dumps(as_json(config))
 
 
 def save(config: Config, path: Path) -> None:
     """Write `config` to `path` atomically, readable by its owner only."""
+    from daemon.files.atomic import write_atomically  # noqa: PLC0415 - as above
+
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, to_toml(config).encode())
 
 
 def suggestion(location: Sequence[str]) -> str:
     """The key that was probably meant, among the ones valid at that place."""
+    import difflib  # noqa: PLC0415 - only for a mistake
+
     table: type[Table] = Config
     for part in location[:-1]:
         table = kinds(table)[part]

@@ -20,9 +20,12 @@ from daemon.ledger.inbox_scan import Seen
 _JUNK = re.compile(
     r"^(\..*"  # hidden: .DS_Store, ._x.wav (AppleDouble), .x.wav.AbC123 (rsync), .x.icloud, ours
     r"|~\$.*|Icon\r|__MACOSX|@eaDir|desktop\.ini|Thumbs\.db"
-    r"|.*\.(part|partial|crdownload|download|opdownload|filepart|aria2|tmp|temp|swp|icloud)"
-    r"|Unconfirmed .*|.*~)$",
+    r"|Unconfirmed .*)$",
     re.IGNORECASE | re.DOTALL,
+)
+_JUNK_ENDINGS = (
+    *(".part", ".partial", ".crdownload", ".download", ".opdownload", ".filepart", ".aria2"),
+    *(".tmp", ".temp", ".swp", ".icloud", "~"),
 )
 _PARTIAL_SIBLINGS = (".part", ".crdownload", ".download", ".aria2")
 
@@ -130,7 +133,8 @@ def _named(
             reasons[prefix.rstrip("/")] = "a folder that cannot be read"
             continue
         names_seen += len(entries)
-        for name in sorted(name for name in entries if not _JUNK.match(name)):
+        being_written = _being_written(entries)
+        for name in sorted(name for name in entries if not _is_junk(name)):
             path = prefix + name
             if name in subfolders and recursive:
                 if reason := _why_not_inside(path, names_seen):
@@ -142,9 +146,19 @@ def _named(
             elif (suffix := os.path.splitext(name)[1].lower()) not in wanted:  # noqa: PTH122
                 named = _REASONS.get(suffix, "no audio or video file by its name")
                 reasons[path] = "a folder" if name in subfolders else named
-            elif not any(name + ending in entries for ending in _PARTIAL_SIBLINGS):
+            elif name not in being_written:
                 recordings.append(path)
     return sorted(recordings), reasons, profiles
+
+
+def _being_written(names: Iterable[str]) -> set[str]:
+    """The names that a file beside them will get when it is whole."""
+    partial = (name for name in names if name.endswith(_PARTIAL_SIBLINGS))
+    return {os.path.splitext(name)[0] for name in partial}  # noqa: PTH122
+
+
+def _is_junk(name: str) -> bool:
+    return name.lower().endswith(_JUNK_ENDINGS) or _JUNK.match(name) is not None
 
 
 def _meant(profile: str) -> str:

@@ -183,7 +183,7 @@ def test_jobs_are_completed_by_name_or_number_and_files_by_the_shell(
 @pytest.mark.parametrize("arguments", ["--help", "version", "status", "jobs", "inbox"])
 def test_a_command_imports_what_it_needs(arguments: str) -> None:
     """pydantic's import alone took as long as all the rest of `status`."""
-    slow = ("pydantic", "rich", "jinja2", "loguru", "importlib.metadata")
+    slow = ("pydantic", "rich", "jinja2", "loguru", "importlib.metadata", "hashlib", "tomli_w")
     code = (
         "import json, sys\n"
         "from daemon.__main__ import main\n"
