@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -137,6 +138,7 @@ def main() -> None:
     parser.add_argument("--cluster", required=True)
     given = parser.parse_args()
     cluster = read(Cluster, json.loads(given.cluster))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the daemon gets it, and ends us
     output = os.dup(1)
     os.dup2(2, 1)  # what prints goes to the log
     Child(output, given.state, json.loads(given.settings), cluster).run()

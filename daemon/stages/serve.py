@@ -7,14 +7,16 @@ protocol, is moved out of its reach before anything else is imported.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import queue
+import signal
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, ParamSpec
 
 from daemon.domain.job import FailureKind
 from daemon.errors import DropscribeError
@@ -105,6 +107,7 @@ class Channel:
 
 
 Handler = Callable[[Channel], None]
+_P = ParamSpec("_P")
 
 
 class Server:
@@ -139,6 +142,24 @@ class Server:
                     channel.answer(*outcome)
 
 
+def _ends_with_its_errors(serving: Callable[_P, NoReturn]) -> Callable[_P, NoReturn]:
+    """What is raised ends the process at once, with exit code 1 and a trace on stderr.
+
+    The interpreter's own end would abort: the thread that reads stdin holds its lock.
+    """
+
+    @functools.wraps(serving)
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> NoReturn:
+        try:
+            serving(*args, **kwargs)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+
+    return run
+
+
+@_ends_with_its_errors
 def serve(
     prepare: Callable[[], Handler], confine: Callable[[], object] = refuse_network
 ) -> NoReturn:
@@ -146,25 +167,25 @@ def serve(
 
     `confine` shuts the sandbox's door, before there is another thread that could stay outside.
     `prepare` imports what is heavy and returns the handler; a handler returns when its artefacts
-    are written, and raises StageError for the failures that it understands. Where `prepare` fails,
-    the process ends with exit code 1 and a trace on stderr.
+    are written, and raises StageError for the failures that it understands.
     """
-    server = Server(guard_stdout())
+    server = _server()
     confine()
     threading.Thread(target=_read_requests, args=(server.waiting,), daemon=True).start()
-    handler = _prepared(prepare)
+    handler = prepare()
     server.send(Ready())
     server.run(handler)
 
 
+@_ends_with_its_errors
 def serve_one(prepare: Callable[[], Handler], confine: Callable[[Request], object]) -> NoReturn:
     """As `serve`, for a stage whose sandbox is the request's: a process serves one.
 
     It may wait for that one with its imports done. `prepare` starts no threads: they would stay
     outside of what `confine` shuts.
     """
-    server = Server(guard_stdout())
-    handler = _prepared(prepare)
+    server = _server()
+    handler = prepare()
     server.send(Ready())
     line = sys.stdin.buffer.readline()
     if not line:
@@ -179,12 +200,9 @@ def serve_one(prepare: Callable[[], Handler], confine: Callable[[Request], objec
     server.run(handler)
 
 
-def _prepared(prepare: Callable[[], Handler]) -> Handler:
-    try:
-        return prepare()
-    except BaseException:
-        traceback.print_exc()
-        os._exit(1)  # the interpreter's own end would abort: the thread holds stdin's lock
+def _server() -> Server:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the daemon gets it, and ends us
+    return Server(guard_stdout())
 
 
 def _outcome(handler: Handler, channel: Channel) -> tuple[FailureKind | None, str]:

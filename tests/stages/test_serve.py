@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,6 +67,26 @@ def test_a_stage_whose_imports_fail_says_so_and_does_not_abort(tmp_path: Path) -
     with stage(["-c", code], tmp_path / "stage.log") as process:
         assert process.process.wait(30) == 1
         assert "No module named 'no_such_library'" in process.log.read_text().splitlines()[-1]
+
+
+def test_a_stage_that_is_not_heard_any_more_ends_and_does_not_abort(
+    serving: StageProcess, source: Path, tmp_path: Path
+) -> None:
+    assert serving.process.stdout is not None
+    serving.process.stdout.close()
+    serving.ask(request_for(source, tmp_path / "1"))
+    assert serving.process.wait(60) == 1
+    assert "BrokenPipeError" in (tmp_path / "1" / artefacts.LOG).read_text()
+
+
+def test_ctrl_c_in_a_terminal_is_the_daemons_to_answer(
+    serving: StageProcess, source: Path, tmp_path: Path
+) -> None:
+    """It reaches the stages as well: who died of it would have been interrupted amid a file."""
+    serving.process.send_signal(signal.SIGINT)
+    serving.ask(request_for(source, tmp_path / "1"))
+    assert serving.receipt().kind is None
+    assert serving.close() == 0
 
 
 @pytest.mark.parametrize(
