@@ -10,8 +10,8 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,7 +22,7 @@ from daemon.files.state_folder import TEMP_PREFIX
 CHUNK = 1 << 20  # bytes copied at a time
 _UNSYNCED = 32 << 20  # bytes: a second of a slow disk's time
 # How a file is opened that must not be there yet, not even as a link to elsewhere.
-NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _FULL_SYNC = getattr(fcntl, "F_FULLFSYNC", None)  # macOS
 
@@ -64,45 +64,59 @@ def sync_folder(folder: StrPath) -> None:
         os.close(fd)
 
 
+def hidden_path(folder: StrPath) -> str:
+    """A new name in `folder` for what has no name yet, or no more: the next start sweeps it."""
+    return f"{os.fspath(folder)}/{TEMP_PREFIX}{secrets.token_hex(8)}.tmp"
+
+
+def remove_hidden(path: StrPath) -> None:
+    """If it still has that name; what cannot be removed now goes at the next start."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)  # noqa: PTH108 - text
+
+
+@contextmanager
+def hidden_file(folder: StrPath) -> Iterator[tuple[str, int]]:
+    """A new hidden file in `folder`, mode 0600: its path and descriptor; none if the block raises.
+
+    Without a Path and a file object: to make those takes longer than all the rest.
+    """
+    path = hidden_path(folder)
+    fd = os.open(path, _NEW_FILE, 0o600)
+    try:
+        try:
+            yield path, fd
+        finally:
+            os.close(fd)
+    except BaseException:
+        remove_hidden(path)
+        raise
+
+
+def sync_whole(fd: int, size: int, path: StrPath) -> None:
+    """Bring a file to the medium that must have `size` bytes: `path` is named where it has not."""
+    sync(fd)
+    if os.fstat(fd).st_size != size:
+        raise OSError(errno.EIO, "the file is not whole", os.fspath(path))
+
+
 def write_temporary(folder: StrPath, data: bytes) -> str:
     """Write `data` to a new hidden file in `folder`, mode 0600, synced; return its path."""
-    return _temporary(folder, lambda fd: _write(fd, data), len(data))
+    with hidden_file(folder) as (path, fd):
+        _write(fd, data)
+        sync_whole(fd, len(data), path)
+    return path
 
 
 def copy_to_temporary(
     folder: StrPath, source: BinaryIO, size: int, may_break_off: BreakOff = nullcontext
 ) -> str:
     """As `write_temporary`, with the `size` bytes that `source` holds."""
-
-    def fill(fd: int) -> None:
+    with hidden_file(folder) as (path, fd):
         with may_break_off():
             copy_in_pieces(source, fd, size)
-
-    return _temporary(folder, fill, size)
-
-
-def _temporary(folder: StrPath, fill: Callable[[int], None], size: int) -> str:
-    """Without a Path and a file object: to make those takes longer than all the rest."""
-    path = f"{os.fspath(folder)}/{TEMP_PREFIX}{secrets.token_hex(8)}.tmp"
-    fd = os.open(path, NEW_FILE, 0o600)
-    try:
-        try:
-            fill(fd)
-            sync(fd)
-            if os.fstat(fd).st_size != size:
-                raise OSError(errno.EIO, "the file is not whole", path)
-        finally:
-            os.close(fd)
-    except BaseException:
-        remove_temporary(path)
-        raise
+        sync_whole(fd, size, path)
     return path
-
-
-def remove_temporary(path: str) -> None:
-    """Where a name could not be given to it, or was: nothing is left, then."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)  # noqa: PTH108 - text
 
 
 def _write(fd: int, data: bytes) -> None:
@@ -146,10 +160,10 @@ def write_atomically(path: Path, data: bytes) -> None:
         os.replace(temporary, path)  # noqa: PTH105 - text
     except FileNotFoundError as error:
         meaning = not_found(error, temporary, path)
-        remove_temporary(temporary)
+        remove_hidden(temporary)
         raise meaning from None
     except BaseException:
-        remove_temporary(temporary)
+        remove_hidden(temporary)
         raise
     sync_folder(folder)
 

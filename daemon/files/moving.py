@@ -25,7 +25,16 @@ from pathlib import Path
 
 from daemon.domain.job import Identity
 from daemon.domain.names import numbered, plain_name
-from daemon.files.atomic import NEW_FILE, Check, copy_in_pieces, never, sync, sync_folder
+from daemon.files.atomic import (
+    Check,
+    copy_in_pieces,
+    hidden_file,
+    hidden_path,
+    never,
+    remove_hidden,
+    sync,
+    sync_folder,
+)
 from daemon.files.recording import is_same_file, open_recording, read_small
 from daemon.files.renaming import UNSPEAKABLE, rename_without_clobbering
 from daemon.files.state_folder import TEMP_PREFIX
@@ -169,32 +178,18 @@ def copy_whole(source: Path, identity: Identity | None, folder: Path, check: Che
     Raises ReplacedError if it is not, or does not stay, the file of that identity (None: any), and
     what `check` raises, which is called between two pieces of it; nothing is left then.
     """
-    temporary = folder / f"{TEMP_PREFIX}{secrets.token_hex(8)}.tmp"
-    try:
-        with (
-            open_recording(source) as original,
-            os.fdopen(os.open(temporary, NEW_FILE, 0o600), "wb") as copy,
-        ):
-            before = Identity.of(os.fstat(original.fileno()))
-            if identity is not None and not is_same_file(before, identity):
-                raise ReplacedError(errno.EBUSY, _REPLACED, str(source))
-            copy_in_pieces(original, copy.fileno(), before.size, check)
-            _copy_attributes(original.fileno(), copy.fileno())
-            sync(copy.fileno())
-            if not is_same_file(before, Identity.of(os.fstat(original.fileno()))):
-                raise ReplacedError(errno.EBUSY, _REPLACED, str(source))
-            if os.fstat(copy.fileno()).st_size != before.size:
-                raise OSError(errno.EIO, "the copy is not whole", str(source))
-    except BaseException:
-        remove_hidden(temporary)
-        raise
-    return temporary
-
-
-def remove_hidden(file: Path) -> None:
-    """If it still has that name; what cannot be removed now goes at the next start."""
-    with contextlib.suppress(OSError):
-        file.unlink(missing_ok=True)
+    with open_recording(source) as original, hidden_file(folder) as (path, copy):
+        before = Identity.of(os.fstat(original.fileno()))
+        if identity is not None and not is_same_file(before, identity):
+            raise ReplacedError(errno.EBUSY, _REPLACED, str(source))
+        copy_in_pieces(original, copy, before.size, check)
+        _copy_attributes(original.fileno(), copy)
+        sync(copy)
+        if not is_same_file(before, Identity.of(os.fstat(original.fileno()))):
+            raise ReplacedError(errno.EBUSY, _REPLACED, str(source))
+        if os.fstat(copy).st_size != before.size:
+            raise OSError(errno.EIO, "the copy is not whole", str(source))
+    return Path(path)
 
 
 def doomed(held: Path, folder: Path) -> Path:
@@ -202,7 +197,7 @@ def doomed(held: Path, folder: Path) -> Path:
 
     To remove what is large takes some volumes many seconds; this is done at once.
     """
-    hidden = folder / f"{TEMP_PREFIX}{secrets.token_hex(8)}.tmp"
+    hidden = Path(hidden_path(folder))
     rename_without_clobbering(held, hidden)
     return hidden
 

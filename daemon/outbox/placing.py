@@ -19,7 +19,7 @@ from daemon.files.atomic import (
     CHUNK,
     BreakOff,
     copy_to_temporary,
-    remove_temporary,
+    remove_hidden,
     sync_folder,
     write_temporary,
 )
@@ -165,7 +165,7 @@ def _name(temporary: str, path: StrPath) -> None:
     try:
         rename_without_clobbering(temporary, path)
     except BaseException:
-        remove_temporary(temporary)
+        remove_hidden(temporary)
         raise
 
 

@@ -15,9 +15,9 @@ from daemon.config.settings import Config
 from daemon.domain.job import Identity, Job
 from daemon.domain.names import inside_inbox, plain, plain_name, stem_of
 from daemon.domain.transcript import Json
-from daemon.files.atomic import BreakOff, json_bytes, write_atomically
+from daemon.files.atomic import BreakOff, json_bytes, remove_hidden, write_atomically
 from daemon.files.background import Background, UnderWayError
-from daemon.files.moving import copy_whole, doomed, remove_hidden
+from daemon.files.moving import copy_whole, doomed
 from daemon.files.permissions import share
 from daemon.files.real_path import real_path
 from daemon.files.recording import has_bytes, still_holds

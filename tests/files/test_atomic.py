@@ -25,8 +25,8 @@ from daemon.files.atomic import (
 def _refusing(number: int) -> object:
     """A system call that this machine would not fail, failing."""
 
-    def fail(source: object, target: object, **_: object) -> None:
-        raise OSError(number, os.strerror(number), str(source), None, str(target))
+    def fail(source: object, target: object = None, **_: object) -> None:
+        raise OSError(number, os.strerror(number), str(source), None, target and str(target))
 
     return fail
 
@@ -50,6 +50,17 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
         write_atomically(path, b"two")
     assert path.read_bytes() == b"one"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_cannot_be_removed_does_not_hide_why_it_should_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "replace", _refusing(errno.ENOSPC))
+    with monkeypatch.context() as then:
+        then.setattr(os, "unlink", _refusing(errno.EIO))
+        with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+            write_atomically(tmp_path / "a", b"two")
+    assert sweep_temporaries(tmp_path) == 1  # at the next start
 
 
 def test_a_large_file_reaches_the_disk_in_pieces(

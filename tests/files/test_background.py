@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from daemon.domain.job import Identity
-from daemon.files.atomic import Check
+from daemon.files.atomic import Check, remove_hidden
 from daemon.files.background import Background, BrokenOffError, UnderWayError
-from daemon.files.moving import copy_whole, remove_hidden
+from daemon.files.moving import copy_whole
 from daemon.files.recording import has_bytes
 
 _HUGE = 20_000_000_000  # bytes: a day of video; to read them takes longer than a service may
