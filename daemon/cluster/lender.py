@@ -222,7 +222,7 @@ class _Inbox(NoInbox):
     def due(self) -> float:
         return 0.0 if self._due else super().due()
 
-    def scan(self, now: float) -> None:
+    def scan(self, now: float) -> bool:
         """Admit what came, and give up what was recalled."""
         self._due = False
         while not self._changes.empty():
@@ -235,6 +235,7 @@ class _Inbox(NoInbox):
                     self.handover.expect(job, nonce)
             else:
                 remove(recording)
+        return False
 
 
 def _config(own: Config, settings: Json, session: Path) -> Config:

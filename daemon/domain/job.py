@@ -114,6 +114,8 @@ class Identity:
 
 def _signed(number: int) -> int:
     """The lowest 64 bits, read with a sign."""
+    if 0 <= number < 2**63:  # as nearly all are, and a scan asks for three a file
+        return number
     return (number + 2**63) % 2**64 - 2**63
 
 

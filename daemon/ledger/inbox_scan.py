@@ -37,16 +37,19 @@ Seen = tuple[bytes, int, int, int, int, str | None]
 class LedgerScan:
     """What a scan saw, until the next one replaces it."""
 
-    def __init__(self, db: sqlite3.Connection, seen: Iterable[Seen]) -> None:
+    def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         db.execute("PRAGMA temp_store = MEMORY")
         db.execute(_SEEN)
         db.execute("DELETE FROM seen")
-        db.execute("BEGIN")
+
+    def add(self, seen: Iterable[Seen]) -> None:
+        """Before the first question: what it saw, or some of it."""
+        self._db.execute("BEGIN")
         try:
-            db.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?, ?, ?)", seen)
+            self._db.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?, ?, ?)", seen)
         finally:
-            db.execute("COMMIT")
+            self._db.execute("COMMIT")
 
     def fresh(self, limit: int) -> list[Candidate]:
         """Files that were never admitted, or that changed since; at most `limit` of them."""

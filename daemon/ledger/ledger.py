@@ -115,9 +115,11 @@ class Ledger(LedgerQueries):
         with self._transaction() as db:
             return [job for candidate in candidates if (job := _admit(db, candidate, now))]
 
-    def compare(self, seen: Iterable[Seen]) -> LedgerScan:
-        """Hold what a scan saw against the jobs."""
-        return LedgerScan(self._db, seen)
+    def compare(self, seen: Iterable[Seen] = ()) -> LedgerScan:
+        """Hold what a scan saw against the jobs; more of that may be added."""
+        scan = LedgerScan(self._db)
+        scan.add(seen)
+        return scan
 
     def recover(self, deliveries: Iterable[Delivered], now: float) -> int:
         """Enter finished jobs that an earlier ledger knew; return how many."""

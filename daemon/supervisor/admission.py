@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,19 +16,30 @@ from daemon.inbox.scan import Look, Settling, look_into
 from daemon.inbox.scan import candidate as candidate_at
 from daemon.inbox.unfinished import UnfinishedFiles
 from daemon.ledger.cancellations import Cancellations
-from daemon.ledger.inbox_scan import LedgerScan
+from daemon.ledger.inbox_scan import LedgerScan, Seen
 from daemon.supervisor.context import Context
 from daemon.supervisor.held_jobs import HeldJobs
 from daemon.supervisor.transitions import Transitions
 
 _MENTIONED = 20  # names a scan
 _AT_ONCE = 20_000  # files a scan: more than that wait for the next one, so that memory is bounded
+_COMPARED = 5_000  # files that are held against the ledger in a turn of the loop
 _A_TURN = 200  # files that become jobs in a turn of the loop: other work goes on in between
 
 _CANCELLABLE = {Stage.PREPARE, Stage.TRANSCRIBE, Stage.ALIGN, Stage.PUBLISH}
 
 T = TypeVar("T")
 _Kept = tuple[int, int, int]  # what a rename keeps: inode, size and modification time
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """A look, which began at `now`, that is held against the ledger; `rows` are still to come."""
+
+    look: Look
+    now: float
+    rows: Iterator[Seen]
+    seen: LedgerScan
 
 
 class Admission:
@@ -66,6 +79,7 @@ class Admission:
         self._sought: frozenset[int] = frozenset()  # held jobs, when the last look began
         self._looked_for: frozenset[int] = frozenset()  # and the last that was taken in
         self._missing: set[int] = set()  # jobs whose file the last scan did not find
+        self._comparison: _Comparison | None = None  # of the last look, while that lasts
         self._settled: list[Candidate] = []  # of the last look, still to be decided about
         self._absent: Mapping[_Kept, int] = {}  # jobs whose file that look did not find
 
@@ -77,7 +91,7 @@ class Admission:
     @property
     def has_more(self) -> bool:
         """Whether files that the last look found are still to be decided about."""
-        return bool(self._settled)
+        return self._comparison is not None or bool(self._settled)
 
     @property
     def waiting(self) -> Mapping[Path, str]:
@@ -100,25 +114,41 @@ class Admission:
         """
         return look_into(self._inbox, self._extensions, self._recursive)
 
-    def take_in(self, look: Look, now: float, unix_time: float) -> bool:
-        """Decide about what a look that began at `now` found; True if something new settles.
-
-        Of many settled files, only so many at once: call `admit_more` while there are more.
-        """
+    def take_in(self, look: Look, now: float) -> None:
+        """What a look that began at `now` found is decided about next: call `go_on`."""
         self._looked_for = self._sought
-        seen = self._ledger.compare(self._stoppable(look.rows))
-        before = self.settling
+        rows = self._stoppable(look.rows)
+        self._comparison = _Comparison(look, now, rows, self._ledger.compare())
+
+    def go_on(self, unix_time: float) -> bool:
+        """Decide about some of it, as long as it `has_more`; True if a look has been compared.
+
+        Raises OSError or sqlite3.OperationalError: call it again, or `drop`.
+        """
+        if self._comparison is None:
+            self._admit_more(unix_time)
+            return False
+        some = list(islice(self._comparison.rows, _COMPARED))
+        self._comparison.seen.add(some)
+        if len(some) == _COMPARED:
+            return False
+        self._decide(self._comparison, unix_time)
+        return True
+
+    def _decide(self, comparison: _Comparison, unix_time: float) -> None:
+        """By all that a look found."""
+        look, seen = comparison.look, comparison.seen
         fresh = seen.fresh(_AT_ONCE)
         absent = seen.absent(self._inbox, _AT_ONCE)
         looked_at = [*fresh, *self._unread(seen, fresh)]
         self._completeness.keep_only([candidate.path for candidate in looked_at])
-        self._settled = self._settling.look(self._stoppable(looked_at), now)
+        self._settled = self._settling.look(self._stoppable(looked_at), comparison.now)
         self._absent = {_kept(job.identity): job.id for job in absent}
-        self.admit_more(unix_time)
+        self._comparison = None
+        self._admit_more(unix_time)
         self._drop_the_gone(absent, fresh, unix_time)
         self._mention(look.reasons)
         self._context.publisher.emptied.remove()
-        return self.settling > before
 
     def _stoppable(self, found: Iterable[T]) -> Iterator[T]:
         for one in found:
@@ -132,11 +162,8 @@ class Admission:
         changed = {candidate.path for candidate in fresh}
         return [candidate for candidate in found if candidate.path not in changed]
 
-    def admit_more(self, unix_time: float) -> None:
-        """Decide about the next of the settled files.
-
-        Raises OSError or sqlite3.OperationalError: call it again, or `drop`.
-        """
+    def _admit_more(self, unix_time: float) -> None:
+        """Decide about the next of the settled files."""
         fresh: list[Candidate] = []
         for candidate in self._settled[:_A_TURN]:
             job = self._ledger.active_at(candidate.path) or self._moved(candidate)
@@ -156,7 +183,8 @@ class Admission:
         del self._settled[:_A_TURN]
 
     def drop(self) -> None:
-        """Leave the settled files to the next look."""
+        """Leave what is not decided to the next look."""
+        self._comparison = None
         self._settled = []
 
     def _moved(self, candidate: Candidate) -> Job | None:

@@ -64,14 +64,18 @@ class InboxWatch:
         """Something happened in the inbox, or may have."""
         self._schedule.request(self._context.clock())
 
-    def scan(self, now: float) -> None:
+    def scan(self, now: float) -> bool:
         """Begin to look; where the folder does not answer, the queue pauses until it does.
 
-        While a look that ended found more than was decided about, decide about some of that.
+        While a look that ended found more than was decided about, decide about some of that: True
+        if a new file is settling.
         """
         if self._admission.has_more:
-            self._admit_more()
-            return
+            return self._go_on()
+        self._begin(now)
+        return False
+
+    def _begin(self, now: float) -> None:
         if self._reader.is_overdue(now):
             self._told_at = now
             self._context.pause.begin("inbox", why_blocked(self._context.config.paths.inbox), now)
@@ -91,13 +95,6 @@ class InboxWatch:
         else:
             self._has_slept = False
 
-    def _admit_more(self) -> None:
-        try:
-            self._admission.admit_more(self._context.unix_time())
-        except (OSError, sqlite3.OperationalError) as error:
-            self._admission.drop()
-            self._fail(error)
-
     def _look(self, has_slept: bool) -> Look:
         """In the reader's thread, which alone tends the watcher."""
         if self._watcher is not None:
@@ -108,22 +105,32 @@ class InboxWatch:
         return self._admission.look()
 
     def take_in(self) -> bool:
-        """End a scan whose look has ended; True if a new file is settling.
+        """Decide about what a look that has ended found, or begin to; True if a new file settles.
 
         A missing inbox pauses the queue, and so does a ledger that does not take its files.
         """
-        context, begun = self._context, self._begun
         if not self._reader.has_ended:
             return False
         try:
-            is_settling = self._admission.take_in(self._reader.take(), begun, context.unix_time())
+            self._admission.take_in(self._reader.take(), self._begun)
         except (OSError, sqlite3.OperationalError) as error:
-            self._admission.drop()
             self._fail(error)
             return False
-        self._schedule.scanned(begun, context.clock(), self._admission.anything_missing)
-        context.pause.end("inbox")
-        return is_settling
+        return self._go_on()
+
+    def _go_on(self) -> bool:
+        context, admission = self._context, self._admission
+        before = admission.settling
+        try:
+            is_compared = admission.go_on(context.unix_time())
+        except (OSError, sqlite3.OperationalError) as error:
+            admission.drop()
+            self._fail(error)
+            return False
+        if is_compared:
+            self._schedule.scanned(self._begun, context.clock(), admission.anything_missing)
+            context.pause.end("inbox")
+        return admission.settling > before
 
     def _fail(self, error: OSError | sqlite3.OperationalError) -> None:
         now = self._context.clock()
@@ -167,8 +174,8 @@ class NoInbox:
     def request_scan(self) -> None:
         """There is nothing to look through."""
 
-    def scan(self, now: float) -> None:
-        """There is nothing to look through."""
+    def scan(self, now: float) -> bool:
+        return False
 
     def take_in(self) -> bool:
         return False

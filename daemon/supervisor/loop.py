@@ -116,7 +116,8 @@ class Supervisor:
             self._notice_sleep(now)
             self._settings.take_up(now)
             if now >= self._inbox.due():
-                self._inbox.scan(now)
+                if self._inbox.scan(now):
+                    self._scheduler.expect_file(now)
                 self._status.beat(now)
             if not context.pause.holds(now):
                 self._scheduler.start_due(now)

@@ -16,6 +16,8 @@ import pytest
 from daemon.config.settings import Config
 from daemon.domain.job import Candidate, Identity, Stage
 from daemon.inbox.reader import Reader
+from daemon.inbox.scan import candidate
+from daemon.ledger.inbox_scan import LedgerScan
 from daemon.ledger.ledger import Ledger
 from daemon.reporting.event_log import EventLog
 from daemon.supervisor import admission
@@ -125,7 +127,7 @@ def test_a_rename_is_followed_where_a_volume_keeps_no_change_times(tmp_path: Pat
         (job,) = ledger.admit([Candidate(inbox / "a.wav", identity)], 0.0)
         watched._settled = [Candidate(inbox / "b.wav", identity)]
         watched._absent = {(7, 9, 1): job.id}
-        watched.admit_more(0.0)
+        watched.go_on(0.0)
     assert followed == [inbox / "b.wav"]
 
 
@@ -150,6 +152,64 @@ def test_of_many_files_only_so_many_become_jobs_in_a_turn(tmp_path: Path) -> Non
             counts.append(len(list(ledger.waiting(Stage.PREPARE))))
         assert watch.is_at_rest()
     assert counts == [turn, 2 * turn - 1, 2 * turn + 2]
+
+
+def test_a_look_at_very_many_files_is_compared_in_several_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events come in between, and no new look; nothing is decided before all was compared."""
+    monkeypatch.setattr(admission, "_COMPARED", 10)
+    config = configured(tmp_path, {"watch": {"settle_seconds": 0.0}})
+    inbox = config.paths.inbox
+    inbox.mkdir()
+    for number in range(25):
+        (inbox / f"{number:05}.wav").write_bytes(b"%d" % number)
+    with closing(Ledger(tmp_path / "ledger.db")) as ledger:
+        (gone,) = ledger.admit([Candidate(inbox / "gone.wav", Identity(1, 2, 3, 4))], 0.0)
+        (known,) = ledger.admit(_found(inbox / "00003.wav"), 0.0)
+        watch = _watch(inbox, config, ledger)
+        watch.scan(0.0)
+        _wait_for_the_look(watch)
+        watch.take_in()
+        turns = 1
+        while len(ledger.active()) == 2:
+            assert watch.due() == -math.inf
+            assert not watch.is_at_rest()
+            watch.scan(0.0)
+            turns += 1
+        assert turns == 3
+        assert [job.id for job in ledger.active()][:2] == [gone.id, known.id]
+        assert len(ledger.active()) == 26
+        assert watch._admission._missing == {gone.id}
+        assert watch.due() > 0.0
+
+
+def test_a_look_that_cannot_be_compared_is_left_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "_COMPARED", 1)
+    config = configured(tmp_path, {"watch": {"settle_seconds": 0.0}})
+    inbox = config.paths.inbox
+    inbox.mkdir()
+    for name in ("a.wav", "b.wav", "c.wav"):
+        (inbox / name).write_bytes(b"a recording")
+    with closing(Ledger(tmp_path / "ledger.db")) as ledger:
+        watch = _watch(inbox, config, ledger)
+        watch.scan(0.0)
+        _wait_for_the_look(watch)
+        watch.take_in()
+        with monkeypatch.context() as patched:
+            patched.setattr(LedgerScan, "add", _is_locked)
+            assert not watch.scan(0.0)
+        assert watch._context.pause.reason
+        assert watch.due() > 0.0
+        watch.scan(0.0)
+        _wait_for_the_look(watch)
+        watch.take_in()
+        while watch.due() == -math.inf:
+            watch.scan(0.0)
+        assert [job.name for job in ledger.active()] == ["a.wav", "b.wav", "c.wav"]
+        assert not watch._context.pause.reason
 
 
 @pytest.mark.parametrize("at", [1, 20, 45])
@@ -199,6 +259,11 @@ def test_what_cannot_be_stored_becomes_a_job_later(
         (job,) = ledger.active()
         assert not watch._context.pause.reason
     assert job.name == "a.wav"
+
+
+def _found(path: Path) -> list[Candidate]:
+    found = candidate(path)
+    return [found] if found else []
 
 
 def _wait_for_the_look(watch: InboxWatch) -> None:
