@@ -37,14 +37,15 @@ Seen = tuple[bytes, int, int, int, int, str | None]
 class LedgerScan:
     """What a scan saw, until the next one replaces it."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, seen: Iterable[Seen]) -> None:
         self._db = db
         db.execute("PRAGMA temp_store = MEMORY")
         db.execute(_SEEN)
         db.execute("DELETE FROM seen")
+        self.add(seen)
 
     def add(self, seen: Iterable[Seen]) -> None:
-        """Before the first question: what it saw, or some of it."""
+        """What else it saw, before the first question."""
         self._db.execute("BEGIN")
         try:
             self._db.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?, ?, ?)", seen)

@@ -117,9 +117,7 @@ class Ledger(LedgerQueries):
 
     def compare(self, seen: Iterable[Seen] = ()) -> LedgerScan:
         """Hold what a scan saw against the jobs; more of that may be added."""
-        scan = LedgerScan(self._db)
-        scan.add(seen)
-        return scan
+        return LedgerScan(self._db, seen)
 
     def recover(self, deliveries: Iterable[Delivered], now: float) -> int:
         """Enter finished jobs that an earlier ledger knew; return how many."""
