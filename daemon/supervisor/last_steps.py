@@ -7,7 +7,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from daemon.domain.job import Job, Stage
+from daemon.domain.job import Identity, Job, Stage
 from daemon.domain.names import printable
 from daemon.files.background import UnderWayError
 from daemon.files.recording import is_same_file, is_unchanged
@@ -100,7 +100,8 @@ class LastSteps:
         self._context = context
         self._held = held
         self._searched: set[int] = set()  # jobs whose missing file the next scans look for
-        self._published: dict[int, list[str]] = {}  # what of a job is in the outbox already
+        # Which results are in the outbox already, of the file that a job was then.
+        self._published: dict[int, tuple[Identity, list[str]]] = {}
 
     def wait_for_file(self, job: Job) -> bool:
         """Whether delivery waits: the file changed and is read again, or has to be looked for."""
@@ -150,9 +151,11 @@ class LastSteps:
 
         What somebody takes out of the outbox meanwhile is not put there again.
         """
-        if job.id not in self._published:
-            self._published[job.id] = self._context.publisher.publish(job, outputs)
-        return self._published[job.id]
+        of, names = self._published.get(job.id, (None, []))
+        if of is None or not is_same_file(of, job.identity):
+            names = self._context.publisher.publish(job, outputs)
+            self._published[job.id] = job.identity, names
+        return names
 
     def _is_stale(self, job: Job) -> bool:
         """Whether the file changed after we read it; if so, it has to settle again.
