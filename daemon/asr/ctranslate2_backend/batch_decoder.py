@@ -76,9 +76,7 @@ class FileDecoder:
             ]
             if not failed:
                 break
-        doubted = [row for row in rest if row not in searched and best[row].doubtful]
-        for row, tried in self._attempt(batch, prompts, doubted, BEAMS):
-            best[row] = more_probable(best[row], tried)
+        self._search(batch, prompts, [row for row in rest if row not in searched], best)
         return [(chunk, best[row]) for row, chunk in enumerate(batch.chunks)]
 
     def _plain(self, batch: Batch, prompts: Sequence[list[int]]) -> dict[int, Decoded]:
@@ -86,10 +84,20 @@ class FileDecoder:
         rows = [row for row, chunk in enumerate(batch.chunks) if chunk.continuous]
         plain = [[*prompt, self._tokens.no_timestamps] for prompt in prompts]
         best = dict(self._attempt(batch, plain, rows, self._beams[0]))
-        doubted = [row for row in rows if best[row].doubtful]
-        for row, tried in self._attempt(batch, plain, doubted, BEAMS):
-            best[row] = more_probable(best[row], tried)
+        self._search(batch, plain, rows, best)
         return {row: tried for row, tried in best.items() if tried.sure}
+
+    def _search(
+        self,
+        batch: Batch,
+        prompts: Sequence[list[int]],
+        rows: Sequence[int],
+        best: dict[int, Decoded],
+    ) -> None:
+        """Replace what is in doubt of `rows` by what beams find, where that is more probable."""
+        doubted = [row for row in rows if best[row].doubtful]
+        for row, tried in self._attempt(batch, prompts, doubted, BEAMS):
+            best[row] = more_probable(best[row], tried)
 
     def _prompts(self, batch: Batch) -> list[list[int]]:
         languages = [
