@@ -9,7 +9,6 @@ import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BufferedReader
 from typing import Any
 
 import av
@@ -18,6 +17,7 @@ import av.container
 from daemon.domain.media import DEMUXERS
 from daemon.stages import elementary
 from daemon.stages.headers import Header, examine
+from daemon.stages.section import Section
 
 MAX_TRACKS = 64
 
@@ -64,7 +64,7 @@ class Opened:
     container: av.container.InputContainer
     streams: tuple[Any, ...]  # av.AudioStream
     header: Header
-    file: BufferedReader
+    file: Section
 
     @property
     def name(self) -> str:
@@ -121,16 +121,13 @@ class Opened:
             yield packet
 
 
-def ogg_pages_before(file: BufferedReader, start: float, stream: Any) -> bool:  # noqa: ANN401
+def ogg_pages_before(file: Section, start: float, stream: Any) -> bool:  # noqa: ANN401
     """Whether an Ogg file has audio before `start`, its first time stamp by FFmpeg's account.
 
     FFmpeg passes over damaged pages: if the first one is, the file seems to start behind it.
     """
     rate = 48_000 if stream.codec_context.name in ("opus", "libopus") else stream.rate
-    place = file.tell()  # FFmpeg's, who reads on from there
-    file.seek(0)
-    head = file.read(_OGG_HEAD)
-    file.seek(place)
+    head = file.peek(0, _OGG_HEAD)
     at = head.find(b"OggS")
     while 0 <= at < len(head) - 14:
         (position,) = struct.unpack("<q", head[at + 6 : at + 14])  # where its audio ends
@@ -141,7 +138,7 @@ def ogg_pages_before(file: BufferedReader, start: float, stream: Any) -> bool:  
 
 
 @contextmanager
-def opened(file: BufferedReader) -> Iterator[Opened]:
+def opened(file: Section) -> Iterator[Opened]:
     """Open `file` as a recording, without its name. Raises UnreadableError."""
     header = examine(file)
     container = _open(file, header, {})
@@ -156,12 +153,10 @@ def opened(file: BufferedReader) -> Iterator[Opened]:
         yield Opened(container, streams, header, file)
 
 
-def is_protected(file: BufferedReader) -> bool:
+def is_protected(file: Section) -> bool:
     """Whether a shop has encrypted the recording (DRM): its header says so."""
-    size = os.fstat(file.fileno()).st_size
-    for start in {0, max(size - _HEADER, 0)}:
-        file.seek(start)
-        head = file.read(_HEADER)
+    for start in {0, max(file.size - _HEADER, 0)}:
+        head = file.peek(start, _HEADER)
         if any(mark in head for mark in _PROTECTED):
             return True
     return False
@@ -181,9 +176,7 @@ def _needs_a_longer_look(container: av.container.InputContainer) -> bool:
     return not contexts or any(context is None or not context.sample_rate for context in contexts)
 
 
-def _open(
-    file: BufferedReader, header: Header, options: Mapping[str, str]
-) -> av.container.InputContainer:
+def _open(file: Section, header: Header, options: Mapping[str, str]) -> av.container.InputContainer:
     try:
         container: av.container.InputContainer = av.open(
             _Unnamed(file, header.patches),
@@ -203,7 +196,7 @@ class _Unnamed:
     `patches` are read in place of the file's own bytes: lengths that are known to be wrong.
     """
 
-    def __init__(self, file: BufferedReader, patches: Mapping[int, bytes]) -> None:
+    def __init__(self, file: Section, patches: Mapping[int, bytes]) -> None:
         file.seek(0)
         self.tell = file.tell
         self._file = file

@@ -7,16 +7,18 @@ sample at its time, with clock.py; channels.py makes one channel of them all, la
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
 from daemon.handoff.artefacts import Lane, TrackState
-from daemon.stages import elementary, lanes
+from daemon.stages import elementary, joined, lanes
 from daemon.stages.container import Opened, UnreadableError, is_protected, opened
 from daemon.stages.lanes import Mix
 from daemon.stages.metadata import Metadata, metadata_of
+from daemon.stages.section import Section
 from daemon.stages.selection import MeasuredTrack, TrackChoice, select
 from daemon.stages.track_names import track_names
 from daemon.stages.tracks import HIGHEST_RATE, LOWEST_RATE, Hole, Track, TrackWriter
@@ -24,7 +26,6 @@ from daemon.stages.tracks import HIGHEST_RATE, LOWEST_RATE, Hole, Track, TrackWr
 __all__ = ["Decoded", "UnreadableError", "decode"]
 
 _SCRATCH = "tracks.partial"  # the folder of what is decoded and not mixed yet
-_CUT_OFF = 0.5  # seconds that a track may end before its declared end
 _UNBROKEN = frozenset({"ogg", "flac"})
 _PROTECTED = (
     "it is protected against copying (DRM): only the programs of the shop that sold it can open it"
@@ -68,9 +69,11 @@ def decode(
     scratch = target.parent / _SCRATCH
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(mode=0o700)
+    first, *others = joined.recordings(file)
     try:
-        with opened(file) as recording:
-            tracks = _decode_tracks(recording, scratch, max_seconds, progress, on_bytes)
+        with opened(first) as recording:
+            tracks = _new_tracks(recording, scratch, on_bytes)
+            unread = _decode_tracks(recording, others, tracks, _Paced(max_seconds, progress))
             end = max(track.end for track in tracks)
             measured = select(tracks, choice, lambda seconds: progress(seconds, end))
             heard = [one for one in measured if not one.left_out]
@@ -81,8 +84,8 @@ def decode(
                 container=recording.name,
                 codec=heard[0].track.stream.codec_context.name,
                 metadata=metadata_of(recording.container, heard[0].track.stream, recording.start),
-                warnings=_warnings(recording, measured),
-                is_cut_off=any(_lacking(recording, one.track) for one in heard),
+                warnings=(*unread, *_warnings(measured)),
+                is_cut_off=bool(unread) or any(one.track.lacking for one in heard),
                 lanes=written if len(written) > 1 else (),
                 tracks=_states(measured),
             )
@@ -90,35 +93,88 @@ def decode(
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _decode_tracks(
-    recording: Opened,
-    scratch: Path,
-    max_seconds: float,
-    progress: OnProgress,
-    on_bytes: Callable[[int], None],
-) -> list[Track]:
-    """Decode all tracks, at least one of which has samples."""
+def _new_tracks(
+    recording: Opened, scratch: Path, on_bytes: Callable[[int], None]
+) -> Sequence[Track]:
     stampless = recording.name in elementary.FORMATS
-    tracks = {
-        stream.index: Track(
+    return [
+        Track(
             stream=stream,
             writer=TrackWriter(scratch, str(stream.index), on_bytes),
             start=recording.start,
-            lost=elementary.LostTime(recording.file.fileno()) if stampless else None,
+            lost=elementary.LostTime(recording.file) if stampless else None,
             unbroken=recording.name in _UNBROKEN,
         )
         for stream in recording.streams
-    }
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Paced:
+    """Tells how far decoding is, and stops it where a recording is too long."""
+
+    max_seconds: float
+    progress: OnProgress
+
+    def at(self, seconds: float, expected: float) -> None:
+        self.progress(seconds, max(expected, seconds))
+        if seconds > self.max_seconds:
+            raise UnreadableError(
+                f"it is longer than limits.max_audio_hours ({self.max_seconds / 3600:g} h)",
+                is_final=True,
+            )
+
+
+def _decode_tracks(
+    recording: Opened, others: Sequence[Section], tracks: Sequence[Track], paced: _Paced
+) -> tuple[str, ...]:
+    """Decode all tracks, and what of them follows in `others`; at least one has samples then.
+
+    Returns a warning for each of the others that cannot be opened.
+    """
+    unread: list[str] = []
     try:
-        _read_packets(recording, tracks, max_seconds, progress)
-        for track in tracks.values():
-            track.finish(recording.declared_end(track.stream))
+        _read(recording, tracks, 0.0, paced)
+        for section in others:
+            at = max(track.end for track in tracks)
+            if not _follow(section, tracks, at, paced):
+                unread.append(f"another recording follows at {_clock(at)} that cannot be read")
     finally:
-        for track in tracks.values():
+        for track in tracks:
             track.writer.close()
-    if not any(track.writer.end for track in tracks.values()):
-        raise _nothing_in(recording, tracks.values())
-    return list(tracks.values())
+    if not any(track.writer.end for track in tracks):
+        raise _nothing_in(recording, tracks)
+    return tuple(unread)
+
+
+def _follow(section: Section, tracks: Sequence[Track], at: float, paced: _Paced) -> bool:
+    """Decode a recording that follows in the file; False if it cannot be opened."""
+    with ExitStack() as stack:
+        try:
+            recording = stack.enter_context(opened(section))
+        except UnreadableError:
+            return False
+        for track in tracks:
+            track.go_on(recording.start, at)
+        _read(recording, tracks, at, paced)
+        return True
+
+
+def _read(recording: Opened, tracks: Sequence[Track], at: float, paced: _Paced) -> None:
+    """Give each packet to its track, by the index of its stream; the recording starts at `at`."""
+    pairs = list(zip(recording.streams, tracks, strict=False))
+    by_index = {stream.index: track for stream, track in pairs}
+    for packet in recording.packets():
+        if packet is None:
+            for track in tracks:
+                track.disturb()
+        elif packet.stream_index in by_index:  # else it is the end of another stream
+            track = by_index[packet.stream_index]
+            track.take(packet)
+            paced.at(track.end, at + recording.seconds)
+    for stream, track in pairs:
+        end = recording.declared_end(stream)
+        track.finish(None if end is None else at + end)
 
 
 def _nothing_in(recording: Opened, tracks: Iterable[Track]) -> UnreadableError:
@@ -129,27 +185,6 @@ def _nothing_in(recording: Opened, tracks: Iterable[Track]) -> UnreadableError:
         rates = f"{LOWEST_RATE / 1000:g} to {HIGHEST_RATE / 1000:g} kHz"
         return UnreadableError(f"its sample rate is {odd} Hz: recordings have {rates}", True)
     return UnreadableError("nothing in it could be decoded: it is empty or damaged")
-
-
-def _read_packets(
-    recording: Opened, tracks: Mapping[int, Track], max_seconds: float, progress: OnProgress
-) -> None:
-    """Give each packet to its track, by the index of its stream."""
-    for packet in recording.packets():
-        if packet is None:
-            for track in tracks.values():
-                track.disturb()
-            continue
-        if packet.stream_index not in tracks:  # the end of another stream
-            continue
-        tracks[packet.stream_index].take(packet)
-        seconds = tracks[packet.stream_index].end
-        progress(seconds, max(recording.seconds, seconds))
-        if seconds > max_seconds:
-            raise UnreadableError(
-                f"it is longer than limits.max_audio_hours ({max_seconds / 3600:g} h)",
-                is_final=True,
-            )
 
 
 def _mixes(
@@ -172,7 +207,7 @@ def _states(tracks: Sequence[MeasuredTrack]) -> tuple[TrackState, ...]:
     return tuple(TrackState(track.name, track.left_out) for track in tracks) if several else ()
 
 
-def _warnings(recording: Opened, tracks: Sequence[MeasuredTrack]) -> tuple[str, ...]:
+def _warnings(tracks: Sequence[MeasuredTrack]) -> tuple[str, ...]:
     """What a person should know is missing from the transcript."""
     warnings = []
     for one in tracks:
@@ -181,7 +216,7 @@ def _warnings(recording: Opened, tracks: Sequence[MeasuredTrack]) -> tuple[str, 
                 warnings.append(f"{one.name} was not transcribed: {one.left_out}")
             continue
         prefix = f"{one.name}: " if len(tracks) > 1 else ""
-        if lacking := _lacking(recording, one.track):
+        if lacking := one.track.lacking:
             end = one.track.end
             warnings.append(
                 f"{prefix}the file says it lasts {end + lacking:.1f} s, but only {end:.1f} s could"
@@ -195,12 +230,6 @@ def _warnings(recording: Opened, tracks: Sequence[MeasuredTrack]) -> tuple[str, 
         if one.track.gaps:
             warnings.append(f"{prefix}the file has gaps: {_listed(one.track.gaps, 'hold nothing')}")
     return tuple(warnings)
-
-
-def _lacking(recording: Opened, track: Track) -> float:
-    """Seconds that the file says a track has, and that are not there; 0 for a trifle."""
-    lacking = (recording.declared_end(track.stream) or 0.0) - track.end
-    return lacking if lacking > _CUT_OFF else 0.0
 
 
 def _listed(holes: Sequence[Hole], what: str) -> str:

@@ -6,9 +6,9 @@ and whatever follows would come ten seconds early.
 
 from __future__ import annotations
 
-import os
 from collections import deque
-from io import BufferedReader
+
+from daemon.stages.section import Section
 
 FORMATS = frozenset({"mp3", "aac", "ac3", "eac3"})  # FFmpeg's names
 
@@ -22,8 +22,8 @@ _ID3_HEADER = 10  # bytes
 class LostTime:
     """How long the audio was that could not be decoded, from its size in bytes."""
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
+    def __init__(self, file: Section) -> None:
+        self._file = file
         self._sizes: deque[int] = deque(maxlen=_WINDOW)
         self._bytes = 0  # in a row that could not be decoded
         self._packets = 0  # … and how many packets that were
@@ -36,8 +36,8 @@ class LostTime:
         The positions that FFmpeg gives are sums of the packets' sizes, so the file is looked at.
         """
         mark = data[:_MARK]
-        if os.pread(self._fd, len(mark), self._end) != mark:
-            ahead = os.pread(self._fd, _FARTHEST, self._end)
+        if self._file.peek(self._end, len(mark)) != mark:
+            ahead = self._file.peek(self._end, _FARTHEST)
             passed_over = max(ahead.find(mark), 0)
             if self._sizes:  # before the first packet there are tags
                 self._bytes += max(passed_over - tag_size(ahead), 0)
@@ -88,12 +88,10 @@ def tag_size(data: bytes) -> int:
     return len(data) if data.startswith(b"APETAGEX") else 0
 
 
-def mp3_seconds(file: BufferedReader) -> float | None:
+def mp3_seconds(file: Section) -> float | None:
     """How long an MP3 file says it is, in its Xing or Info frame; None if it has none."""
-    file.seek(0)
-    start = file.read(_ID3_HEADER)
-    file.seek(tag_size(start) if start.startswith(b"ID3") else 0)
-    head = file.read(4096)
+    start = file.peek(0, _ID3_HEADER)
+    head = file.peek(tag_size(start) if start.startswith(b"ID3") else 0, 4096)
     at = head.find(b"\xff")
     if at < 0 or len(head) < at + 200 or head[at + 1] & 0xE6 != 0xE2:  # layer III
         return None

@@ -7,11 +7,11 @@ what follows the audio that its header admits to: other chunks, or more audio.
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from io import BufferedReader
+
+from daemon.stages.section import Section
 
 _UNKNOWN = 0x7FFFFFFF  # and more: written by programs that could not go back to fill it in
 _NO_SIZE = b"\xff\xff\xff\xff"
@@ -43,11 +43,10 @@ class _Data:
     rate: int  # bytes a second; 0 if unknown
 
 
-def examine(file: BufferedReader) -> Header:
+def examine(file: Section) -> Header:
     """Compare what the header of a WAV, RF64, W64, AIFF, AU or CAF file says with its size."""
-    size = os.fstat(file.fileno()).st_size
-    file.seek(0)
-    start = file.read(40)
+    size = file.size
+    start = file.peek(0, 40)
     try:
         match start[:4], start[8:12]:
             case ((b"RIFF" | b"RF64" | b"BW64"), b"WAVE"):
@@ -65,23 +64,23 @@ def examine(file: BufferedReader) -> Header:
     return Header()
 
 
-def riff_chunk(file: BufferedReader, wanted: bytes, longest: int) -> bytes:
+def riff_chunk(file: Section, wanted: bytes, longest: int) -> bytes:
     """The content of a chunk of a WAV or RF64 file, at most `longest` bytes; empty without it."""
-    size = os.fstat(file.fileno()).st_size
+    size = file.size
     try:
         if _read(file, 0, 12)[8:] != b"WAVE":
             return b""
-        for name, at, length in _chunks(file, 12, size, "<"):
+        for name, at, length in chunks(file, 12, size, "<"):
             if name == wanted:
-                return _peek(file, at, min(length, longest))
+                return file.peek(at, min(length, longest))
     except struct.error:  # it ends within a chunk's header
         pass
     return b""
 
 
-def _riff(file: BufferedReader, size: int) -> Header:
+def _riff(file: Section, size: int) -> Header:
     rate, long_size, long_at = 0, 0, None
-    for name, at, length in _chunks(file, 12, size, "<"):
+    for name, at, length in chunks(file, 12, size, "<"):
         if name == b"fmt ":
             (rate,) = struct.unpack("<I", _read(file, at + 8, 4))
         elif name == b"ds64":
@@ -97,9 +96,9 @@ def _riff(file: BufferedReader, size: int) -> Header:
     return Header()
 
 
-def _aiff(file: BufferedReader, size: int) -> Header:
+def _aiff(file: Section, size: int) -> Header:
     rate = 0
-    for name, at, length in _chunks(file, 12, size, ">"):
+    for name, at, length in chunks(file, 12, size, ">"):
         if name == b"COMM":
             channels, _, bits = struct.unpack(">HIH", _read(file, at, 8))
             exponent, mantissa = struct.unpack(">HQ", _read(file, at + 8, 10))
@@ -119,7 +118,7 @@ def _au(start: bytes, size: int) -> Header:
     return Header(seconds=length / (rate * channels * 2) if lacking else None)
 
 
-def _caf(file: BufferedReader, size: int) -> Header:
+def _caf(file: Section, size: int) -> Header:
     rate, at = 0, 8
     for _ in range(_MANY):
         name, length = struct.unpack(">4sq", _read(file, at, 12))
@@ -138,7 +137,7 @@ def _caf(file: BufferedReader, size: int) -> Header:
     return Header()
 
 
-def _w64(file: BufferedReader, size: int) -> Header:
+def _w64(file: Section, size: int) -> Header:
     rate, at = 0, 40
     for _ in range(_MANY):
         name, length = struct.unpack("<16sQ", _read(file, at, 24))
@@ -154,16 +153,14 @@ def _w64(file: BufferedReader, size: int) -> Header:
     return Header()
 
 
-def _compared(
-    file: BufferedReader, size: int, data: _Data, until_the_end: Mapping[int, bytes]
-) -> Header:
+def _compared(file: Section, size: int, data: _Data, until_the_end: Mapping[int, bytes]) -> Header:
     """What to make of audio whose header says `data`, in a file of `size` bytes."""
     end = data.start + max(data.size, 0)
     if end > size:
         believable = 0 < data.size <= _LARGEST and data.rate
         return Header(seconds=data.size / data.rate if believable else None)
     unclaimed = size - end
-    if unclaimed <= data.rate or _is_chunk(_peek(file, end), unclaimed):  # less than a second
+    if unclaimed <= data.rate or _is_chunk(file.peek(end, 9), unclaimed):  # less than a second
         return Header()
     return Header(until_the_end)
 
@@ -179,9 +176,7 @@ def _is_chunk(peeked: bytes, rest: int) -> bool:
     return False
 
 
-def _chunks(
-    file: BufferedReader, at: int, size: int, order: str
-) -> Iterator[tuple[bytes, int, int]]:
+def chunks(file: Section, at: int, size: int, order: str) -> Iterator[tuple[bytes, int, int]]:
     """Name, offset of the content and length of each chunk of a RIFF or IFF file."""
     for _ in range(_MANY):
         if at + 8 > size:
@@ -191,16 +186,9 @@ def _chunks(
         at += 8 + length + length % 2
 
 
-def _read(file: BufferedReader, at: int, length: int) -> bytes:
+def _read(file: Section, at: int, length: int) -> bytes:
     """Exactly `length` bytes; struct.error where the file ends before."""
-    found = _peek(file, at, length)
+    found = file.peek(at, length)
     if len(found) < length:
         raise struct.error("the file ends here")
     return found
-
-
-def _peek(file: BufferedReader, at: int, length: int = 9) -> bytes:
-    if not 0 <= at <= _LARGEST:
-        return b""
-    file.seek(at)
-    return file.read(length)

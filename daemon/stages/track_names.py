@@ -9,10 +9,10 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping
-from io import BufferedReader
 
 from daemon.domain.names import printable
 from daemon.stages.headers import riff_chunk
+from daemon.stages.section import Section
 
 _LONGEST = 1_000_000  # bytes of such a chunk
 _NAME = 100  # characters
@@ -20,7 +20,7 @@ _TRACK = re.compile(r"<TRACK>(.*?)</TRACK>", re.DOTALL)
 _FIELD = re.compile(r"<(INTERLEAVE_INDEX|NAME)>([^<]*)</")
 
 
-def track_names(file: BufferedReader) -> Mapping[int, str]:
+def track_names(file: Section) -> Mapping[int, str]:
     """The names of the channels by their indices, from 0; as many as are given."""
     found: dict[int, str] = {}
     for track in _TRACK.findall(riff_chunk(file, b"iXML", _LONGEST).decode("utf-8", "replace")):

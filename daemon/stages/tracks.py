@@ -28,6 +28,7 @@ MAX_CHANNELS = 64  # more than any recorder has; a damaged header may say anythi
 _BATCH = SAMPLE_RATE  # samples resampled before they are written
 _SHORTEST_GAP = 0.02  # seconds
 _LONG_GAP = 1.0  # seconds: shorter ones are left by codecs that do not send silence
+_CUT_OFF = 0.5  # seconds that a track may end before its declared end
 _LOUDEST = 16.0  # float samples may exceed 1, but beyond +24 dB they are damage
 
 AudioFrame = av.audio.frame.AudioFrame
@@ -149,6 +150,7 @@ class Track:
     clock: FrameClock[AudioFrame] = field(default_factory=FrameClock)
     frames: int = 0
     odd_rate: int | None = None  # of frames that were left out: no sound has it
+    declared_end: float | None = None  # seconds since the file's start, if its container says
     _frame_seconds: float = 0.0
     _failing: float | None = None  # seconds of audio that the failed packets say they held
 
@@ -171,8 +173,21 @@ class Track:
         """Seconds since the file's start: where its last sample or its last hole ends."""
         return max([self.writer.follows, *(hole.end for hole in self.holes[-1:])])
 
+    @property
+    def lacking(self) -> float:
+        """Seconds that the file says it has, and that are not there; 0 for a trifle."""
+        lacking = (self.declared_end or 0.0) - self.end
+        return lacking if lacking > _CUT_OFF else 0.0
+
+    def go_on(self, start: float, at: float) -> None:
+        """Another recording follows in the file: its stamp `start` is at `at` seconds."""
+        self.start = start - at
+        self.clock = FrameClock(end=at)
+        self.writer.follows = at
+
     def finish(self, declared_end: float | None) -> None:
         """The stream is at its end; so is its last hole, if the container knows where."""
+        self.declared_end = declared_end
         if self.lost is not None and self.frames:
             self._lose(self.lost.rest(self._frame_seconds))
         self._place(self.clock.flush())

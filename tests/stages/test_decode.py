@@ -12,27 +12,14 @@ import pytest
 from daemon.audio import Recording
 from daemon.stages.decode import Decoded, UnreadableError, decode
 from daemon.stages.headers import examine
+from daemon.stages.section import Section
 from daemon.stages.selection import TrackChoice
 from tests.kit import beeps, fault_recordings
 from tests.kit.beeps import Array, Sound, damaged, heard, write
+from tests.kit.decoding import decoded_file, times
 
 _RATE = 48_000
 _EXACT = 0.03  # seconds; a codec without a word on its delay is off by a frame
-
-
-def _decoded(path: Path, choice: TrackChoice = "mix") -> tuple[Decoded, Array]:
-    folder = path.parent / "decoded"
-    folder.mkdir(exist_ok=True)
-    with path.open("rb") as file:
-        decoded = decode(file, folder / "audio.npy", 1e6, lambda *_: None, choice=choice)
-    assert [entry.name for entry in folder.iterdir()] == ["audio.npy"], "nothing is left behind"
-    audio = Recording(folder / "audio.npy")[:]
-    assert decoded.seconds == pytest.approx(len(audio) / 16_000, abs=0.001)
-    return decoded, audio
-
-
-def _times(path: Path) -> dict[int, float]:
-    return heard(_decoded(path)[1])
 
 
 def _every_second(count: int, shift: float = 0.0, first: int = 0) -> dict[int, float]:
@@ -61,7 +48,7 @@ def _every_second(count: int, shift: float = 0.0, first: int = 0) -> dict[int, f
 )
 def test_priming_is_taken_off_as_players_do(tmp_path: Path, name: str, codec: str) -> None:
     path = write(tmp_path / name, Sound(beeps.beeps(4), codec))
-    decoded, audio = _decoded(path)
+    decoded, audio = decoded_file(path)
     assert heard(audio) == pytest.approx(_every_second(4), abs=_EXACT)
     assert decoded.warnings == ()
 
@@ -73,13 +60,13 @@ def test_sound_that_begins_later_than_the_picture(
 ) -> None:
     sound = Sound(beeps.beeps(3), codec, stamp=lambda seconds: seconds + late)
     path = write(tmp_path / name, sound, picture=late + 3)
-    assert _times(path) == pytest.approx(_every_second(3, late), abs=_EXACT)
+    assert times(path) == pytest.approx(_every_second(3, late), abs=_EXACT)
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.mov"])
 def test_a_gap_is_silence_of_its_length_and_is_told(tmp_path: Path, name: str) -> None:
     sound = Sound(beeps.beeps(6), stamp=lambda seconds: seconds if seconds < 2.5 else seconds + 20)
-    decoded, audio = _decoded(write(tmp_path / name, sound))
+    decoded, audio = decoded_file(write(tmp_path / name, sound))
     expected = {second: second if second < 3 else second + 20 for second in range(6)}
     assert heard(audio) == pytest.approx(expected, abs=_EXACT)
     assert ["20.00 s hold nothing" in warning for warning in decoded.warnings] == [True]
@@ -90,14 +77,14 @@ def test_a_gap_is_silence_of_its_length_and_is_told(tmp_path: Path, name: str) -
 def test_what_overlaps_is_trimmed(tmp_path: Path, name: str) -> None:
     sound = Sound(beeps.beeps(6), stamp=lambda seconds: seconds if seconds < 2.5 else seconds - 0.3)
     expected = {second: second if second < 3 else second - 0.3 for second in range(6)}
-    assert _times(write(tmp_path / name, sound)) == pytest.approx(expected, abs=_EXACT)
+    assert times(write(tmp_path / name, sound)) == pytest.approx(expected, abs=_EXACT)
 
 
 def test_an_edit_list_that_cuts_the_beginning_off(tmp_path: Path) -> None:
     """Negative stamps become an edit list: a player starts in the middle of the track."""
     sound = Sound(beeps.beeps(4), stamp=lambda seconds: seconds - 0.5)
     path = write(tmp_path / "a.mp4", sound, picture=4)
-    assert _times(path) == pytest.approx(_every_second(4, -0.5, first=1), abs=_EXACT)
+    assert times(path) == pytest.approx(_every_second(4, -0.5, first=1), abs=_EXACT)
 
 
 def test_tracks_begin_each_at_its_own_time(tmp_path: Path) -> None:
@@ -105,14 +92,14 @@ def test_tracks_begin_each_at_its_own_time(tmp_path: Path) -> None:
     second = Sound(beeps.beeps(2, first=50), stamp=lambda seconds: seconds + 5.25)
     path = write(tmp_path / "a.mkv", first, second, picture=8)
     expected = {0: 1.5, 1: 2.5, 50: 5.25, 51: 6.25}
-    assert _times(path) == pytest.approx(expected, abs=_EXACT)
+    assert times(path) == pytest.approx(expected, abs=_EXACT)
 
 
 def test_broadcast_sound_that_begins_long_after_the_picture(tmp_path: Path) -> None:
     """FFmpeg looks at 5 s of a transport stream, unless it is asked to look longer."""
     sound = Sound(beeps.beeps(2), stamp=lambda seconds: seconds + 14)
     path = write(tmp_path / "a.ts", sound, picture=16)
-    assert _times(path) == pytest.approx(_every_second(2, 14), abs=_EXACT)
+    assert times(path) == pytest.approx(_every_second(2, 14), abs=_EXACT)
 
 
 # --- damage
@@ -126,12 +113,12 @@ def test_a_damaged_stretch_of_a_stream_without_stamps_keeps_its_length(
     rng = np.random.default_rng(1)
     noise = (0.02 * rng.standard_normal(12 * _RATE)).astype(np.float32)  # for an even bit rate
     path = write(tmp_path / name, Sound(beeps.beeps(12) + noise, codec))
-    before = _times(path)
+    before = times(path)
     content = bytearray(path.read_bytes())
     start, end = (round(len(content) * second / 12) for second in (4.5, 8.5))
     content[start:end] = rng.integers(0, 255, end - start, np.uint8).tobytes()
     path.write_bytes(content)
-    decoded, audio = _decoded(path)
+    decoded, audio = decoded_file(path)
     kept = {second: time for second, time in before.items() if second < 4.5 or second > 8.6}
     assert {key: time for key, time in heard(audio).items() if key in kept} == pytest.approx(
         kept, abs=0.15
@@ -148,7 +135,7 @@ def test_damaged_packets_are_silence_and_are_told_to_the_second(tmp_path: Path, 
     start, end = data + round(size * 3.4 / 8), data + round(size * 5.5 / 8)
     content[start:end] = b"\xff" * (end - start)
     path.write_bytes(content)
-    decoded, audio = _decoded(path)
+    decoded, audio = decoded_file(path)
     found = heard(audio)
     for second in (0, 1, 2) if name == "a.mkv" else (0, 1, 2, 7):  # which loses whole clusters
         assert found[second] == pytest.approx(second, abs=_EXACT)
@@ -176,13 +163,13 @@ def test_light_damage_refuses_nothing_and_moves_nothing(
     rng = np.random.default_rng(2)
     noise = (0.01 * rng.standard_normal(12 * _RATE)).astype(np.float32)
     whole = write(tmp_path / name, Sound(beeps.beeps(12) + noise, codec))
-    before = _times(whole)
+    before = times(whole)
     content = whole.read_bytes()
     kept = []
     for seed in range(12):
         path = tmp_path / f"damaged{whole.suffix}"
         path.write_bytes(damaged(content, seed, 3, first=len(content) // 10))
-        found = _times(path)
+        found = times(path)
         kept.append(sum(abs(found.get(key, -9) - time) < 0.1 for key, time in before.items()))
     assert np.median(kept) >= 0.7 * len(before)
 
@@ -201,7 +188,7 @@ def test_a_change_of_rate_and_channels_on_the_way(tmp_path: Path) -> None:
         write(tmp_path / f"{index}.aac", part).read_bytes() for index, part in enumerate(parts)
     )
     (tmp_path / "a.aac").write_bytes(content)
-    decoded, audio = _decoded(tmp_path / "a.aac")
+    decoded, audio = decoded_file(tmp_path / "a.aac")
     assert heard(audio) == pytest.approx(_every_second(7), abs=0.15)
     assert decoded.warnings == ()
 
@@ -213,20 +200,20 @@ def test_a_rate_that_no_recording_has_is_refused_before_it_unfolds(
     """At one sample a second, 55 bytes would be 18 hours."""
     (tmp_path / "a.flac").write_bytes(fault_recordings.slow_flac(rate))
     with pytest.raises(UnreadableError, match=f"sample rate is {rate} Hz") as refused:
-        _decoded(tmp_path / "a.flac")
+        decoded_file(tmp_path / "a.flac")
     assert refused.value.is_final
 
 
 def test_the_lowest_rate_of_recordings_is_decoded(tmp_path: Path) -> None:
     (tmp_path / "a.flac").write_bytes(fault_recordings.slow_flac(4_000))
-    assert _decoded(tmp_path / "a.flac")[0].seconds == pytest.approx(65_535 / 4_000, abs=0.01)
+    assert decoded_file(tmp_path / "a.flac")[0].seconds == pytest.approx(65_535 / 4_000, abs=0.01)
 
 
 def test_joined_mp3_files_are_no_damage(tmp_path: Path) -> None:
     first = write(tmp_path / "1.mp3", Sound(beeps.beeps(3), "libmp3lame"))
     second = write(tmp_path / "2.mp3", Sound(beeps.beeps(2, first=3), "libmp3lame"))
     (tmp_path / "a.mp3").write_bytes(first.read_bytes() + second.read_bytes())
-    decoded, audio = _decoded(tmp_path / "a.mp3")
+    decoded, audio = decoded_file(tmp_path / "a.mp3")
     assert heard(audio) == pytest.approx(_every_second(5), abs=0.15)
     assert decoded.warnings == ()
 
@@ -234,19 +221,19 @@ def test_joined_mp3_files_are_no_damage(tmp_path: Path) -> None:
 def test_an_mp3_that_ends_before_its_own_header_says(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mp3", Sound(beeps.beeps(6), "libmp3lame"))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert "6.0 s, but only" in _decoded(path)[0].warnings[0]
+    assert "6.0 s, but only" in decoded_file(path)[0].warnings[0]
 
 
 def test_a_track_that_is_shorter_than_another_is_whole(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mkv", Sound(beeps.beeps(3)), Sound(beeps.beeps(9, first=20)))
-    assert _decoded(path)[0].warnings == ()
+    assert decoded_file(path)[0].warnings == ()
 
 
 def test_where_no_sample_comes_out_the_file_failed(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(fault_recordings.wav(0))
     with pytest.raises(UnreadableError, match="nothing in it could be decoded"):
-        _decoded(path)
+        decoded_file(path)
 
 
 # --- headers that say less, or more, than the file holds
@@ -267,7 +254,7 @@ def _pcm(audio: Array, order: str = "<i2") -> bytes:
 
 @pytest.mark.parametrize("claimed", [0.0, 2.0])
 def test_a_wav_header_that_is_older_than_the_data(tmp_path: Path, claimed: float) -> None:
-    decoded, audio = _decoded(_claims(tmp_path / "a.wav", claimed))
+    decoded, audio = decoded_file(_claims(tmp_path / "a.wav", claimed))
     assert heard(audio) == pytest.approx(_every_second(6), abs=0.01)
     assert (decoded.seconds, decoded.warnings) == (6.0, ())
 
@@ -276,11 +263,13 @@ def test_chunks_behind_the_data_are_no_audio(tmp_path: Path) -> None:
     path = _claims(tmp_path / "a.wav", 6.0)
     extra = b"bext" + struct.pack("<I", 90_000) + b"\x55" * 90_000
     path.write_bytes(path.read_bytes() + extra)
-    assert _decoded(path)[0].seconds == 6.0
+    assert decoded_file(path)[0].seconds == 6.0
 
 
 def test_a_wav_header_that_promises_more(tmp_path: Path) -> None:
-    assert "10.0 s, but only 6.0 s" in _decoded(_claims(tmp_path / "a.wav", 10.0))[0].warnings[0]
+    assert (
+        "10.0 s, but only 6.0 s" in decoded_file(_claims(tmp_path / "a.wav", 10.0))[0].warnings[0]
+    )
 
 
 def _unfinished(kind: str) -> bytes:
@@ -310,7 +299,7 @@ def _unfinished(kind: str) -> bytes:
 def test_unfinished_headers_of_other_pcm_files(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"a.{kind}"
     path.write_bytes(_unfinished(kind))
-    decoded, audio = _decoded(path)
+    decoded, audio = decoded_file(path)
     assert heard(audio) == pytest.approx(_every_second(6), abs=0.01)
     assert decoded.seconds == 6.0
 
@@ -323,7 +312,7 @@ def test_nonsense_in_such_a_header_is_no_error_of_ours(tmp_path: Path, kind: str
     path = tmp_path / "a"
     path.write_bytes(content)
     with path.open("rb") as file:
-        header = examine(file)
+        header = examine(Section(file))
     assert header.seconds is None or 0 < header.seconds < 1e12
 
 
@@ -369,7 +358,7 @@ def test_whatever_channel_the_voice_is_on_it_is_heard(tmp_path: Path, channels: 
     content = _pcm(channels.T)
     header[40:44] = struct.pack("<I", len(content))
     path.write_bytes(bytes(header) + content)
-    audio = _decoded(path)[1]
+    audio = decoded_file(path)[1]
     peak = np.abs(audio).max()
     assert heard(audio / peak * 0.5) == pytest.approx(_every_second(6), abs=0.01)
     assert peak > 0.03
@@ -379,19 +368,19 @@ def test_two_voices_on_two_channels_are_both_heard(tmp_path: Path) -> None:
     shifted = np.roll(beeps.beeps(6, first=50), _RATE // 2)
     path = write(tmp_path / "a.flac", Sound(np.stack([beeps.beeps(6), shifted]), "flac"))
     expected = _every_second(6) | {50 + second: second + 0.5 for second in range(6)}
-    assert _times(path) == pytest.approx(expected, abs=_EXACT)
+    assert times(path) == pytest.approx(expected, abs=_EXACT)
 
 
 def test_a_quiet_recording_is_raised_and_hiss_is_not(tmp_path: Path) -> None:
     quiet = write(tmp_path / "a.wav", Sound(0.01 * beeps.beeps(4), "pcm_f32le"))
-    assert np.abs(_decoded(quiet)[1]).max() > 0.1
+    assert np.abs(decoded_file(quiet)[1]).max() > 0.1
     hiss = write(tmp_path / "b.wav", Sound(0.1 * _HISS, "pcm_f32le"))
-    assert np.abs(_decoded(hiss)[1]).max() < 0.02
+    assert np.abs(decoded_file(hiss)[1]).max() < 0.02
 
 
 def test_float_samples_above_full_scale_are_not_clipped(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", Sound(6 * beeps.beeps(3), "pcm_f32le"))
-    audio = _decoded(path)[1]
+    audio = decoded_file(path)[1]
     assert 0.5 < np.abs(audio).max() <= 1.0
     assert np.mean(np.abs(audio) > 0.99) < 0.01
 
@@ -469,7 +458,7 @@ def test_every_track_by_itself_if_asked_for(tmp_path: Path) -> None:
 def test_a_silent_first_track_gives_way(tmp_path: Path) -> None:
     silent = Sound(np.zeros((2, 4 * _RATE), np.float32))
     path = write(tmp_path / "a.mkv", silent, Sound(beeps.beeps(4)))
-    decoded, audio = _decoded(path)
+    decoded, audio = decoded_file(path)
     assert heard(audio) == pytest.approx(_every_second(4), abs=_EXACT)
     assert decoded.warnings == ()
 
@@ -478,13 +467,13 @@ def test_microphone_and_computer_are_mixed(tmp_path: Path) -> None:
     other = np.roll(beeps.beeps(4, first=50), _RATE // 2)
     path = write(tmp_path / "a.mp4", Sound(beeps.beeps(4)), Sound(other))
     expected = _every_second(4) | {50 + second: second + 0.5 for second in range(4)}
-    assert _times(path) == pytest.approx(expected, abs=_EXACT)
+    assert times(path) == pytest.approx(expected, abs=_EXACT)
 
 
 def test_a_track_in_another_language_is_left_out_and_that_is_told(tmp_path: Path) -> None:
     english = Sound(beeps.beeps(4), tags={"language": "eng"})
     german = Sound(beeps.beeps(4, first=50), tags={"language": "deu"})
-    decoded, audio = _decoded(write(tmp_path / "a.mkv", english, german))
+    decoded, audio = decoded_file(write(tmp_path / "a.mkv", english, german))
     assert heard(audio) == pytest.approx(_every_second(4), abs=_EXACT)
     assert decoded.warnings == (
         "track 2 (deu) was not transcribed: it is in another language than track 1 (eng)",
@@ -494,14 +483,14 @@ def test_a_track_in_another_language_is_left_out_and_that_is_told(tmp_path: Path
 def test_a_copy_in_another_codec_is_not_heard_twice(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mkv", Sound(beeps.beeps(4)), Sound(beeps.beeps(4), "ac3"))
     once = write(tmp_path / "b.mkv", Sound(beeps.beeps(4)))
-    decoded, audio = _decoded(path)
-    np.testing.assert_array_equal(audio, _decoded(once)[1])
+    decoded, audio = decoded_file(path)
+    np.testing.assert_array_equal(audio, decoded_file(once)[1])
     assert decoded.warnings == ()
 
 
 def test_the_first_track_alone_if_that_is_wanted(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mp4", Sound(beeps.beeps(4)), Sound(beeps.beeps(4, first=50)))
-    decoded, audio = _decoded(path, "first")
+    decoded, audio = decoded_file(path, "first")
     assert heard(audio) == pytest.approx(_every_second(4), abs=_EXACT)
     assert "only the first track is wanted" in decoded.warnings[0]
 
@@ -518,5 +507,5 @@ def test_what_a_shop_protects_is_called_so(tmp_path: Path, entry: bytes) -> None
     encrypted = content[:audio] + noise[: end - audio] + content[end:]
     path.write_bytes(encrypted[:at] + entry + encrypted[at + 4 :])
     with pytest.raises(UnreadableError, match="DRM") as raised:
-        _decoded(path)
+        decoded_file(path)
     assert raised.value.is_final
