@@ -21,11 +21,18 @@ _BLOCK = 1 << 20  # bytes searched at a time
 _LONGEST = 64  # bytes of a beginning that is searched for
 _OGG_FIRST = rb"OggS\x00\x02\x00{8}"  # a page that begins a stream
 
+_WITH_BIT_3 = b"".join(re.escape(bytes([byte])) for byte in range(256) if byte & 8)
+
 # How such files begin, in so many bytes that chance does not make them.
 _BEGINNINGS = {
     b"fLaC": rb"fLaC\x00{3}\x22",
     b"FLV\1": rb"FLV\x01[\x00\x01\x04\x05]\x00{3}\x09\x00{4}",
     b"caff": rb"caff\x00\x01\x00\x00desc\x00{7}\x20",
+    b"TTA1": rb"TTA1[\x01\x02]\x00[\x01-\x10]\x00[\x08\x10\x18\x20]\x00",
+    b"Crea": rb"Creative Voice File\x1a\x1a\x00",
+    b"#!AM": rb"#!AMR(?:-WB)?\n",
+    # A WavPack block that begins at sample 0, the first of those for its channels.
+    b"wvpk": rb"wvpk.{4}[\x02-\x10]\x04.{6}\x00{4}.{5}[" + _WITH_BIT_3 + rb"]",
     b"riff": re.escape(bytes.fromhex("726966662e91cf11a5d628db04c10000")),  # W64
     b"\x30\x26\xb2\x75": re.escape(bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")),  # ASF
 }

@@ -42,6 +42,9 @@ def _joined(folder: Path, name: str, codec: str, rate: int, channels: int) -> Pa
         ("a.flac", "flac"),
         ("a.oga", "flac"),
         ("a.wma", "wmav2"),
+        ("a.wv", "wavpack"),
+        ("a.tta", "tta"),
+        ("a.voc", "pcm_u8"),
         ("a.mp3", "libmp3lame"),
         ("a.ts", "aac"),
     ],
@@ -100,6 +103,23 @@ def test_a_second_recording_that_cannot_be_opened_is_told(tmp_path: Path) -> Non
     assert sorted(heard(audio)) == [0, 1, 2, 3]
     assert decoded.is_cut_off
     assert "another recording follows" in decoded.warnings[0]
+
+
+def test_joined_amr_files_are_two(tmp_path: Path) -> None:
+    """Nothing here writes AMR: these are frames without data."""
+    path = tmp_path / "a.amr"
+    path.write_bytes((b"#!AMR\n" + b"\x7c" * 100) * 2)
+    with path.open("rb") as file:
+        assert [section.size for section in recordings(file)] == [106, 106]
+
+
+def test_a_wavpack_file_of_many_channels_is_one(tmp_path: Path) -> None:
+    """Each pair of channels has a block that begins at 0."""
+    sound = np.stack([beeps.beeps(2)] * 6)
+    path = write(tmp_path / "a.wv", Sound(sound, "wavpack"))
+    with path.open("rb") as file:
+        assert len(recordings(file)) == 1
+    assert sorted(heard(decoded_file(path)[1])) == [0, 1]
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.aiff", "a.flac", "a.ogg"])
