@@ -14,7 +14,7 @@ from concurrent.futures import Future, wait
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from daemon.files.answering import start_thread
+from daemon.files.answering import asked_in_thread, start_thread
 from daemon.files.atomic import Check
 
 T = TypeVar("T")
@@ -123,6 +123,15 @@ class Background:
             work()
             return
         self._loose = [*(task for task in self._loose if not task.answer.done()), task]
+
+    def ask(self, question: Callable[[], T]) -> Future[T]:
+        """In a thread of its own, for no job; nothing waits for it when the daemon ends.
+
+        Raises OSError where there is no room for a thread.
+        """
+        answer = asked_in_thread(question)
+        answer.add_done_callback(lambda _: self._on_end())
+        return answer
 
     def is_busy_with(self, job: int) -> bool:
         """Whether work for this job has not ended yet."""

@@ -10,6 +10,7 @@ import stat
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -45,7 +46,8 @@ class StemIndex:
 
     Names are compared as case-insensitive, normalisation-insensitive volumes do (APFS). The folder
     is listed again when somebody else changed it; not more than a twentieth of the time, since
-    only the comparison across letter cases is at stake: `publish` never writes over a file.
+    only the comparison across letter cases is at stake: `publish` never writes over a file. Of half
+    a million names, that takes seconds: `refresh` has it done in a thread.
     """
 
     _SHARE = 20
@@ -62,10 +64,36 @@ class StemIndex:
         self._stems: set[int] = set()  # hashes: a hundred thousand names must not cost a hundred MB
         self._changed_at = -1  # the folder's modification time when it was listed, in nanoseconds
         self._not_before = -math.inf
+        self._begun = (-1, -math.inf)  # that time when a listing began, and when that was
+        self._listing: Future[set[int]] | None = None  # in a thread
+        self._meanwhile: set[int] = set()  # what was put there since that began
+
+    @property
+    def is_being_listed(self) -> bool:
+        return self._listing is not None
+
+    def refresh(self, ask: Callable[[Callable[[], set[int]]], Future[set[int]]]) -> bool:
+        """Whether the names are known; where not, `ask` lists them, and it is False until then.
+
+        Raises OSError.
+        """
+        if self._listing is None:
+            if not self._begin():
+                return True
+            self._meanwhile.clear()
+            self._listing = ask(self._listed)
+        if not self._listing.done():
+            return False
+        listing, self._listing = self._listing, None
+        self._end(listing.result() | self._meanwhile)
+        return True
 
     def free_stem(self, stem: str, is_reserved: Callable[[str], bool]) -> str:
         """`stem`, or `stem (2)`, …, of which there is no output. Raises OSError."""
-        self._refresh()
+        if self._begin():
+            with self._may_break_off():
+                found = self._listed()
+            self._end(found)
 
         def is_taken(number: int) -> bool:
             folded = folded_name(with_number(stem, number, ""))
@@ -75,18 +103,23 @@ class StemIndex:
 
     def add(self, stem: str) -> None:
         """We put an output set of that stem there ourselves."""
-        self._stems.add(hash(folded_name(stem)))
+        known = self._meanwhile if self.is_being_listed else self._stems
+        known.add(hash(folded_name(stem)))
         with contextlib.suppress(OSError):
             self._changed_at = self._outbox.stat().st_mtime_ns
 
-    def _refresh(self) -> None:
-        changed_at = self._outbox.stat().st_mtime_ns
-        begun = self._clock()
-        if changed_at == self._changed_at or begun < self._not_before:
-            return
-        self._changed_at = changed_at
-        with self._may_break_off(), os.scandir(self._outbox) as entries:
-            self._stems = _hashed_stems(entry.name for entry in entries)
+    def _begin(self) -> bool:
+        """Whether the folder has to be listed, which is taken to begin now."""
+        self._begun = self._outbox.stat().st_mtime_ns, self._clock()
+        changed_at, now = self._begun
+        return changed_at != self._changed_at and now >= self._not_before
+
+    def _listed(self) -> set[int]:
+        with os.scandir(self._outbox) as entries:
+            return _hashed_stems(entry.name for entry in entries)
+
+    def _end(self, found: set[int]) -> None:
+        self._stems, (self._changed_at, begun) = found, self._begun
         now = self._clock()
         self._not_before = now + (now - begun) * self._SHARE
 

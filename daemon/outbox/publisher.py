@@ -131,10 +131,20 @@ class Publisher:
     def _index(self, outbox: Path) -> placing.StemIndex:
         """The index of the names in that folder; those of the last few folders are kept."""
         if outbox not in self._stems:
-            for oldest in list(self._stems)[: -_FOLDERS + 1]:
+            kept = [folder for folder, one in self._stems.items() if not one.is_being_listed]
+            for oldest in kept[: -_FOLDERS + 1]:
                 del self._stems[oldest]
             self._stems[outbox] = placing.StemIndex(outbox, may_break_off=self._may_break_off)
         return self._stems[outbox]
+
+    def may_publish(self, job: Job) -> bool:
+        """Whether a name can be chosen: those in the outbox are listed beside the loop."""
+        if job.stem is not None:
+            return True
+        with suppress(OSError):  # publishing will say so
+            outbox = self._config.paths.outbox / self.inside(job)
+            return self._index(outbox).refresh(self._background.ask)
+        return True
 
     def _free_stem(
         self, job: Job, inside: PurePosixPath, wanted: str, stems: placing.StemIndex

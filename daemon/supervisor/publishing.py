@@ -58,7 +58,8 @@ class Publishing:
         paths = self._context.config.paths
         self._context.mounts.check_answering([paths.outbox, paths.done, paths.failed])
         self._turns.take(failed, Stage.QUARANTINE, self._last_steps.quarantine, now)
-        self._turns.take(rendered, Stage.PUBLISH, self._deliver, now)
+        named = [job for job in rendered if self._context.publisher.may_publish(job)]
+        self._turns.take(named, Stage.PUBLISH, self._deliver, now)
 
     def _rendered_jobs(self, now: float) -> list[Job]:
         ledger = self._context.ledger

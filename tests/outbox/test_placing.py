@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import unicodedata
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,56 @@ def test_the_outbox_is_listed_again_only_if_somebody_else_changed_it(
     (tmp_path / "b.txt").touch()
     os.utime(tmp_path, ns=(1, 1))
     assert index.free_stem("b", _nobody) == "b (2)"
+
+
+def test_a_large_outbox_is_listed_in_a_thread(tmp_path: Path, files: dict[str, Path]) -> None:
+    now, asked = 0.0, _Asked()
+    index = StemIndex(tmp_path, lambda: now)
+    (tmp_path / "a.txt").touch()
+    assert not index.refresh(asked)
+    assert index.is_being_listed
+    publish(tmp_path, "b", files)
+    index.add("b")
+    assert not index.refresh(asked)
+    now = 1.0
+    asked.answer()
+    assert index.refresh(asked)
+    assert index.free_stem("a", _nobody) == "a (2)"
+    assert index.free_stem("b", _nobody) == "b (2)"
+    (tmp_path / "c.txt").touch()
+    os.utime(tmp_path, ns=(1, 1))
+    assert index.refresh(asked)  # it was listed just now
+    now = 22.0
+    assert not index.refresh(asked)
+    asked.answer()
+    assert index.refresh(asked)
+    assert index.free_stem("c", _nobody) == "c (2)"
+
+
+def test_an_outbox_that_could_not_be_listed_is_listed_again(tmp_path: Path) -> None:
+    index, asked = StemIndex(tmp_path), _Asked()
+    (tmp_path / "a.txt").touch()
+    assert not index.refresh(asked)
+    asked.futures[0].set_exception(OSError(errno.EIO, "a fault"))
+    with pytest.raises(OSError, match="a fault"):
+        index.refresh(asked)
+    assert index.free_stem("a", _nobody) == "a (2)"
+
+
+class _Asked:
+    """The questions that a thread would answer."""
+
+    def __init__(self) -> None:
+        self.futures: list[Future[set[int]]] = []
+        self._question: Callable[[], set[int]] = set
+
+    def __call__(self, question: Callable[[], set[int]]) -> Future[set[int]]:
+        self._question = question
+        self.futures.append(Future())
+        return self.futures[-1]
+
+    def answer(self) -> None:
+        self.futures[-1].set_result(self._question())
 
 
 def _nobody(_: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from daemon.files.background import Background, UnderWayError
 from daemon.files.state_folder import TEMP_PREFIX
 from daemon.inbox.scan import candidate
 from daemon.ledger.ledger import Ledger
+from daemon.outbox import placing
 from daemon.outbox.publisher import Publisher
+from daemon.processes.attempts import Attempts
 from daemon.rendering.formats import FORMATS
 from tests.kit import schemas
 from tests.kit.daemon_process import configured
@@ -148,6 +151,28 @@ def test_what_is_large_is_removed_beside_the_loop(
     assert list(paths.inbox.iterdir()) == []
     assert not list(paths.state.rglob(f"{TEMP_PREFIX}*"))
     assert not list(paths.state.rglob("audio.npy"))
+
+
+def test_while_a_large_outbox_is_listed_other_work_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a million names take seconds; here, until another file is at its end."""
+    is_over = threading.Event()
+
+    def listed(_: Iterable[str]) -> set[int]:
+        assert is_over.wait(60)
+        return {hash("memo")}
+
+    def look(_: Attempts) -> None:
+        if list(tmp_path.rglob("bad.wav.error.json")):
+            is_over.set()
+
+    monkeypatch.setattr(placing, "_hashed_stems", listed)
+    recordings = {"memo.wav": RECORDING, "bad.wav": recording("bad", "transcribe bad_input")}
+    ends = run_all(tmp_path, recordings, fake_commands(), on_turn=look)
+    assert ends["bad.wav"].job.next is Stage.FAILED
+    assert ends["memo.wav"].job.stem == "memo (2)"
+    assert ends["memo.wav"].records[Stage.PUBLISH].starts == 1
 
 
 def test_a_defect_after_a_file_has_ended_leaves_it_at_that_end(
