@@ -230,6 +230,7 @@ class Supervisor:
             context.clock() + context.config.watch.rescan_seconds,
             self._status.due(),
             self._inbox.due(),
+            self._settings.due(),
         ]
         if context.attempts.running:
             dues.append(self._check_at)

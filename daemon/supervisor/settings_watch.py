@@ -6,6 +6,8 @@ folders, and how the inbox is watched, stay as they were until the daemon is sta
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +21,7 @@ from daemon.errors import UsageError
 from daemon.processes.pool import Command
 from daemon.supervisor.context import Context
 
+_STILL_SECONDS = 1.0
 _FIXED_TABLES = frozenset({"paths", "watch"})
 _SECRET = frozenset({"notify.webhook", "notify.webhook_secret"})  # an address may hold a password
 _FIXED_KEYS = frozenset({"limits.retry_seconds", "limits.grace_seconds", "limits.keep_awake"})
@@ -29,12 +32,19 @@ class SettingsWatch(Protocol):
 
     def take_up(self, now: float) -> None: ...
 
+    def due(self) -> float:
+        """When to call `take_up` at the latest, monotonic."""
+        ...
+
 
 class NoSettingsWatch:
     """For work whose settings were given on a command line."""
 
     def take_up(self, now: float) -> None:
         """They cannot change."""
+
+    def due(self) -> float:
+        return math.inf
 
 
 class ConfigFileWatch:
@@ -53,13 +63,29 @@ class ConfigFileWatch:
         self._context = context
         self._commands = commands
         self._on_change = on_change
-        self._seen = _signature(path)
+        self._used = self._seen = _signature(path)
+        self._due = math.inf  # while nothing waits
 
     def take_up(self, now: float) -> None:
-        """Read the file if it is another than before; a wrong one changes nothing."""
-        if (signature := _signature(self._path)) == self._seen:
+        """Use the file if it is another than before; a wrong one changes nothing.
+
+        While an editor writes it, it is empty, cut off, or not there: what is missing would be as
+        by default. So one without a last line's end has to stand still for a while.
+        """
+        if (signature := _signature(self._path)) != self._seen:
+            self._seen = signature
+            self._due = now + (0.0 if _is_whole(self._path) else _STILL_SECONDS)
+        if now < self._due:
             return
-        self._seen = signature
+        self._due = math.inf
+        if signature != self._used:
+            self._used = signature
+            self._use_file()
+
+    def due(self) -> float:
+        return self._due
+
+    def _use_file(self) -> None:
         context = self._context
         try:
             wanted = self._load(self._path)
@@ -107,6 +133,12 @@ def _with_fixed(wanted: Config, now: Config) -> Config:
     limits = replace(wanted.limits, **{name: getattr(now.limits, name) for name in names})
     tables = {table: getattr(now, table) for table in _FIXED_TABLES}
     return replace(wanted, **tables, limits=limits)
+
+
+def _is_whole(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return path.read_bytes().endswith(b"\n")
+    return False
 
 
 def _signature(path: Path) -> tuple[int, int, int] | None:
