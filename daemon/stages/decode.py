@@ -1,7 +1,8 @@
 """Decoding: any container that PyAV reads, to one 16 kHz voice track, from one open descriptor.
 
-Read in this order: joined.py finds the recordings in the file; container.py opens one; tracks.py decodes each audio track and puts every
-sample at its time, with clock.py; channels.py makes one channel of them all, lanes.py writes it.
+Read in this order: joined.py finds the recordings in the file; container.py opens one; tracks.py
+decodes each audio track and puts every sample at its time, with clock.py; channels.py makes one
+channel of them all, lanes.py writes it.
 """
 
 from __future__ import annotations
