@@ -140,6 +140,8 @@ def ogg_pages_before(file: Section, start: float, stream: Any) -> bool:  # noqa:
 @contextmanager
 def opened(file: Section) -> Iterator[Opened]:
     """Open `file` as a recording, without its name. Raises UnreadableError."""
+    if file.peek(0, 4) == b"RIFX":  # FFmpeg would hear noise
+        raise UnreadableError("it is a big-endian WAV file (RIFX): convert it, to WAV or M4A", True)
     header = examine(file)
     container = _open(file, header, {})
     if _needs_a_longer_look(container):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from daemon.stages.section import Section
 
@@ -18,6 +18,8 @@ _NO_SIZE = b"\xff\xff\xff\xff"
 _W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 _W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 _W64_FORMAT = b"fmt \xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
+_PCM, _EXTENSIBLE = 1, 0xFFFE
+_PLACES = 16  # in a file, where samples are looked at
 _LARGEST = 1 << 50  # bytes of a file; a larger number is damage
 _MANY = 1000  # chunks; more are damage
 
@@ -79,21 +81,53 @@ def riff_chunk(file: Section, wanted: bytes, longest: int) -> bytes:
 
 
 def _riff(file: Section, size: int) -> Header:
-    rate, long_size, long_at = 0, 0, None
+    rate, long_size, long_at, described = 0, 0, None, 0
     for name, at, length in chunks(file, 12, size, "<"):
         if name == b"fmt ":
             (rate,) = struct.unpack("<I", _read(file, at + 8, 4))
+            described = at
         elif name == b"ds64":
             long_at = at + 8
             (long_size,) = struct.unpack("<Q", _read(file, long_at, 8))
         elif name == b"data":
             if long_at is not None and length == 0xFFFFFFFF:
                 rest = struct.pack("<Q", size - at)
-                return _compared(file, size, _Data(at, long_size, rate), {long_at: rest})
-            if length == 0 or length >= _UNKNOWN:
-                return Header({at - 4: _NO_SIZE})
-            return _compared(file, size, _Data(at, length, rate), {at - 4: _NO_SIZE})
+                header = _compared(file, size, _Data(at, long_size, rate), {long_at: rest})
+            elif length == 0 or length >= _UNKNOWN:
+                header = Header({at - 4: _NO_SIZE})
+            else:
+                header = _compared(file, size, _Data(at, length, rate), {at - 4: _NO_SIZE})
+            widths = _widths(file, described, at) if described else {}
+            return replace(header, patches={**header.patches, **widths})
     return Header()
+
+
+def _widths(file: Section, described: int, data: int) -> Mapping[int, bytes]:
+    """FFmpeg takes how many bits are used of a sample for how many it has.
+
+    `described` and `data` are where the content of those chunks begins.
+    """
+    form, channels, _, _, block, bits = struct.unpack("<HHIIHH", _read(file, described, 16))
+    width = block // max(channels, 1) * 8
+    whole = struct.pack("<H", width)
+    if width not in (8, 16, 24, 32):
+        return {}
+    if form == _EXTENSIBLE:
+        used, _, subformat = struct.unpack("<HIH", _read(file, described + 18, 8))
+        if subformat == _PCM and (used or bits) != width:
+            return {described + 14: whole, described + 18: whole}
+    elif form == _PCM and bits != width and (width, bits) != (32, 24):
+        return {described + 14: whole}
+    elif form == _PCM and bits != width and _are_integers(file, data):
+        return {described + 14: whole}
+    return {}
+
+
+def _are_integers(file: Section, data: int) -> bool:
+    """Whether samples of 24 bits in 32 are that, and not floats, as Audition writes them."""
+    apart = max((file.size - data) // _PLACES // 4 * 4, 4)
+    looked_at = b"".join(file.peek(data + place * apart, 4096) for place in range(_PLACES))
+    return any(looked_at) and not any(looked_at[::4])  # their lowest eight bits
 
 
 def _aiff(file: Section, size: int) -> Header:
