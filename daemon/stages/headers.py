@@ -114,13 +114,12 @@ def _widths(file: Section, described: int, data: int) -> Mapping[int, bytes]:
         return {}
     if form == _EXTENSIBLE:
         used, _, subformat = struct.unpack("<HIH", _read(file, described + 18, 8))
-        if subformat == _PCM and (used or bits) != width:
-            return {described + 14: whole, described + 18: whole}
-    elif form == _PCM and bits != width and (width, bits) != (32, 24):
-        return {described + 14: whole}
-    elif form == _PCM and bits != width and _are_integers(file, data):
-        return {described + 14: whole}
-    return {}
+        wider = subformat == _PCM and (used or bits) != width
+        return {described + 14: whole, described + 18: whole} if wider else {}
+    if form != _PCM or bits == width:
+        return {}
+    perhaps_floats = (width, bits) == (32, 24)
+    return {} if perhaps_floats and not _are_integers(file, data) else {described + 14: whole}
 
 
 def _are_integers(file: Section, data: int) -> bool:
