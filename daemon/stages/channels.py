@@ -22,6 +22,7 @@ _FAINT = 10 ** (-50 / 20)  # of the loudest: beneath, a channel or track is as g
 _SILENT = 1e-5  # -100 dB: beneath, it is silent whatever the others are
 _STEADY = 2.0  # loud parts over quiet ones (6 dB): time code, hum and hiss hardly vary, speech does
 _SAME_SOUND = 0.97  # correlation of two tracks' loudness over time: copies of one another
+_RUMBLE = 0.005  # of the power is left in the first difference; of voices 0.01 and more
 _ALIKE = 0.3  # correlation at which the sign of two channels matters
 
 _QUIET = 0.012  # beneath that level a voice is hard to detect, …
@@ -41,7 +42,7 @@ class Samples:
     SIZE = 2  # bytes
 
     def __init__(self, path: Path, channels: int) -> None:
-        self._path = path
+        self.path = path
         self.channels = channels
         self._length = path.stat().st_size // (self.SIZE * channels)
 
@@ -54,7 +55,7 @@ class Samples:
         offset = start * self.SIZE * self.channels
         if count == 0:
             return np.zeros((0, self.channels), np.float32)
-        found = np.fromfile(self._path, np.float16, count, offset=offset)
+        found = np.fromfile(self.path, np.float16, count, offset=offset)
         return found.reshape(-1, self.channels).astype(np.float32)
 
     def blocks(self) -> Iterator[FloatArray]:
@@ -72,6 +73,7 @@ class Levels:
     peak: float
     covariance: NDArray[np.float64]  # (channels, channels)
     envelope: FloatArray  # root mean square of all channels, ten values a second
+    rumbles: bool  # what lies below all voices is far louder than all else
 
     @property
     def steady(self) -> NDArray[np.bool_]:
@@ -85,12 +87,14 @@ def measure(samples: Samples, progress: Callable[[float], None] = lambda _: None
     """
     channels = samples.channels
     covariance = np.zeros((channels, channels))
+    energy = np.zeros(channels)
     seen = 0
     powers: list[FloatArray] = []
     peaks: list[FloatArray] = []
     for block in samples.blocks():
         change = np.diff(block, axis=0, prepend=block[:1])
         covariance += change.T @ change
+        energy += np.einsum("sc,sc->c", block, block)
         powers.append(_steps(change**2).mean(axis=1))
         peaks.append(np.abs(_steps(block)).max(axis=(1, 2)))
         seen += len(block)
@@ -101,7 +105,8 @@ def measure(samples: Samples, progress: Callable[[float], None] = lambda _: None
         heard = np.sqrt(power[:, channel][power[:, channel] > 0])
         if len(heard):
             loud[channel], floor[channel] = np.percentile(heard, [95, 10])
-    return Levels(loud, floor, _peak(peaks), covariance, np.sqrt(power.sum(axis=1)))
+    rumbles = bool((np.diag(covariance) < _RUMBLE * energy).any())
+    return Levels(loud, floor, _peak(peaks), covariance, np.sqrt(power.sum(axis=1)), rumbles)
 
 
 def _steps(block: FloatArray) -> FloatArray:

@@ -16,6 +16,7 @@ from av.stream import Disposition
 from daemon.stages import channels
 from daemon.stages.channels import Levels, Samples
 from daemon.stages.metadata import tags_of
+from daemon.stages.rumble import WithoutRumble
 from daemon.stages.tracks import Track
 
 TrackChoice = Literal["mix", "first", "all"]
@@ -81,9 +82,16 @@ def select(
 
 
 def _measured(track: Track, number: int, progress: Callable[[float], None]) -> MeasuredTrack:
-    samples = [part.samples() for part in track.writer.parts.values()]
-    parts = [(part, channels.measure(part, progress)) for part in samples]
+    parts = [_heard(part.samples(), progress) for part in track.writer.parts.values()]
     return MeasuredTrack(track, number, parts)
+
+
+def _heard(samples: Samples, progress: Callable[[float], None]) -> tuple[Samples, Levels]:
+    levels = channels.measure(samples, progress)
+    if not levels.rumbles:
+        return samples, levels
+    clear = WithoutRumble(samples)
+    return clear, channels.measure(clear, progress)
 
 
 def _why_not(
