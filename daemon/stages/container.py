@@ -16,6 +16,7 @@ import av.container
 
 from daemon.domain.media import DEMUXERS
 from daemon.stages import elementary
+from daemon.stages.boxes import boxes
 from daemon.stages.headers import Header, examine
 from daemon.stages.section import Section
 
@@ -74,9 +75,16 @@ class Opened:
     def start(self) -> float:
         """The time stamp, in seconds, that players show as 0."""
         start = (self.container.start_time or 0) / av.time_base
+        if start > 0 and self.name.startswith("mov") and not self._has_fragments:
+            return 0.0  # an edit list says so: it is silent until then
         if start > 0 and self.name == "ogg" and ogg_pages_before(self.file, start, self.streams[0]):
             return 0.0
         return start
+
+    @property
+    def _has_fragments(self) -> bool:
+        """Their stamps may go on from another file's, as in what was cut out of a live stream."""
+        return any(name == b"moof" for _, _, name in boxes(self.file))
 
     @property
     def seconds(self) -> float:

@@ -17,6 +17,7 @@ from pathlib import Path
 from daemon.handoff.artefacts import Lane, TrackState
 from daemon.stages import elementary, joined, lanes
 from daemon.stages.container import Opened, UnreadableError, is_protected, opened
+from daemon.stages.ending import ends_within
 from daemon.stages.lanes import Mix
 from daemon.stages.metadata import Metadata, metadata_of
 from daemon.stages.section import Section
@@ -80,13 +81,15 @@ def decode(
             heard = [one for one in measured if not one.left_out]
             mixes = _mixes(recording, heard, choice, channels_apart)
             written = lanes.write(target, mixes, progress, on_bytes)
+            lacking = any(one.track.lacking for one in heard)
+            cut_off = () if lacking else _within([first, *others][-1])
             return Decoded(
                 seconds=max(lane.seconds for lane in written),
                 container=recording.name,
                 codec=heard[0].track.stream.codec_context.name,
                 metadata=metadata_of(recording.container, heard[0].track.stream, recording.start),
-                warnings=(*unread, *_warnings(measured)),
-                is_cut_off=bool(unread) or any(one.track.lacking for one in heard),
+                warnings=(*unread, *_warnings(measured), *cut_off),
+                is_cut_off=bool(unread or lacking or cut_off),
                 lanes=written if len(written) > 1 else (),
                 tracks=_states(measured),
             )
@@ -104,7 +107,7 @@ def _new_tracks(
             writer=TrackWriter(scratch, str(stream.index), on_bytes),
             start=recording.start,
             lost=elementary.LostTime(recording.file) if stampless else None,
-            unbroken=recording.name in _UNBROKEN,
+            unbroken=recording.name in _UNBROKEN and len(recording.container.streams) == 1,
         )
         for stream in recording.streams
     ]
@@ -201,6 +204,11 @@ def _mixes(
         return names.get(channel, "") or (one.title if mono else "")
 
     return lanes.by_channel(heard, name_of)
+
+
+def _within(last: Section) -> tuple[str, ...]:
+    part = ends_within(last)
+    return (f"the file ends in the middle of {part}: it may have been cut off",) if part else ()
 
 
 def _states(tracks: Sequence[MeasuredTrack]) -> tuple[TrackState, ...]:

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from io import BufferedReader
 from itertools import pairwise
 
+from daemon.stages.boxes import boxes
 from daemon.stages.elementary import tag_size
 from daemon.stages.headers import chunks
 from daemon.stages.section import Section
 
-_MANY = 1000  # recordings in one file; boxes of an MP4 file before its first sample
+_MANY = 1000  # recordings in one file
 _BLOCK = 1 << 20  # bytes searched at a time
 _LONGEST = 64  # bytes of a beginning that is searched for
 _OGG_FIRST = rb"OggS\x00\x02\x00{8}"  # a page that begins a stream
@@ -47,7 +48,7 @@ def recordings(file: BufferedReader) -> tuple[Section, ...]:
     whole = Section(file, begin)
     try:
         borders = [begin + border for border in _borders(whole)][: _MANY - 1]
-    except (struct.error, OverflowError, ValueError):  # it ends within a header, or is nonsense
+    except struct.error:  # it ends within a header
         borders = []
     edges = [begin, *borders, begin + whole.size]
     return tuple(Section(file, start, end) for start, end in pairwise(edges))
@@ -96,18 +97,12 @@ def _among_chunks(whole: Section, order: str, begins: Callable[[bytes], bool]) -
 
 def _among_boxes(whole: Section) -> Iterator[int]:
     """Where an MP4 or QuickTime file begins, behind one that is complete."""
-    at, complete = 0, False
-    while at + 8 <= whole.size:
-        length, name = struct.unpack(">I4s", whole.peek(at, 8))
-        if length == 1:
-            (length,) = struct.unpack(">Q", whole.peek(at + 8, 8))
-        if length < 8:  # 0: until the end
-            return
+    complete = False
+    for at, _, name in boxes(whole):
         if name == b"ftyp" and complete:
             yield at
             complete = False
         complete = complete or name == b"moov"
-        at += length
 
 
 def _ogg_chains(whole: Section) -> Iterator[int]:
