@@ -270,6 +270,8 @@ def _lines(data: Json) -> list[str]:
         lines.append(f"watching by rescan only: {data['daemon']['watcher']}")
     for file in data["daemon"].get("inbox", ()):
         lines.append(f"  {file['name']} waits: {file['reason']}")
+    for file in data["daemon"].get("hanging", ()):
+        lines.append(f"  {file['name']}: {file['reason']}")
     for row in data["daemon"].get("working_on", ()):
         if row.get("waiting"):
             continue

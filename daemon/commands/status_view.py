@@ -64,6 +64,8 @@ def _at_work(data: Json) -> Iterator[RenderableType]:
         yield _below(f"{host['name']}: {describe(host)}", style="dim")
     for file in data["daemon"].get("inbox", ()):
         yield _below(f"{file['name']} waits: {file['reason']}", style="yellow")
+    for file in data["daemon"].get("hanging", ()):
+        yield _below(f"{file['name']}: {file['reason']}", style="red")
     rows = data["daemon"].get("working_on", [])
     if not rows:
         return

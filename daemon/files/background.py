@@ -8,9 +8,13 @@ room for one of them.
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
@@ -30,11 +34,24 @@ class BrokenOffError(Exception):
     """The work is not wanted any more."""
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a task is, for a person: for which job (0: none), of which kind, in which folder."""
+
+    job: int
+    kind: str
+    folder: Path
+
+
 class _Task(Generic[T]):
     """`discard` removes a result that nobody takes. `drop` is called in another thread."""
 
-    def __init__(self, work: Callable[[Check], T], discard: Callable[[T], None]) -> None:
+    def __init__(
+        self, about: About, work: Callable[[Check], T], discard: Callable[[T], None]
+    ) -> None:
+        self.about = about
         self.answer = Future[T]()
+        self.heard = math.inf  # when it began or made a step, monotonic
         self._work = work
         self._discard = discard
         self._lock = threading.Lock()
@@ -59,6 +76,7 @@ class _Task(Generic[T]):
                 self._discard(self.answer.result())
 
     def _check(self) -> None:
+        self.heard = time.monotonic()
         if self._is_dropped:
             raise BrokenOffError
 
@@ -73,29 +91,29 @@ class Background:
         self._loose: list[_Task[None]] = []  # those of no job
         # What the threads take from: the one of long tasks, and the other's.
         self._queues: dict[bool, SimpleQueue[_Task[Any]]] = {}
+        self._at_work: dict[bool, _Task[Any]] = {}  # what each of them took last
 
     def result(
         self,
-        job: int,
-        kind: str,
+        about: About,
         wanted: Hashable,
         work: Callable[[Check], T],
         discard: Callable[[T], None] = lambda _: None,
         is_long: bool = False,
     ) -> T:
-        """What `work` of that kind returned or raised for this job, where the same was wanted.
+        """What `work` of that job and kind returned or raised, where the same was wanted.
 
         If something else was, that is dropped and this begun.
         Raises UnderWayError before it has ended, and OSError where there is no room for a thread.
         """
-        known, task = self._tasks.get(job, {}).get(kind, (None, None))
+        known, task = self._tasks.get(about.job, {}).get(about.kind, (None, None))
         if task is not None and known != wanted:
             task.drop()
             task = None
         if task is None:
-            task = _Task(work, discard)
+            task = _Task(about, work, discard)
             self._begin(task, is_long)
-            self._tasks.setdefault(job, {})[kind] = wanted, task
+            self._tasks.setdefault(about.job, {})[about.kind] = wanted, task
         if not task.answer.done():
             raise UnderWayError
         found: T = task.answer.result()
@@ -104,19 +122,30 @@ class Background:
     def _begin(self, task: _Task[Any], is_long: bool) -> None:
         if is_long not in self._queues:
             queue = SimpleQueue[_Task[Any]]()
-            work = threading.Thread(target=self._work, args=(queue,), name="slow", daemon=True)
-            start_thread(work)
+            work = threading.Thread(target=self._work, args=(is_long,), name="slow", daemon=True)
             self._queues[is_long] = queue
+            try:
+                start_thread(work)
+            except OSError:
+                del self._queues[is_long]
+                raise
         self._queues[is_long].put(task)
 
-    def _work(self, queue: SimpleQueue[_Task[Any]]) -> None:
+    def _work(self, is_long: bool) -> None:
+        queue = self._queues[is_long]
         while True:
-            queue.get().run()
+            task = self._at_work[is_long] = queue.get()
+            task.run()
             self._on_end()
 
-    def do(self, work: Callable[[], None]) -> None:
+    def standing_still(self, since: float) -> list[tuple[About, float]]:
+        """The tasks under way that have not made a step since then, and when they made one."""
+        at_work = [task for task in list(self._at_work.values()) if not task.answer.done()]
+        return [(task.about, task.heard) for task in at_work if task.heard <= since]
+
+    def do(self, kind: str, folder: Path, work: Callable[[], None]) -> None:
         """Have a long task done some time, for no job; nobody waits for it."""
-        task = _Task(lambda _: work(), lambda _: None)
+        task = _Task(About(0, kind, folder), lambda _: work(), lambda _: None)
         try:
             self._begin(task, is_long=True)
         except OSError:  # no room for a thread

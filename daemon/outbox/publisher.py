@@ -16,7 +16,7 @@ from daemon.domain.job import Identity, Job
 from daemon.domain.names import inside_inbox, plain, plain_name, stem_of
 from daemon.domain.transcript import Json
 from daemon.files.atomic import BreakOff, json_bytes, remove_hidden, write_atomically
-from daemon.files.background import Background, UnderWayError
+from daemon.files.background import About, Background, UnderWayError
 from daemon.files.moving import copy_whole, doomed
 from daemon.files.permissions import share
 from daemon.files.real_path import real_path
@@ -230,14 +230,16 @@ class Publisher:
     def _read_again(self, job: Job, now: Identity, sha256: str) -> bool:
         wanted = (job.source, now, sha256)
         work, is_long = partial(has_bytes, *wanted), now.size >= _LARGE
-        return self._background.result(job.id, "read", wanted, work, is_long=is_long)
+        about = About(job.id, "read", job.source.parent)
+        return self._background.result(about, wanted, work, is_long=is_long)
 
     def _file_away(self, job: Job, now: Identity, folder: Path) -> Path | None:
         def copy(source: Path, identity: Identity, folder: Path) -> Path:
             # A copy of what it was before anybody touched it, even its times, is made anew.
             wanted = (source, identity, folder)
             work, is_long = partial(copy_whole, *wanted), identity.size >= _LARGE
-            return self._background.result(job.id, "copy", wanted, work, remove_hidden, is_long)
+            about = About(job.id, "copy", folder)
+            return self._background.result(about, wanted, work, remove_hidden, is_long)
 
         return file_away(job.source, now, folder, copy, self._unlink)
 
@@ -249,7 +251,7 @@ class Publisher:
 
     def _remove_later(self, file: Path, folder: Path) -> None:
         """Out of sight at once, into a `folder` that is swept at the next start."""
-        self._background.do(partial(remove_hidden, doomed(file, folder)))
+        self._background.do("remove", folder, partial(remove_hidden, doomed(file, folder)))
 
     @contextmanager
     def _in_background(self, job: Job) -> Iterator[None]:

@@ -47,9 +47,10 @@ class StatusFile:
         now: float,
         inbox: Sequence[Json] = (),
         hosts: Sequence[Json] = (),
+        hanging: Sequence[Json] = (),
     ) -> None:
         """`working_on` has an object for each attempt, `inbox` for each file that waits, `hosts`
-        for each other machine.
+        for each other machine, `hanging` for each copy that stands still.
 
         `now` is monotonic.
         """
@@ -60,6 +61,7 @@ class StatusFile:
             "working_on": list(working_on),
             "inbox": list(inbox),
             "hosts": list(hosts),
+            "hanging": list(hanging),
         }
         self._stale = self._stale or content != self._content
         self._content = content

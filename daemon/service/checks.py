@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import platform
 import shutil
@@ -23,7 +24,7 @@ from daemon.files.answering import answer_within
 from daemon.files.faults import explain
 from daemon.files.guarded import why_blocked
 from daemon.files.permissions import check_is_ours
-from daemon.files.state_folder import TEMP_PREFIX
+from daemon.files.state_folder import STATUS, TEMP_PREFIX
 from daemon.models import hardware, registry
 from daemon.models.requirements import unmet
 from daemon.service.guards import guarded
@@ -199,6 +200,7 @@ def check_daemon(config: Config) -> Iterator[Finding]:
         return  # that the folder is blocked was found already
     yield Finding("daemon", "running" if running else "not running")
     if running:
+        yield from _check_hanging(config.paths.state / STATUS)
         return
     with contextlib.closing(lock.FolderLock(config.paths.inbox)) as inbox:
         try:
@@ -208,6 +210,15 @@ def check_daemon(config: Config) -> Iterator[Finding]:
             yield Finding("inbox", str(error), remedy)
         except OSError:
             return  # what hinders the folder was found already
+
+
+def _check_hanging(status: Path) -> Iterator[Finding]:
+    """Copies that stand still, as the daemon says."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        for one in json.loads(status.read_bytes()).get("hanging", ()):
+            yield Finding(
+                "daemon", f"{one['name']}: {one['reason']}", why_blocked(Path(one["folder"]))
+            )
 
 
 def inside_the_service(environment: Mapping[str, str] = os.environ) -> bool:

@@ -32,6 +32,7 @@ from daemon.supervisor.events import (
     StopNow,
     StopRequested,
 )
+from daemon.supervisor.hanging import HangingWork
 from daemon.supervisor.inbox_watch import InboxWatch, NoInbox
 from daemon.supervisor.power import SleepInhibitor, stay_awake_command
 from daemon.supervisor.scheduler import Scheduler
@@ -69,6 +70,7 @@ class Supervisor:
         self._on_turn = on_turn
         self._settings = settings or NoSettingsWatch()
         self._status = status or StatusFile(config.paths.state)
+        self._hanging = HangingWork(context)
         self._inhibitor = SleepInhibitor(stay_awake_command() if config.limits.keep_awake else ())
         self._check_at = self._turned = context.clock()
         self._drift = context.unix_time() - self._turned
@@ -229,6 +231,7 @@ class Supervisor:
         dues = [
             context.clock() + context.config.watch.rescan_seconds,
             self._status.due(),
+            self._hanging.due(),
             self._inbox.due(),
             self._settings.due(),
         ]
@@ -269,6 +272,7 @@ class Supervisor:
             now,
             self._inbox.waiting(),
             lending.status_rows(self._context),
+            self._hanging.look(now),
         )
 
 

@@ -7,6 +7,7 @@ A specification is `FOLDER:TRAIT[,TRAIT…]`:
     other-volume    a rename from outside, or to outside, fails with EXDEV
     slow-copy=S     each megabyte that is copied takes S seconds
     copy-gate=FILE  a megabyte is copied as soon as FILE is there
+    hangs-after=S   a copy without a step for S seconds counts as standing still (hanging.py)
     large=N         files of N bytes and more count as large (publisher.py)
     kill=N          SIGKILL at the N-th rename to a name that can be seen
 """
@@ -24,6 +25,7 @@ from typing import Any
 
 from daemon.files import renaming
 from daemon.outbox import publisher
+from daemon.supervisor import hanging
 
 _SPECIAL = frozenset(':*?"<>|')
 
@@ -70,6 +72,8 @@ def install(specification: str) -> None:
         _hold_up_copies(lambda: time.sleep(seconds))
     if large := volume.traits.get("large"):
         publisher._LARGE = int(large)
+    if seconds := float(volume.traits.get("hangs-after", 0)):
+        hanging.SECONDS = seconds
     if gate := volume.traits.get("copy-gate"):
         _hold_up_copies(lambda: _wait_for(Path(gate)))
 
