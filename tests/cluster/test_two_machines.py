@@ -34,6 +34,7 @@ from tests.kit.daemon_process import (
     configured,
     has_ended,
     running,
+    signal_each,
     wait_until,
 )
 from tests.kit.fake_recording import recording
@@ -260,8 +261,8 @@ def test_a_fault_over_a_file_loses_and_doubles_nothing(machines: Machines, fault
             children = psutil.Process(daemon.processes[-1].pid).children()
             [child] = [p for p in children if "daemon.cluster.child" in p.cmdline()]
             child.kill()
-        for process in there if fault in ("killed", "frozen") else []:
-            process.send_signal(signal.SIGKILL if fault == "killed" else signal.SIGSTOP)
+        if fault in ("killed", "frozen"):
+            signal_each(there, signal.SIGKILL if fault == "killed" else signal.SIGSTOP)
         if fault == "child killed":
             wait_until(lambda: len(states(daemon, host)) >= 2, "it was there again")
         else:
@@ -279,8 +280,8 @@ def test_a_fault_over_a_file_loses_and_doubles_nothing(machines: Machines, fault
             up = time.monotonic()
             wait_ready(daemon, host)
             print(f"{fault}: there again {time.monotonic() - up:.1f} s after the link")
-        for process in there if fault == "frozen" else []:
-            process.send_signal(signal.SIGCONT)
+        if fault == "frozen":
+            signal_each(there, signal.SIGCONT)
         gate.touch()
         daemon.wait_for_ends(3)
     assert len(daemon.events("done")) == 3

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import psutil
 import pytest
 
 from daemon.domain.job import Stage
 from daemon.processes.attempts import Attempts
-from tests.kit.daemon_process import Tables
+from tests.kit.daemon_process import Tables, working_in
 from tests.kit.fake_commands import fake_commands
 from tests.kit.fake_recording import recording
 from tests.kit.pipeline import JobEnd, run_all, run_one
@@ -64,7 +63,7 @@ class Ends:
         crashing = (*(way for way in REASONS if way not in STALLING), *FORGIVEN)
         self.ends = self._run(root / "crashing", crashing, _MEMORY)
         self.ends |= self._run(root / "stalling", STALLING, _STALL)
-        self.left_behind = _left_behind(root)
+        self.left_behind = working_in(root)
 
     def _run(self, root: Path, ways: tuple[str, ...], tables: Tables) -> dict[str, JobEnd]:
         def look(_: object) -> None:
@@ -167,13 +166,3 @@ def test_the_number_of_attempts_is_configured(tmp_path: Path) -> None:
     ended = run_one(tmp_path, fake_commands(align="fail"), {"align": {"attempts": 1}})
     assert ended.document["alignment"]["reason"] == "alignment ended with exit code 7"
     assert ended.records[Stage.ALIGN].starts == 1
-
-
-def _left_behind(root: Path) -> list[psutil.Process]:
-    """Living processes that work in a folder of this test."""
-    found = []
-    for process in psutil.process_iter(["cwd", "status"]):
-        cwd, status = process.info["cwd"], process.info["status"]
-        if cwd and status != psutil.STATUS_ZOMBIE and Path(cwd).is_relative_to(root):
-            found.append(process)
-    return found

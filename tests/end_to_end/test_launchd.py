@@ -24,7 +24,7 @@ from daemon.config.file import save, validated
 from daemon.config.settings import Paths
 from daemon.service.manager import Host, current_life
 from launchd.launch_agent import LaunchAgent
-from tests.kit.daemon_process import DEMO, RUNNER
+from tests.kit.daemon_process import DEMO, RUNNER, working_in
 from tests.kit.fakes.launchd_session import UID, Session, eventually, fake_mac
 
 AUDIO = Path(__file__).parents[1] / "audio"
@@ -99,14 +99,8 @@ def mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
 
     with fake_mac(monkeypatch, SCALE) as session:
         yield install
-    stages = [process for process in psutil.process_iter(["cwd"]) if at_home(process, tmp_path)]
-    _, alive = psutil.wait_procs(stages, timeout=10)
+    _, alive = psutil.wait_procs(working_in(tmp_path), timeout=60)
     assert not alive, "a process outlived the service"
-
-
-def at_home(process: psutil.Process, home: Path) -> bool:
-    """The daemon and its stages work inside the state folder."""
-    return Path(process.info["cwd"] or "/").is_relative_to(home)
 
 
 def test_install_then_drop_a_file_then_its_words_are_in_the_outbox(mac: Start) -> None:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.faults.conftest import MakeDaemon
-from tests.kit.daemon_process import wait_until
+from tests.kit.daemon_process import signal_each, wait_until
 from tests.kit.fake_recording import recording
 from tests.kit.fault_daemon import FaultDaemon
 from tests.kit.tracing import needs_strace
@@ -52,11 +52,9 @@ def test_sleep_in_the_middle_of_a_job_burns_no_attempt_f104_f105(make: MakeDaemo
     process = daemon.start()
     daemon.wait_until(lambda: daemon.working_on().get("transcribe", 0) > 0, "it was at work")
     tree = [psutil.Process(process.pid), *psutil.Process(process.pid).children()]
-    for one in tree:
-        one.suspend()
+    signal_each(tree, signal.SIGSTOP)
     time.sleep(7)
-    for one in reversed(tree):
-        one.resume()
+    signal_each(reversed(tree), signal.SIGCONT)
     gate.touch()
     daemon.wait_for("done")
     daemon.end()
@@ -87,8 +85,7 @@ def test_stopped_stages_delay_the_end_once_and_not_one_by_one_f106(make: MakeDae
     daemon.give("one.wav", "one", f"transcribe gate:{gate}")
     process = daemon.start()
     daemon.wait_until(lambda: daemon.working_on().get("transcribe", 0) > 0, "it was at work")
-    for stage in psutil.Process(process.pid).children():
-        stage.suspend()
+    signal_each(psutil.Process(process.pid).children(), signal.SIGSTOP)
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0
     assert not daemon.stages()

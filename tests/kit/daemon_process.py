@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -58,6 +58,24 @@ def has_ended(process: psutil.Process) -> bool:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def working_in(folder: Path) -> list[psutil.Process]:
+    """The living processes, but for this one, whose working folder lies in `folder`."""
+    found = []
+    for process in processes():
+        with contextlib.suppress(psutil.Error):
+            is_there = Path(process.cwd()).is_relative_to(folder) and process.pid != os.getpid()
+            if is_there and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def signal_each(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
+    """To those that have not ended meanwhile."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
 
 
 def configured(root: Path, tables: Tables) -> Config:
@@ -142,8 +160,7 @@ class DaemonProcess:
                     process.wait(30)
                 process.kill()
                 process.wait()
-        for stage in self.stages():
-            stage.kill()
+        signal_each(self.stages(), signal.SIGKILL)
 
     def kill(self) -> None:
         """kill -9, as the system does when memory runs out."""
@@ -155,9 +172,15 @@ class DaemonProcess:
         self.processes[-1].terminate()
         assert self.processes[-1].wait(60) == 0, (self.root / "console.log").read_text()
 
-    def stages(self) -> list[psutil.Process]:
-        """The living processes that work in our state folder."""
-        return [process for process in processes() if self._is_stage(process)]
+    def stages(self, *names: str) -> list[psutil.Process]:
+        """The living processes that work in our state folder; of these stages, if any are named."""
+        modules = {f"daemon.stages.{name}" for name in names}
+        found = []
+        for process in working_in(self.config.paths.state):
+            with contextlib.suppress(psutil.Error):
+                if not names or not modules.isdisjoint(process.cmdline()):
+                    found.append(process)
+        return found
 
     def cpu_share(self, seconds: float = 1.5) -> float:
         """The share of a CPU that the daemon itself takes now, watched for some seconds."""
@@ -167,12 +190,6 @@ class DaemonProcess:
         after = itself.cpu_times()
         used = after.user + after.system - before.user - before.system
         return used / (time.monotonic() - begun)
-
-    def _is_stage(self, process: psutil.Process) -> bool:
-        with contextlib.suppress(psutil.Error):
-            inside = Path(process.cwd()).is_relative_to(self.config.paths.state)
-            return inside and process.status() != psutil.STATUS_ZOMBIE
-        return False
 
     # The folders
 

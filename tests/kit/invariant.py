@@ -13,12 +13,12 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
 
-from tests.kit.daemon_process import DaemonProcess
+from tests.kit.daemon_process import DaemonProcess, working_in
 from tests.kit.fake_recording import said
 
 SUFFIXES = ("timing.json", "json", "txt", "srt", "vtt", "tsv", "html")  # the longest ending first
@@ -119,14 +119,9 @@ def _unfinished(daemon: DaemonProcess) -> Iterable[str]:
 def orphans(root: Path) -> list[str]:
     """Processes that still work in `root`."""
     found = []
-    for process in psutil.process_iter(["pid", "cmdline", "status"]):
-        if process.info["status"] == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
-            continue
-        try:
-            if Path(process.cwd()).is_relative_to(root):
-                found.append(f"{process.pid} {' '.join(process.info['cmdline'] or [])}")
-        except psutil.Error:
-            continue
+    for process in working_in(root):
+        with suppress(psutil.NoSuchProcess):
+            found.append(f"{process.pid} {' '.join(process.cmdline())}")
     return found
 
 

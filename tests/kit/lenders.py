@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ import psutil
 import pytest
 
 from daemon.config import file as config_file
-from tests.kit.daemon_process import DEMO, RUNNER, Tables, configured
+from tests.kit.daemon_process import DEMO, RUNNER, Tables, configured, signal_each
 
 
 class Lenders:
@@ -67,6 +68,4 @@ class Lenders:
 
     def kill(self, name: str) -> None:
         """kill -9 of all that; a stage ends by itself when `lend` has."""
-        for process in self.processes(name):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        signal_each(self.processes(name), signal.SIGKILL)

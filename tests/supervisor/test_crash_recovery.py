@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,13 @@ from daemon.domain.job import Candidate, Identity, Stage
 from daemon.ledger.ledger import Ledger
 from daemon.reporting.event_log import EventLog
 from daemon.supervisor import crash_recovery
-from tests.kit.daemon_process import configured, has_ended, wait_until
+from tests.kit.daemon_process import (
+    configured,
+    has_ended,
+    signal_each,
+    wait_until,
+    working_in,
+)
 
 _SLEEPER = "import time; time.sleep(60)"
 
@@ -39,9 +46,7 @@ def paths(tmp_path: Path) -> Iterator[Paths]:
     (paths.state / crash_recovery.JOBS / "1").mkdir(parents=True)
     paths.outbox.mkdir()
     yield paths
-    for process in psutil.process_iter(["cwd"]):  # this test's only: others run beside it
-        if process.info["cwd"] and Path(process.info["cwd"]).is_relative_to(tmp_path):
-            process.kill()
+    signal_each(working_in(tmp_path), signal.SIGKILL)
 
 
 def test_a_stage_that_outlived_its_daemon_is_ended(paths: Paths) -> None:

@@ -104,8 +104,7 @@ def test_a_decoder_and_an_aligner_wait_for_the_next_file_until_the_transcriber_i
         daemon.wait_until(
             lambda: (_decoders(daemon), _aligners(daemon)) == (1, 1), "one of each waited"
         )
-        once = ("daemon.stages.prepare", "daemon.stages.align")
-        waiting = [one for one in daemon.stages() if set(once) & set(one.cmdline())]
+        waiting = daemon.stages("prepare", "align")
         daemon.drop(b"another", "b.wav")
         daemon.wait_for("aligned", 2)
         _, alive = psutil.wait_procs(waiting, 60)  # they have worked on that file
@@ -119,7 +118,7 @@ def test_a_decoder_that_dies_while_it_waits_costs_no_file_an_attempt(tmp_path: P
         daemon.drop(b"a recording", "a.wav")
         daemon.wait_for("done")
         daemon.wait_until(lambda: _decoders(daemon) == 1, "a decoder waited")
-        (waiting,) = (one for one in daemon.stages() if "daemon.stages.prepare" in one.cmdline())
+        (waiting,) = daemon.stages("prepare")
         waiting.kill()
         daemon.drop(b"another", "b.wav")
         daemon.wait_for("done", 2)
@@ -127,11 +126,11 @@ def test_a_decoder_that_dies_while_it_waits_costs_no_file_an_attempt(tmp_path: P
 
 
 def _decoders(daemon: DaemonProcess) -> int:
-    return sum("daemon.stages.prepare" in stage.cmdline() for stage in daemon.stages())
+    return len(daemon.stages("prepare"))
 
 
 def _aligners(daemon: DaemonProcess) -> int:
-    return sum("daemon.stages.align" in stage.cmdline() for stage in daemon.stages())
+    return len(daemon.stages("align"))
 
 
 def test_a_retry_that_falls_due_during_a_turn_is_not_slept_through(tmp_path: Path) -> None:
