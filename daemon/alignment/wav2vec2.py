@@ -28,7 +28,8 @@ Bounds = Sequence[tuple[int, int]]  # where each segment's frames start and end
 
 _POSITIONS = "encoder.pos_conv_embed.conv"
 _HEARD = 128  # frames whose audio is convolved together: what the first layers make stays in cache
-_ROWS = 512  # frames that a layer takes together
+_ROWS = 512  # frames that a layer takes together, at most
+_FEWEST_ROWS = 32  # and at least; fewer multiply slower
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +196,7 @@ class Wav2Vec2:
                 yield slice(a, b), slice(head * self._head, (head + 1) * self._head)
 
     def _by_rows(self, state: _Activations, work: Callable[[slice], None]) -> None:
-        """`work` on blocks of frames of about the same size, at least one for each thread."""
-        frames = len(state.hidden)
-        blocks = max(-(-frames // _ROWS), min(self._threads.count, frames // 32), 1)
-        edges = [frames * block // blocks for block in range(blocks + 1)]
-        self._threads.run(work, [slice(a, b) for a, b in pairwise(edges)])
+        self._threads.run(work, blocks(len(state.hidden), self._threads.count))
 
     def _linear(self, name: str, rows: FloatArray) -> FloatArray:
         weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
@@ -209,6 +206,14 @@ class Wav2Vec2:
         """In place."""
         weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
         return kernels.layer_norm(rows, weight, bias, self._architecture.layer_norm_eps)
+
+
+def blocks(frames: int, threads: int) -> list[slice]:
+    """Blocks of about the same size, as many for each thread: else one would wait for another."""
+    rounds = -(-frames // (_ROWS * threads))
+    count = max(1, min(rounds * threads, frames // _FEWEST_ROWS))
+    edges = [frames * block // count for block in range(count + 1)]
+    return [slice(a, b) for a, b in pairwise(edges)]
 
 
 def _attend(state: _Activations, frames: slice, head: slice) -> None:
