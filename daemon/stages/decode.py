@@ -100,13 +100,13 @@ def decode(
 def _new_tracks(
     recording: Opened, scratch: Path, on_bytes: Callable[[int], None]
 ) -> Sequence[Track]:
-    stampless = recording.name in elementary.FORMATS
+    largest = elementary.FORMATS.get(recording.name)
     return [
         Track(
             stream=stream,
             writer=TrackWriter(scratch, str(stream.index), on_bytes),
             start=recording.start,
-            lost=elementary.LostTime(recording.file) if stampless else None,
+            lost=elementary.LostTime(recording.file, largest) if largest else None,
             unbroken=recording.name in _UNBROKEN and len(recording.container.streams) == 1,
         )
         for stream in recording.streams

@@ -1,4 +1,4 @@
-"""Streams without a container (MP3, ADTS, AC-3): no time stamps, so lost bytes tell lost time.
+"""Streams without a container (MP3, ADTS, AC-3, DTS): no time stamps, so lost bytes tell lost time.
 
 FFmpeg counts the packets of such a stream. Ten damaged seconds may be one packet of many bytes,
 and whatever follows would come ten seconds early.
@@ -10,7 +10,8 @@ from collections import deque
 
 from daemon.stages.section import Section
 
-FORMATS = frozenset({"mp3", "aac", "ac3", "eac3"})  # FFmpeg's names
+# FFmpeg's names, and the most bytes that a frame has.
+FORMATS = {"mp3": 2881, "aac": 8191, "ac3": 3840, "eac3": 4096, "dts": 16384}
 
 _WINDOW = 500  # packets whose mean size stands for the bit rate: about ten seconds
 _FRAMES_OF_A_TAG = 2  # behind a tag: its padding, and a frame that holds the table of contents
@@ -22,11 +23,13 @@ _ID3_HEADER = 10  # bytes
 class LostTime:
     """How long the audio was that could not be decoded, from its size in bytes."""
 
-    def __init__(self, file: Section) -> None:
+    def __init__(self, file: Section, largest: int) -> None:
         self._file = file
+        self._largest = largest  # bytes of a frame
         self._sizes: deque[int] = deque(maxlen=_WINDOW)
         self._bytes = 0  # in a row that could not be decoded
         self._packets = 0  # … and how many packets that were
+        self._surplus = 0  # bytes of the last packet that are no frame
         self._tag = 0  # bytes of that row that are an ID3 tag, not audio
         self._end = 0  # offset in the file at which the last packet ends
 
@@ -43,6 +46,12 @@ class LostTime:
                 self._bytes += max(passed_over - tag_size(ahead), 0)
             self._end += passed_over
         self._end += len(data)
+        more = len(data) - tag_size(data) - self._mean(len(data))
+        self._surplus = round(more) if len(data) > self._largest else 0
+
+    def _mean(self, otherwise: float) -> float:
+        """Bytes of a packet, as they came lately."""
+        return sum(self._sizes) / len(self._sizes) if self._sizes else float(otherwise)
 
     def failed(self, data: bytes) -> None:
         """A packet that could not be decoded."""
@@ -50,21 +59,23 @@ class LostTime:
             self._tag = tag_size(data)
         self._bytes += len(data)
         self._packets += 1
+        self._surplus = 0
 
     def decoded(self, size: int, seconds: float) -> float:
         """A packet of `size` bytes that gave `seconds` of audio.
 
         Returns how many seconds were lost before it, in whole frames.
         """
-        mean = sum(self._sizes) / len(self._sizes) if self._sizes else float(size)
-        frames = round(max(self._bytes - self._tag, 0) / max(mean, 1.0))
+        mean = self._mean(size)
+        lost_bytes = self._bytes - self._tag + self._surplus
+        frames = round(max(lost_bytes, 0) / max(mean, 1.0))
         if frames <= 2 * self._packets:  # frames differ in size: these were one each
             frames = self._packets
         if self._tag and frames <= _FRAMES_OF_A_TAG:
             frames = 0
         lost = frames * seconds
-        self._bytes = self._tag = self._packets = 0
-        self._sizes.append(size)
+        self._sizes.append(size if self._surplus <= 0 else round(mean))
+        self._bytes = self._tag = self._packets = self._surplus = 0
         return lost
 
     def rest(self, seconds: float) -> float:
