@@ -11,37 +11,40 @@ _AUDIO = {
     "aac": "aac adts",
     "ac3": "ac3",
     "aiff": "aif aifc aiff",
-    "amr": "amr",
+    "amr": "amr awb",
     "ape": "ape",
     "asf": "wma",
     "au": "au snd",
     "caf": "caf",
     "dss": "dss",
+    "dsf": "dsf",
     "dts": "dts",
     "eac3": "ec3 eac3",
     "flac": "flac",
     "gsm": "gsm",
-    "mov": "3ga aax m4a m4b m4p m4r qta",
+    "loas": "latm loas",
+    "mov": "3ga aax f4a f4b m4a m4b m4p m4r mp4a qta",
     "matroska": "mka weba",
-    "mp3": "mp2 mp3 mpa mpga",
+    "mp3": "m2a mp1 mp2 mp3 mpa mpga",
     "mpc": "mpc",
     "mpc8": "mpp",
-    "ogg": "oga ogg opus spx",
+    "ogg": "oga ogg ogx opus spx",
     "tak": "tak",
     "tta": "tta",
     "voc": "voc",
     "w64": "w64",
-    "wav": "bwf rf64 wav wave",
+    "wav": "bw64 bwf rf64 wav wave",
     "wv": "wv",
 }
 _VIDEO = {
     "asf": "asf wmv",
     "avi": "avi divx",
+    "dv": "dif dv",
     "flv": "f4v flv",
-    "matroska": "mkv webm",
-    "mov": "3g2 3gp m4v mov mp4 qt",
-    "mpeg": "mod mpeg mpg vob",
-    "mpegts": "m2t m2ts mts ts tod",
+    "matroska": "mk3d mkv webm",
+    "mov": "3g2 3gp 3gp2 3gpp 3gpp2 m4v mov mp4 qt",
+    "mpeg": "m2p mod mpe mpeg mpg vob vro",
+    "mpegts": "m2t m2ts mts tod tp trp ts",
     "mxf": "mxf",
     "ogg": "ogv",
 }
@@ -52,7 +55,7 @@ EXTENSIONS = tuple(sorted(" ".join([*_AUDIO.values(), *_VIDEO.values()]).split()
 # What is large for the sound that is in it.
 PLAIN_OR_VIDEO = frozenset(
     " ".join(
-        [*_VIDEO.values(), *(_AUDIO[name] for name in ("aiff", "au", "caf", "w64", "wav"))]
+        [*_VIDEO.values(), *(_AUDIO[name] for name in ("aiff", "au", "caf", "dsf", "w64", "wav"))]
     ).split()
 )
 DEMUXERS = tuple(sorted({*_AUDIO, *_VIDEO, *_VARIANTS}))

@@ -23,7 +23,24 @@ def test_no_demuxer_of_the_table_opens_other_files() -> None:
 
 
 def test_the_endings_of_recorders_and_phones_are_there() -> None:
-    wanted = {"qta", "w64", "wv", "ac3", "eac3", "dss", "opus", "spx", "m4a", "mp3", "wav", "mov"}
+    wanted = {
+        "awb",
+        "latm",
+        "dv",
+        "3gpp",
+        "qta",
+        "w64",
+        "wv",
+        "ac3",
+        "eac3",
+        "dss",
+        "opus",
+        "spx",
+        "m4a",
+        "mp3",
+        "wav",
+        "mov",
+    }
     assert wanted <= set(EXTENSIONS)
     assert len(set(EXTENSIONS)) == len(EXTENSIONS)
 
