@@ -16,6 +16,7 @@ from pathlib import Path
 
 from daemon.handoff.artefacts import Lane, TrackState
 from daemon.stages import elementary, joined, lanes
+from daemon.stages.avi_index import AviIndex
 from daemon.stages.container import Opened, UnreadableError, is_protected, opened
 from daemon.stages.ending import ends_within
 from daemon.stages.lanes import Mix
@@ -107,6 +108,7 @@ def _new_tracks(
             writer=TrackWriter(scratch, str(stream.index), on_bytes),
             start=recording.start,
             lost=elementary.LostTime(recording.file, largest) if largest else None,
+            index=AviIndex(stream) if recording.name == "avi" else None,
             unbroken=recording.name in _UNBROKEN and len(recording.container.streams) == 1,
         )
         for stream in recording.streams

@@ -18,6 +18,7 @@ import av.packet
 import numpy as np
 
 from daemon.audio import SAMPLE_RATE, FloatArray
+from daemon.stages.avi_index import AviIndex
 from daemon.stages.channels import Samples
 from daemon.stages.clock import FrameClock
 from daemon.stages.elementary import LostTime
@@ -144,6 +145,7 @@ class Track:
     writer: TrackWriter
     start: float  # seconds: the stamp at which the file begins
     lost: LostTime | None  # for a stream without time stamps
+    index: AviIndex | None  # for a stream whose stamps are counted
     unbroken: bool  # its container cannot leave anything out: a gap in its stamps is damage
     holes: list[Hole] = field(default_factory=list)
     gaps: list[Hole] = field(default_factory=list)  # that the container means to be there
@@ -165,8 +167,9 @@ class Track:
         except (av.FFmpegError, ValueError):
             self._fail(packet, data)
             return
+        late = self.index.lost_before(packet) if self.index else 0.0
         for frame in frames:
-            self._take_frame(frame, packet.size)
+            self._take_frame(frame, packet.size, late)
 
     @property
     def end(self) -> float:
@@ -202,7 +205,7 @@ class Track:
         if self.lost is not None:
             self.lost.failed(data)
 
-    def _take_frame(self, frame: AudioFrame, size: int) -> None:
+    def _take_frame(self, frame: AudioFrame, size: int, late: float) -> None:
         if not (frame.samples and 0 < frame.layout.nb_channels <= MAX_CHANNELS):
             return
         if not LOWEST_RATE <= frame.sample_rate <= HIGHEST_RATE:  # hours from a few bytes, if so
@@ -215,7 +218,8 @@ class Track:
         else:
             stamp = frame.time if frame.pts is not None else None
         self.frames += 1
-        self._place(self.clock.put(frame, seconds, None if stamp is None else stamp - self.start))
+        place = None if stamp is None else stamp + late - self.start
+        self._place(self.clock.put(frame, seconds, place))
 
     def _lose(self, seconds: float) -> None:
         """Leave room for audio that a stream without time stamps has lost."""

@@ -128,6 +128,24 @@ def test_a_damaged_stretch_of_a_stream_without_stamps_keeps_its_length(
     assert "could not be decoded" in decoded.warnings[0]
 
 
+@pytest.mark.parametrize("picture", [0.0, 8.0])
+@pytest.mark.parametrize("codec", ["libmp3lame", "pcm_s16le"])
+def test_a_damaged_stretch_of_an_avi_file_keeps_its_length(
+    tmp_path: Path, codec: str, picture: float
+) -> None:
+    path = write(tmp_path / "a.avi", Sound(beeps.beeps(8), codec), picture=picture)
+    before = times(path)
+    content = bytearray(path.read_bytes())
+    start, end = (round(len(content) * share) for share in (0.4, 0.7))
+    content[start:end] = bytes(end - start)
+    path.write_bytes(content)
+    decoded, audio = decoded_file(path)
+    found = heard(audio)
+    assert {0, 1, 7} <= set(found)
+    assert found == pytest.approx({second: before[second] for second in found}, abs=_EXACT)
+    assert "hold nothing" in decoded.warnings[0]
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.mov"])
 def test_damaged_packets_are_silence_and_are_told_to_the_second(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / name, Sound(beeps.beeps(8), bit_rate=64_000), movflags="faststart")
