@@ -16,7 +16,7 @@ _AUDIO = {
     "asf": "wma",
     "au": "au snd",
     "caf": "caf",
-    "dss": "dss",
+    "dss": "ds2 dss",
     "dsf": "dsf",
     "dts": "dts",
     "eac3": "ec3 eac3",

@@ -17,6 +17,7 @@ import av.container
 from daemon.domain.media import DEMUXERS
 from daemon.stages import elementary
 from daemon.stages.boxes import boxes
+from daemon.stages.foreign import why_unreadable
 from daemon.stages.headers import Header, examine
 from daemon.stages.section import Section
 
@@ -197,7 +198,7 @@ def _open(file: Section, header: Header, options: Mapping[str, str]) -> av.conta
         )
         return container
     except (av.FFmpegError, ValueError) as error:
-        raise UnreadableError("it is not an audio or video file, or it is cut off") from error
+        raise UnreadableError(*why_unreadable(file)) from error
 
 
 class _Unnamed:
