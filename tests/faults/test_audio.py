@@ -67,10 +67,10 @@ def _provenance(met: FaultDaemon, stem: str) -> Json:
     [
         pytest.param("cut.m4a", "it is cut off", id="f82-m4a"),
         pytest.param("text.wav", "not an audio or video file", id="f84-text"),
-        pytest.param("zip.wav", "not an audio or video file", id="f84-zip"),
+        pytest.param("zip.wav", "ZIP archive", id="f84-zip"),
         pytest.param("silent-video.mp4", "no audio track", id="f85"),
-        pytest.param("playlist.wav", "not an audio or video file", id="f86-s6-m3u"),
-        pytest.param("playlist.mp3", "not an audio or video file", id="f86-s6-hls"),
+        pytest.param("playlist.wav", "it is a playlist", id="f86-s6-m3u"),
+        pytest.param("playlist.mp3", "it is a playlist", id="f86-s6-hls"),
         pytest.param("concat.wav", "not an audio or video file", id="f86-s6-concat"),
         pytest.param("sequence-%03d.wav", "not an audio or video file", id="f91-s6-sequence"),
         pytest.param("sparse.wav", "larger than limits.max_file_mb", id="f87-s11"),

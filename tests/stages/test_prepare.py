@@ -156,19 +156,19 @@ def test_a_film_without_sound_is_refused(preparing: StageProcess, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "script",
+    ("script", "kind"),
     [
-        "#EXTM3U\n#EXTINF:5,\n{secret}\n#EXT-X-ENDLIST\n",
-        "ffconcat version 1.0\nfile {secret}\n",
+        ("#EXTM3U\n#EXTINF:5,\n{secret}\n#EXT-X-ENDLIST\n", FailureKind.BAD_INPUT),
+        ("ffconcat version 1.0\nfile {secret}\n", FailureKind.INCOMPLETE),
     ],
 )
 def test_a_playlist_cannot_make_us_open_other_files(
-    preparing: StageProcess, tmp_path: Path, script: str
+    preparing: StageProcess, tmp_path: Path, script: str, kind: FailureKind
 ) -> None:
     secret = AUDIO / "memo-10s.wav"
     (tmp_path / "a.wav").write_text(script.format(secret=secret))
     request = request_for(tmp_path / "a.wav", tmp_path / "job")
-    _refused(preparing, request, FailureKind.INCOMPLETE)
+    _refused(preparing, request, kind)
 
 
 @pytest.mark.parametrize(
