@@ -21,8 +21,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # started as a file: tests are not installed
 
-from tests.kit import odd_volume, shim
-
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(allow_abbrev=False)
@@ -69,10 +67,11 @@ def main(given: Sequence[str]) -> int:
     arguments = _parsed(given)
     if arguments.wall_offset:
         _shift_wall_clock(arguments.wall_offset)
+    assert not any(name.startswith("daemon.") for name in sys.modules)  # they keep the clock
     from daemon.__main__ import main as daemon
     from daemon.cluster import fairness
     from daemon.inbox import reader
-    from tests.kit import fake_commands
+    from tests.kit import fake_commands, odd_volume, shim
     from tests.kit.command_line import fake_stages, short_pauses
 
     if arguments.idle:
