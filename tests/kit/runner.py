@@ -42,6 +42,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _shift_wall_clock(offset: Path) -> None:
+    assert not any(name.startswith("daemon.") for name in sys.modules)  # they keep the real one
     real = time.time
     time.time = lambda: real() + (_number_in(offset) if offset.exists() else 0)
 
@@ -67,7 +68,6 @@ def main(given: Sequence[str]) -> int:
     arguments = _parsed(given)
     if arguments.wall_offset:
         _shift_wall_clock(arguments.wall_offset)
-    assert not any(name.startswith("daemon.") for name in sys.modules)  # they keep the clock
     from daemon.__main__ import main as daemon
     from daemon.cluster import fairness
     from daemon.inbox import reader
